@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engines/engine_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "engines/blackhole/blackhole_engine.h"
+
+namespace fencepost {
+namespace {
+
+constexpr Durability kNoDurability[] = {Durability::kNone};
+
+const EngineRow kEngines[] = {
+    {.name = "blackhole",
+     .description = "stores nothing: measures the harness itself",
+     .open = OpenBlackhole,
+     .version = BlackholeVersion,
+     .capabilities = {.ordered = true, .atomic_batch = true, .audit = true, .stores_data = false},
+     .durabilities = kNoDurability,
+     .options = {}},
+};
+
+}  // namespace
+
+std::span<const EngineRow> Engines() { return kEngines; }
+
+Result<const EngineRow*> FindEngine(std::string_view name) {
+  std::string names;
+  for (const EngineRow& row : kEngines) {
+    if (row.name == name) return &row;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", row.name);
+  }
+  return Status::InvalidArgument(fmt::format("no engine '{}'; there are {}", name, names));
+}
+
+Result<std::unique_ptr<Engine>> OpenEngine(const EngineRow& row, const EngineOptions& options) {
+  if (std::find(row.durabilities.begin(), row.durabilities.end(), options.durability) ==
+      row.durabilities.end()) {
+    std::string names;
+    for (Durability durability : row.durabilities) {
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", DurabilityName(durability));
+    }
+    return Status::InvalidArgument(fmt::format(
+        "engine.durability={}: {} has {}", DurabilityName(options.durability), row.name, names));
+  }
+  RETURN_IF_ERROR(options.tuning.CheckNames(row.options));
+  return row.open(options);
+}
+
+}  // namespace fencepost

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engines/medium.h"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+namespace fencepost {
+namespace {
+
+namespace fs = std::filesystem;
+
+// /proc/self/mountinfo writes blanks and backslashes in names as three octal digits.
+std::string UnescapeOctal(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size()) {
+      out.push_back(static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                      (text[i + 3] - '0')));
+      i += 3;
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
+}
+
+bool HasOption(std::string_view options, std::string_view wanted) {
+  while (!options.empty()) {
+    const size_t comma = options.find(',');
+    if (options.substr(0, comma) == wanted) return true;
+    if (comma == std::string_view::npos) break;
+    options.remove_prefix(comma + 1);
+  }
+  return false;
+}
+
+// One line of mountinfo: id parent major:minor root mount-point options [tags] - type device super
+bool ParseMountLine(const std::string& line, FileSystem* out) {
+  const size_t dash = line.find(" - ");
+  if (dash == std::string::npos) return false;
+  std::istringstream left(line.substr(0, dash)), right(line.substr(dash + 3));
+  std::string id, parent, device_number, root, mount_point, options, super_options;
+  left >> id >> parent >> device_number >> root >> mount_point >> options;
+  right >> out->type >> out->device >> super_options;
+  out->mount_point = UnescapeOctal(mount_point);
+  out->device = UnescapeOctal(out->device);
+  out->dax = HasOption(super_options, "dax") || HasOption(super_options, "dax=always");
+  out->read_only = HasOption(options, "ro") || HasOption(super_options, "ro");
+  return true;
+}
+
+bool IsWithin(const std::string& path, const std::string& mount_point) {
+  if (mount_point == "/") return true;
+  return path.starts_with(mount_point) &&
+         (path.size() == mount_point.size() || path[mount_point.size()] == '/');
+}
+
+}  // namespace
+
+std::string_view MediumName(Medium medium) {
+  switch (medium) {
+    case Medium::kNone:
+      return "none";
+    case Medium::kDax:
+      return "dax";
+    case Medium::kTmpfs:
+      return "tmpfs";
+    case Medium::kPageCache:
+      return "page-cache";
+    case Medium::kBlock:
+      return "block";
+  }
+  return "unknown";
+}
+
+Result<FileSystem> FileSystemOf(const fs::path& path) {
+  std::error_code error;
+  fs::path existing = fs::absolute(path, error);
+  while (!existing.empty() && existing != existing.root_path() && !fs::exists(existing, error)) {
+    existing = existing.parent_path();
+  }
+  const std::string real = fs::canonical(existing, error).string();
+  if (error)
+    return Status::IoError(fmt::format("realpath: {}: {}", error.message(), existing.string()));
+
+  std::ifstream mounts("/proc/self/mountinfo");
+  if (!mounts) return Status::IoError("open: cannot read /proc/self/mountinfo");
+  FileSystem best;
+  bool found = false;
+  for (std::string line; std::getline(mounts, line);) {
+    FileSystem candidate;
+    // Of two mounts on one point the later hides the earlier, hence >=.
+    if (ParseMountLine(line, &candidate) && IsWithin(real, candidate.mount_point) &&
+        (!found || candidate.mount_point.size() >= best.mount_point.size())) {
+      best = candidate;
+      found = true;
+    }
+  }
+  if (!found) return Status::IoError(fmt::format("/proc/self/mountinfo: no mount holds {}", real));
+
+  struct statvfs info;
+  if (statvfs(real.c_str(), &info) != 0) {
+    return Status::IoError(fmt::format("statvfs: {}: {}", std::strerror(errno), real));
+  }
+  best.free_bytes = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  return best;
+}
+
+Result<Medium> MediumOf(const fs::path& path) {
+  ASSIGN_OR_RETURN(const FileSystem file_system, FileSystemOf(path));
+  if (file_system.dax) return Medium::kDax;
+  if (file_system.type == "tmpfs" || file_system.type == "ramfs") return Medium::kTmpfs;
+  return Medium::kPageCache;
+}
+
+}  // namespace fencepost

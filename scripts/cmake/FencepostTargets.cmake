@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# fencepost_library(NAME SRCS ... [DEPS ...] [PRIVATE_DEPS ...] [TESTS ...] [SLOW_TESTS ...] [BENCHES ...])
+#
+# One call a folder. Makes fencepost::NAME from SRCS; a GoogleTest program for each file of TESTS
+# (label `fast`) and SLOW_TESTS (label `slow`), and a Google Benchmark program for each file of
+# BENCHES (run by scripts/microbench.sh). Sources are always listed, never globbed.
+
+include(GoogleTest)
+enable_testing()
+find_package(GTest REQUIRED)
+find_package(benchmark REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+define_property(GLOBAL PROPERTY FENCEPOST_BENCHES BRIEF_DOCS "benchmark programs"
+  FULL_DOCS "names of all Google Benchmark programs, for scripts/microbench.sh")
+
+# How long one test case may run before ctest kills it, in seconds.
+set(FENCEPOST_FAST_TIMEOUT_S 120)
+set(FENCEPOST_SLOW_TIMEOUT_S 600)
+
+function(fencepost_test SOURCE LABEL TIMEOUT_S)
+  get_filename_component(name "${SOURCE}" NAME_WE)
+  add_executable(${name} "${SOURCE}")
+  target_link_libraries(${name} PRIVATE ${ARGN} fencepost::build GTest::gtest GTest::gmock
+    GTest::gtest_main)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
+    PROPERTIES LABELS "${LABEL}" TIMEOUT ${TIMEOUT_S})
+endfunction()
+
+function(fencepost_bench SOURCE)
+  get_filename_component(name "${SOURCE}" NAME_WE)
+  add_executable(${name} "${SOURCE}")
+  target_link_libraries(${name} PRIVATE ${ARGN} fencepost::build benchmark::benchmark
+    benchmark::benchmark_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bench")
+  set_property(GLOBAL APPEND PROPERTY FENCEPOST_BENCHES ${name})
+endfunction()
+
+function(fencepost_library NAME)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS;PRIVATE_DEPS;TESTS;SLOW_TESTS;BENCHES" ${ARGN})
+  if(ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "fencepost_library(${NAME}): unknown arguments ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  add_library(fencepost_${NAME} STATIC ${ARG_SRCS})
+  add_library(fencepost::${NAME} ALIAS fencepost_${NAME})
+  target_link_libraries(fencepost_${NAME} PUBLIC fencepost::build ${ARG_DEPS}
+    PRIVATE ${ARG_PRIVATE_DEPS})
+  foreach(source IN LISTS ARG_TESTS)
+    fencepost_test(${source} fast ${FENCEPOST_FAST_TIMEOUT_S} fencepost::${NAME} ${ARG_PRIVATE_DEPS})
+  endforeach()
+  foreach(source IN LISTS ARG_SLOW_TESTS)
+    fencepost_test(${source} slow ${FENCEPOST_SLOW_TIMEOUT_S} fencepost::${NAME} ${ARG_PRIVATE_DEPS})
+  endforeach()
+  foreach(source IN LISTS ARG_BENCHES)
+    fencepost_bench(${source} fencepost::${NAME} ${ARG_PRIVATE_DEPS})
+  endforeach()
+endfunction()
