@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/stats.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "engines/status.h"
+
+namespace fencepost {
+namespace {
+
+// Sorts no more of `values` than it needs, in place.
+double QuantileInPlace(std::span<double> values, double q) {
+  CHECK(!values.empty());
+  CHECK(q >= 0 && q <= 1);
+  const double position = q * static_cast<double>(values.size() - 1);
+  const size_t below = static_cast<size_t>(position);
+  const auto nth = values.begin() + static_cast<std::ptrdiff_t>(below);
+  std::nth_element(values.begin(), nth, values.end());
+  const double fraction = position - static_cast<double>(below);
+  if (fraction == 0) return *nth;
+  const double next = *std::min_element(nth + 1, values.end());
+  return *nth + fraction * (next - *nth);
+}
+
+double QuantileOf(std::vector<double> values, double q) { return QuantileInPlace(values, q); }
+
+// Draws indices; the same on every machine, which std::uniform_int_distribution is not.
+class IndexSource {
+ public:
+  IndexSource(uint64_t seed, size_t count) : random_(seed), count_(count) {}
+  size_t Next() {
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<size_t>(static_cast<Wide>(random_()) * count_ >> 64);
+  }
+
+ private:
+  std::mt19937_64 random_;
+  uint64_t count_;
+};
+
+// How sure the range of `count` values is to hold the median they were drawn around: each falls to
+// either side with even odds, and not all may fall to one side.
+double RangeConfidence(size_t count) { return 1 - std::exp2(1 - static_cast<double>(count)); }
+
+void CheckOptions(const BootstrapOptions& options) {
+  CHECK(options.confidence > 0 && options.confidence < 1);
+  CHECK(options.resamples >= 2000);
+}
+
+// Sets the interval to the middle `confidence` of the resampled statistics.
+void SetPercentileInterval(std::span<double> statistics, double confidence, Estimate* estimate) {
+  const double tail = (1 - confidence) / 2;
+  estimate->low = QuantileInPlace(statistics, tail);
+  estimate->high = QuantileInPlace(statistics, 1 - tail);
+  estimate->confidence = confidence;
+}
+
+void SetRangeInterval(std::span<const double> values, Estimate* estimate) {
+  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
+  estimate->low = *least;
+  estimate->high = *greatest;
+  estimate->confidence = RangeConfidence(values.size());
+}
+
+}  // namespace
+
+double Quantile(std::span<const double> values, double q) {
+  return QuantileOf(std::vector<double>(values.begin(), values.end()), q);
+}
+
+double Median(std::span<const double> values) { return Quantile(values, 0.5); }
+
+double MedianAbsoluteDeviation(std::span<const double> values) {
+  const double median = Median(values);
+  std::vector<double> distances;
+  for (double value : values) distances.push_back(std::abs(value - median));
+  return QuantileInPlace(distances, 0.5);
+}
+
+Estimate MedianEstimate(std::span<const double> values, const BootstrapOptions& options) {
+  CheckOptions(options);
+  Estimate estimate{.value = Median(values), .count = values.size()};
+  if (RangeConfidence(values.size()) < options.confidence) {
+    SetRangeInterval(values, &estimate);
+    return estimate;
+  }
+  IndexSource index(options.seed, values.size());
+  std::vector<double> medians, sample(values.size());
+  for (size_t i = 0; i < options.resamples; ++i) {
+    for (double& drawn : sample) drawn = values[index.Next()];
+    medians.push_back(QuantileInPlace(sample, 0.5));
+  }
+  SetPercentileInterval(medians, options.confidence, &estimate);
+  return estimate;
+}
+
+Estimate MedianRatioEstimate(std::span<const double> numerators,
+                             std::span<const double> denominators,
+                             const BootstrapOptions& options) {
+  CheckOptions(options);
+  CHECK(numerators.size() == denominators.size());
+  const size_t count = numerators.size();
+  std::vector<double> ratios;
+  for (size_t i = 0; i < count; ++i) {
+    CHECK(numerators[i] > 0 && denominators[i] > 0);
+    ratios.push_back(numerators[i] / denominators[i]);
+  }
+  Estimate estimate{.value = Median(numerators) / Median(denominators), .count = count};
+  if (RangeConfidence(count) < options.confidence) {
+    SetRangeInterval(ratios, &estimate);
+    return estimate;
+  }
+  IndexSource index(options.seed, count);
+  std::vector<double> resampled, upper(count), lower(count);
+  for (size_t i = 0; i < options.resamples; ++i) {
+    for (size_t k = 0; k < count; ++k) {
+      const size_t pair = index.Next();
+      upper[k] = numerators[pair];
+      lower[k] = denominators[pair];
+    }
+    resampled.push_back(QuantileInPlace(upper, 0.5) / QuantileInPlace(lower, 0.5));
+  }
+  SetPercentileInterval(resampled, options.confidence, &estimate);
+  return estimate;
+}
+
+}  // namespace fencepost

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The one place where intervals are computed: quantiles of repeated runs and their uncertainty.
+//
+// A benchmark's repeats are few and not normal, so medians and bootstrap, no t distribution.
+//
+// Threads: none; all functions are pure. The same seed gives the same interval on every machine.
+// Not covered: repeats that depend on each other; interleave the runs.
+// Source: Hyndman, Fan. Sample quantiles in statistical packages. The American Statistician 50(4),
+//   1996 (type 7). Efron, Tibshirani. An introduction to the bootstrap. 1993, chapter 13
+//   (percentile interval). For few values: the sign test's interval for a median, Conover,
+//   Practical nonparametric statistics, section 3.2.
+#ifndef FENCEPOST_HARNESS_STATS_H_
+#define FENCEPOST_HARNESS_STATS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace fencepost {
+
+// Type 7, the default of R and NumPy: linear between order statistics, at (n - 1) * q.
+// REQUIRES: values not empty and free of NaN; 0 <= q <= 1.
+double Quantile(std::span<const double> values, double q);
+// Quantile(values, 0.5).
+double Median(std::span<const double> values);
+// The median of the distances from the median; not scaled to a standard deviation.
+double MedianAbsoluteDeviation(std::span<const double> values);
+
+struct Estimate {
+  double value = 0;
+  double low = 0;
+  double high = 0;
+  double confidence = 0;  // that [low, high] holds the true value; 0 for a single run
+  size_t count = 0;       // of runs, or of pairs
+};
+
+struct BootstrapOptions {
+  double confidence = 0.95;
+  size_t resamples = 10'000;  // at least 2,000 for an interval at 95 %
+  uint64_t seed = 1;
+};
+
+// The median with its percentile-bootstrap interval.
+//
+// With n values the widest interval, from the least to the greatest, holds the true median with
+// probability 1 - 2^(1-n). Where that is less than was asked for (n < 6 for 95 %), no resampling
+// can help: the interval is the range, and `confidence` says what it is worth.
+// REQUIRES: values not empty and free of NaN.
+Estimate MedianEstimate(std::span<const double> values, const BootstrapOptions& options = {});
+
+// Median(numerators) / Median(denominators) of paired runs, numerators[i] having run beside
+// denominators[i]; pairs are resampled whole, which keeps what disturbed both. With too few pairs
+// the interval is the range of the pairs' own ratios, which always holds the ratio of medians.
+// REQUIRES: as many of either, at least one, free of NaN; all above 0.
+Estimate MedianRatioEstimate(std::span<const double> numerators,
+                             std::span<const double> denominators,
+                             const BootstrapOptions& options = {});
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_STATS_H_
