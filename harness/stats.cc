@@ -41,10 +41,6 @@ class IndexSource {
   uint64_t count_;
 };
 
-// How sure the range of `count` values is to hold the median they were drawn around: each falls to
-// either side with even odds, and not all may fall to one side.
-double RangeConfidence(size_t count) { return 1 - std::exp2(1 - static_cast<double>(count)); }
-
 void CheckOptions(const BootstrapOptions& options) {
   CHECK(options.confidence > 0 && options.confidence < 1);
   CHECK(options.resamples >= 2000);
@@ -58,11 +54,28 @@ void SetPercentileInterval(std::span<double> statistics, double confidence, Esti
   estimate->confidence = confidence;
 }
 
-void SetRangeInterval(std::span<const double> values, Estimate* estimate) {
-  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
-  estimate->low = *least;
-  estimate->high = *greatest;
-  estimate->confidence = RangeConfidence(values.size());
+// Sets the interval to [k-th least, k-th greatest] with the greatest k whose confidence is at least
+// `confidence`; k = 1 if none is. Each value falls to either side of the true median with even
+// odds, so the interval misses it if fewer than k fall to one side:
+// 2 * P(Binomial(n, 1/2) < k).
+void SetOrderStatisticsInterval(std::vector<double> values, double confidence, Estimate* estimate) {
+  std::sort(values.begin(), values.end());
+  const size_t count = values.size();
+  size_t k = 0;
+  double miss = 0;                                          // of the interval for k
+  double mass = std::exp2(1 - static_cast<double>(count));  // 2 * P(Binomial = k)
+  while (k < count / 2 && (k == 0 || 1 - (miss + mass) >= confidence)) {
+    miss += mass;
+    mass *= static_cast<double>(count - k) / static_cast<double>(k + 1);
+    ++k;
+  }
+  if (k == 0) {  // a single value
+    k = 1;
+    miss = 1;
+  }
+  estimate->low = values[k - 1];
+  estimate->high = values[count - k];
+  estimate->confidence = 1 - miss;
 }
 
 }  // namespace
@@ -83,8 +96,8 @@ double MedianAbsoluteDeviation(std::span<const double> values) {
 Estimate MedianEstimate(std::span<const double> values, const BootstrapOptions& options) {
   CheckOptions(options);
   Estimate estimate{.value = Median(values), .count = values.size()};
-  if (RangeConfidence(values.size()) < options.confidence) {
-    SetRangeInterval(values, &estimate);
+  if (values.size() < kFewRuns) {
+    SetOrderStatisticsInterval({values.begin(), values.end()}, options.confidence, &estimate);
     return estimate;
   }
   IndexSource index(options.seed, values.size());
@@ -109,8 +122,10 @@ Estimate MedianRatioEstimate(std::span<const double> numerators,
     ratios.push_back(numerators[i] / denominators[i]);
   }
   Estimate estimate{.value = Median(numerators) / Median(denominators), .count = count};
-  if (RangeConfidence(count) < options.confidence) {
-    SetRangeInterval(ratios, &estimate);
+  if (count < kFewRuns) {
+    SetOrderStatisticsInterval(ratios, options.confidence, &estimate);
+    estimate.low = std::min(estimate.low, estimate.value);
+    estimate.high = std::max(estimate.high, estimate.value);
     return estimate;
   }
   IndexSource index(options.seed, count);
