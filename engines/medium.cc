@@ -8,7 +8,6 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
-#include <vector>
 
 namespace fencepost {
 namespace {
@@ -61,6 +60,30 @@ bool IsWithin(const std::string& path, const std::string& mount_point) {
          (path.size() == mount_point.size() || path[mount_point.size()] == '/');
 }
 
+// The mounts that can be seen, without sizes.
+Result<std::vector<FileSystem>> ReadMounts() {
+  std::ifstream file("/proc/self/mountinfo");
+  if (!file) return Status::IoError("open: cannot read /proc/self/mountinfo");
+  std::vector<FileSystem> mounts;
+  for (std::string line; std::getline(file, line);) {
+    FileSystem mount;
+    if (!ParseMountLine(line, &mount)) continue;
+    // Of two mounts on one point the later hides the earlier.
+    std::erase_if(mounts, [&](const FileSystem& m) { return m.mount_point == mount.mount_point; });
+    mounts.push_back(std::move(mount));
+  }
+  return mounts;
+}
+
+// False, with errno set, if statvfs does not answer.
+bool ReadSizes(const std::string& path, FileSystem* file_system) {
+  struct statvfs info;
+  if (statvfs(path.c_str(), &info) != 0) return false;
+  file_system->free_bytes = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  file_system->total_bytes = static_cast<uint64_t>(info.f_blocks) * info.f_frsize;
+  return true;
+}
+
 }  // namespace
 
 std::string_view MediumName(Medium medium) {
@@ -89,27 +112,31 @@ Result<FileSystem> FileSystemOf(const fs::path& path) {
   if (error)
     return Status::IoError(fmt::format("realpath: {}: {}", error.message(), existing.string()));
 
-  std::ifstream mounts("/proc/self/mountinfo");
-  if (!mounts) return Status::IoError("open: cannot read /proc/self/mountinfo");
-  FileSystem best;
-  bool found = false;
-  for (std::string line; std::getline(mounts, line);) {
-    FileSystem candidate;
-    // Of two mounts on one point the later hides the earlier, hence >=.
-    if (ParseMountLine(line, &candidate) && IsWithin(real, candidate.mount_point) &&
-        (!found || candidate.mount_point.size() >= best.mount_point.size())) {
-      best = candidate;
-      found = true;
+  ASSIGN_OR_RETURN(const std::vector<FileSystem> mounts, ReadMounts());
+  const FileSystem* best = nullptr;
+  for (const FileSystem& candidate : mounts) {
+    if (IsWithin(real, candidate.mount_point) &&
+        (best == nullptr || candidate.mount_point.size() > best->mount_point.size())) {
+      best = &candidate;
     }
   }
-  if (!found) return Status::IoError(fmt::format("/proc/self/mountinfo: no mount holds {}", real));
-
-  struct statvfs info;
-  if (statvfs(real.c_str(), &info) != 0) {
+  if (best == nullptr) {
+    return Status::IoError(fmt::format("/proc/self/mountinfo: no mount holds {}", real));
+  }
+  FileSystem file_system = *best;
+  if (!ReadSizes(real, &file_system)) {
     return Status::IoError(fmt::format("statvfs: {}: {}", std::strerror(errno), real));
   }
-  best.free_bytes = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
-  return best;
+  return file_system;
+}
+
+Result<std::vector<FileSystem>> MountedFileSystems() {
+  ASSIGN_OR_RETURN(std::vector<FileSystem> mounts, ReadMounts());
+  for (FileSystem& mount : mounts) {
+    // No answer, e.g. for want of permission, leaves the sizes at 0.
+    static_cast<void>(ReadSizes(mount.mount_point, &mount));
+  }
+  return mounts;
 }
 
 Result<Medium> MediumOf(const fs::path& path) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engines/status.h"
 
@@ -31,11 +32,16 @@ struct FileSystem {
   bool dax = false;         // mounted with dax or dax=always
   bool read_only = false;
   uint64_t free_bytes = 0;  // to an unprivileged user
+  uint64_t total_bytes = 0;
 };
 
 // The file system of `path`, or of its nearest ancestor that exists. kIoError if /proc or statvfs
 // does not answer.
 Result<FileSystem> FileSystemOf(const std::filesystem::path& path);
+
+// Every file system that is mounted and not hidden by a later mount on the same point. Sizes are 0
+// where statvfs does not answer. kIoError if /proc does not.
+Result<std::vector<FileSystem>> MountedFileSystems();
 
 // The medium of files under `path` that are mapped or go through the page cache.
 Result<Medium> MediumOf(const std::filesystem::path& path);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace fencepost {
 namespace {
 
@@ -22,6 +24,18 @@ TEST(Medium, AbsentPathTakesItsNearestAncestor) {
 TEST(Medium, SharedMemoryIsTmpfs) {
   if (FileSystemOf("/dev/shm").value().type != "tmpfs") GTEST_SKIP() << "/dev/shm is no tmpfs";
   EXPECT_EQ(*MediumOf("/dev/shm/fencepost-absent"), Medium::kTmpfs);
+}
+
+TEST(Medium, EveryMountIsListedOnceWithItsSize) {
+  const Result<std::vector<FileSystem>> mounts = MountedFileSystems();
+  ASSERT_TRUE(mounts.ok()) << mounts.message();
+  std::set<std::string> points;
+  for (const FileSystem& mount : *mounts) {
+    EXPECT_TRUE(points.insert(mount.mount_point).second) << mount.mount_point;
+  }
+  EXPECT_TRUE(points.contains("/proc"));
+  const FileSystem here = *FileSystemOf("/");
+  EXPECT_GE(here.total_bytes, here.free_bytes);
 }
 
 TEST(Medium, FreeSpaceIsReported) { EXPECT_GT(FileSystemOf("/")->free_bytes, 0u); }
