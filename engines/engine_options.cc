@@ -10,8 +10,9 @@ namespace fencepost {
 
 Status Tuning::CheckNames(std::span<const OptionSpec> specs) const {
   for (const auto& [name, value] : values_) {
-    const bool known = std::any_of(specs.begin(), specs.end(),
-                                   [&](const OptionSpec& spec) { return spec.name == name; });
+    const bool known =
+        std::any_of(specs.begin(), specs.end(),
+                    [&wanted = name](const OptionSpec& spec) { return spec.name == wanted; });
     if (known) continue;
     std::string names;
     for (const OptionSpec& spec : specs) {
