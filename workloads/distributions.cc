@@ -263,7 +263,7 @@ void Sequential::Fill(Rng& rng, std::span<uint64_t> out) {
   for (uint64_t& item : out) item = Next(rng);
 }
 
-Histogram::Histogram(uint64_t block_bytes, std::span<const uint64_t> buckets)
+LengthHistogram::LengthHistogram(uint64_t block_bytes, std::span<const uint64_t> buckets)
     : block_bytes_(block_bytes),
       area_(std::accumulate(buckets.begin(), buckets.end(), uint64_t{0})) {
   CHECK(area_ > 0);
@@ -275,20 +275,20 @@ Histogram::Histogram(uint64_t block_bytes, std::span<const uint64_t> buckets)
   }
 }
 
-uint64_t Histogram::Next(Rng& rng) const {
+uint64_t LengthHistogram::Next(Rng& rng) const {
   const uint64_t draw = rng.Below(area_);
   const auto bucket =
       static_cast<uint64_t>(std::upper_bound(ends_.begin(), ends_.end() - 1, draw) - ends_.begin());
   return std::min(bucket + 1, static_cast<uint64_t>(ends_.size()) - 1) * block_bytes_;
 }
 
-void Histogram::Fill(Rng& rng, std::span<uint64_t> out) const {
+void LengthHistogram::Fill(Rng& rng, std::span<uint64_t> out) const {
   for (uint64_t& bytes : out) bytes = Next(rng);
 }
 
-uint64_t Histogram::max_bytes() const { return (ends_.size() - 1) * block_bytes_; }
+uint64_t LengthHistogram::max_bytes() const { return (ends_.size() - 1) * block_bytes_; }
 
-Result<Histogram> Histogram::Load(const std::filesystem::path& path) {
+Result<LengthHistogram> LengthHistogram::Load(const std::filesystem::path& path) {
   std::ifstream file(path);
   if (!file) {
     return Status::InvalidArgument(
@@ -323,7 +323,7 @@ Result<Histogram> Histogram::Load(const std::filesystem::path& path) {
   if (std::accumulate(buckets.begin(), buckets.end(), uint64_t{0}) == 0) {
     return Status::InvalidArgument(fmt::format("{}: no bucket counts anything", path.string()));
   }
-  return Histogram(block_bytes, buckets);
+  return LengthHistogram(block_bytes, buckets);
 }
 
 }  // namespace fencepost

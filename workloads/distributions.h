@@ -212,12 +212,12 @@ class Sequential {
 
 // Lengths by their measured frequency, as in YCSB: bucket i stands for (i + 1) * block_bytes, but
 // the last bucket, like the one before it, for its own index times block_bytes.
-class Histogram {
+class LengthHistogram {
  public:
   // REQUIRES buckets that do not sum to 0.
-  Histogram(uint64_t block_bytes, std::span<const uint64_t> buckets);
+  LengthHistogram(uint64_t block_bytes, std::span<const uint64_t> buckets);
   // A file of "BlockSize<tab>n", then "index<tab>count" lines. kInvalidArgument names file:line.
-  static Result<Histogram> Load(const std::filesystem::path& path);
+  static Result<LengthHistogram> Load(const std::filesystem::path& path);
   uint64_t Next(Rng& rng) const;
   void Fill(Rng& rng, std::span<uint64_t> out) const;
   uint64_t max_bytes() const;

@@ -74,7 +74,7 @@ class ValueMaker {
   std::optional<Uniform> uniform_;
   std::optional<Zipfian> zipfian_;
   std::optional<ExactZipfian> exact_zipfian_;
-  std::optional<Histogram> histogram_;
+  std::optional<LengthHistogram> histogram_;
   std::optional<size_t> fixed_bytes_;
   size_t max_value_bytes_ = 0;
   const char* pool_;

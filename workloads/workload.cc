@@ -235,7 +235,7 @@ void ReadValues(Reader& reader, WorkloadSpec* spec) {
     reader.Fail("minfieldlength", fmt::format("exceeds fieldlength={}", spec->field_bytes));
   }
   if (spec->field_length_distribution == LengthDistribution::kHistogram && reader.status().ok()) {
-    Result<Histogram> loaded = Histogram::Load(histogram);
+    Result<LengthHistogram> loaded = LengthHistogram::Load(histogram);
     if (loaded.ok()) {
       spec->field_bytes = loaded->max_bytes();
       spec->field_histogram = std::move(*loaded);

@@ -116,7 +116,7 @@ struct WorkloadSpec {
   LengthDistribution field_length_distribution = LengthDistribution::kConstant;
   uint64_t field_bytes = 0;  // the largest
   uint64_t min_field_bytes = 0;
-  std::optional<Histogram> field_histogram;
+  std::optional<LengthHistogram> field_histogram;
   bool read_all_fields = true;
   bool read_all_fields_by_name = false;
   bool write_all_fields = false;
