@@ -44,9 +44,11 @@ class Progress {
   // The last line; it stays. Nothing is drawn after it.
   void Finish(std::string_view line);
 
+  // Takes the line away; the next Update draws it again.
+  void Clear();
+
  private:
   void Draw();
-  void Clear();
 
   std::FILE* out_;
   ProgressMode mode_;

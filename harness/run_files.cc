@@ -89,6 +89,10 @@ Status WriteFileAtomically(const fs::path& path, std::string_view contents) {
   return SyncDirectory(directory);
 }
 
+std::string UtcTimestamp() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
 std::string Slug(std::string_view text) {
   std::string slug;
   for (const char c : text) {

@@ -22,6 +22,9 @@ namespace fencepost {
 // error (kIoError, kFull) `path` is as it was and the temporary file is gone.
 Status WriteFileAtomically(const std::filesystem::path& path, std::string_view contents);
 
+// Now, as in ISO 8601: "2026-01-31T12:34:56Z".
+std::string UtcTimestamp();
+
 // Lower case, with every run of other than letters and digits made one '-': "Zipfian, 0.99" becomes
 // "zipfian-0-99". "run" if nothing is left.
 std::string Slug(std::string_view text);

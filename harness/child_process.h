@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// ChildProcess: a program started with words, its standard error kept.
+#ifndef FENCEPOST_HARNESS_CHILD_PROCESS_H_
+#define FENCEPOST_HARNESS_CHILD_PROCESS_H_
+
+#include <string>
+#include <vector>
+
+#include "engines/status.h"
+
+namespace fencepost {
+
+class ChildProcess {
+ public:
+  // Starts `words[0]` with standard output thrown away. kIoError if it cannot be started.
+  static Result<ChildProcess> Start(const std::vector<std::string>& words);
+  ChildProcess(ChildProcess&& other) noexcept;
+  ChildProcess& operator=(ChildProcess&&) = delete;
+  // Kills the child if it still runs.
+  ~ChildProcess();
+
+  // Waits for its end, for `timeout_ms` at most. True if it has ended.
+  bool WaitFor(int timeout_ms);
+  // After its end: the exit code, or 128 + the signal that ended it.
+  int exit_code() const { return exit_code_; }
+  // What it wrote to standard error.
+  const std::string& error_text() const { return error_text_; }
+
+ private:
+  ChildProcess(int pid, int error_pipe) : pid_(pid), error_pipe_(error_pipe) {}
+  void Drain();
+
+  int pid_;
+  int error_pipe_;
+  int exit_code_ = 0;
+  std::string error_text_;
+};
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_CHILD_PROCESS_H_

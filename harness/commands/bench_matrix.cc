@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/commands/bench_matrix.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+#include <set>
+
+#include "harness/text_table.h"
+
+namespace fencepost {
+namespace {
+
+using nlohmann::json;
+
+json EstimateJson(const std::optional<Estimate>& estimate) {
+  if (!estimate) return nullptr;
+  json out = {{"median", estimate->value},
+              {"low", nullptr},
+              {"high", nullptr},
+              {"method", "single run"},
+              {"n", estimate->count}};
+  if (estimate->count > 1) {
+    out["low"] = estimate->low;
+    out["high"] = estimate->high;
+    out["method"] = fmt::format("{:.1f} % interval of the median", estimate->confidence * 100);
+  }
+  return out;
+}
+
+json::json_pointer Latency(const std::string& kind, std::string_view percentile) {
+  return json::json_pointer(fmt::format("/kinds/{}/latency_ns/{}", kind, percentile));
+}
+
+std::string Microseconds(const std::optional<Estimate>& estimate) {
+  return estimate ? fmt::format("{:.2f}", estimate->value * 1e-3) : "-";
+}
+
+std::string Count(double value) {
+  std::string digits = fmt::format("{:.0f}", value);
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) {
+    digits.insert(static_cast<size_t>(at), ",");
+  }
+  return digits;
+}
+
+// What a reader must know to read the row.
+std::string Remark(const Cell& cell) {
+  if (!cell.skipped.empty()) return cell.skipped;
+  if (!cell.failed.empty()) return fmt::format("FAILED: {}", cell.failed);
+  std::string remark;
+  const bool partial = std::any_of(cell.summaries.begin(), cell.summaries.end(),
+                                   [](const json& s) { return s.at("partial").get<bool>(); });
+  if (partial) remark = "partial";
+  if (cell.Medium() == "tmpfs") {
+    remark += fmt::format(
+        "{}{}", remark.empty() ? "" : "; ",
+        cell.row->capabilities.persistent_memory ? "emulated pmem" : "sync is free here");
+  }
+  return remark;
+}
+
+}  // namespace
+
+std::string Cell::Name() const {
+  return fmt::format("{}-{}-t{}-{}", row->name, workload, threads, PlacementName(placement));
+}
+
+std::string Cell::Medium() const {
+  return summaries.empty() ? "-" : summaries.front().at("medium").get<std::string>();
+}
+
+std::vector<RunOrder> InterleavedOrder(const std::vector<Cell>& cells, unsigned repeats,
+                                       uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<RunOrder> order;
+  for (unsigned repeat = 0; repeat < repeats; ++repeat) {
+    std::vector<size_t> permutation(cells.size());
+    std::iota(permutation.begin(), permutation.end(), size_t{0});
+    // Fisher-Yates by hand: std::shuffle's draws differ between standard libraries.
+    for (size_t i = permutation.size(); i > 1; --i)
+      std::swap(permutation[i - 1], permutation[random() % i]);
+    for (size_t cell : permutation) {
+      if (cells[cell].skipped.empty()) order.push_back({cell, repeat});
+    }
+  }
+  return order;
+}
+
+std::optional<Estimate> CellEstimate(const Cell& cell, const json::json_pointer& field) {
+  std::vector<double> values;
+  for (const json& summary : cell.summaries) {
+    if (summary.contains(field) && summary.at(field).is_number()) {
+      values.push_back(summary.at(field).get<double>());
+    }
+  }
+  if (values.empty()) return std::nullopt;
+  return MedianEstimate(values);
+}
+
+Status CheckEqualDurability(const std::vector<Cell>& cells) {
+  std::map<Durability, std::set<std::string_view>> engines;
+  for (const Cell& cell : cells) {
+    if (cell.row->capabilities.stores_data) engines[cell.durability].insert(cell.row->name);
+  }
+  if (engines.size() <= 1) return Status::Ok();
+  std::string promises;
+  for (const auto& [durability, names] : engines) {
+    for (std::string_view name : names) {
+      promises +=
+          fmt::format("{}{}: {}", promises.empty() ? "" : ", ", name, DurabilityName(durability));
+    }
+  }
+  return Status::InvalidArgument(fmt::format(
+      "engines of different durability are not comparable ({}); --unequal-durability compares "
+      "them all the same, and labels it",
+      promises));
+}
+
+std::string MainKind(const Cell& cell) {
+  std::string best;
+  uint64_t most = 0;
+  if (cell.summaries.empty()) return best;
+  for (const auto& [kind, record] : cell.summaries.front().at("kinds").items()) {
+    if (const uint64_t count = record.at("count"); count > most) {
+      most = count;
+      best = kind;
+    }
+  }
+  return best;
+}
+
+json CellJson(const Cell& cell) {
+  const std::string kind = MainKind(cell);
+  json repeats = json::array(), warnings = json::array();
+  for (const json& summary : cell.summaries) {
+    repeats.push_back(summary.at("run_id"));
+    for (const json& warning : summary.at("warnings")) warnings.push_back(warning);
+  }
+  const auto text_or_null = [](const std::string& text) {
+    return text.empty() ? json(nullptr) : json(text);
+  };
+  return {
+      {"engine", cell.row->name},
+      {"workload", cell.workload},
+      {"threads", cell.threads},
+      {"placement", PlacementName(cell.placement)},
+      {"medium", cell.Medium()},
+      {"durability", DurabilityName(cell.durability)},
+      {"repeats", std::move(repeats)},
+      {"throughput_ops_per_s",
+       EstimateJson(CellEstimate(cell, json::json_pointer("/throughput_ops_per_s")))},
+      {"latency_kind", text_or_null(kind)},
+      {"latency_p50_ns", EstimateJson(CellEstimate(cell, Latency(kind, "p50")))},
+      {"latency_p99_ns", EstimateJson(CellEstimate(cell, Latency(kind, "p99")))},
+      {"floor_ns_per_op", EstimateJson(CellEstimate(cell, json::json_pointer("/floor_ns_per_op")))},
+      {"skipped", text_or_null(cell.skipped)},
+      {"failed", text_or_null(cell.failed)},
+      {"warnings", std::move(warnings)}};
+}
+
+std::string MatrixTable(const std::vector<Cell>& cells) {
+  using Align = TextTable::Align;
+  TextTable table({{"workload"},
+                   {"medium"},
+                   {"durability"},
+                   {"engine"},
+                   {"thr", Align::kRight},
+                   {"ops/s", Align::kRight},
+                   {"interval of the median", Align::kRight},
+                   {"of"},
+                   {"p50 us", Align::kRight},
+                   {"p99 us", Align::kRight},
+                   {"remark"}});
+  std::vector<const Cell*> sorted;
+  for (const Cell& cell : cells) sorted.push_back(&cell);
+  // Engines that are compared with each other stand together: same workload, same medium.
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Cell* a, const Cell* b) {
+    return std::tuple(a->workload, a->threads, a->Medium()) <
+           std::tuple(b->workload, b->threads, b->Medium());
+  });
+  for (const Cell* cell : sorted) {
+    const auto ops = CellEstimate(*cell, json::json_pointer("/throughput_ops_per_s"));
+    const std::string kind = MainKind(*cell);
+    table.AddRow({cell->workload, cell->Medium(), std::string(DurabilityName(cell->durability)),
+                  std::string(cell->row->name), fmt::format("{}", cell->threads),
+                  ops ? Count(ops->value) : "-",
+                  ops && ops->count > 1 ? fmt::format("{}-{} ({:.0f} %)", Count(ops->low),
+                                                      Count(ops->high), ops->confidence * 100)
+                                        : "-",
+                  kind.empty() ? "-" : kind,
+                  Microseconds(CellEstimate(*cell, Latency(kind, "p50"))),
+                  Microseconds(CellEstimate(*cell, Latency(kind, "p99"))), Remark(*cell)});
+  }
+  return table.Render();
+}
+
+}  // namespace fencepost

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The cells of `fencepost bench`: which there are, in which order they run, and what their repeats
+// come to.
+#ifndef FENCEPOST_HARNESS_COMMANDS_BENCH_MATRIX_H_
+#define FENCEPOST_HARNESS_COMMANDS_BENCH_MATRIX_H_
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engines/engine_table.h"
+#include "harness/placement.h"
+#include "harness/stats.h"
+
+namespace fencepost {
+
+struct Cell {
+  const EngineRow* row = nullptr;
+  std::string workload_file;
+  std::string workload;  // its name
+  unsigned threads = 1;
+  Placement placement = Placement::kDefault;
+  Durability durability = Durability::kNone;
+  std::string skipped;                    // why it is not run; empty if it is
+  std::string failed;                     // the first error of a repeat
+  std::vector<nlohmann::json> summaries;  // of the repeats that ended
+
+  // "cmap-workloada-t1-tmpfs"
+  std::string Name() const;
+  std::string Medium() const;  // of the first summary; "-" if there is none
+};
+
+// The runs of all cells: each repeat is one random permutation of the cells, so that a drift of
+// the machine meets all of them alike.
+struct RunOrder {
+  size_t cell = 0;
+  unsigned repeat = 0;
+};
+std::vector<RunOrder> InterleavedOrder(const std::vector<Cell>& cells, unsigned repeats,
+                                       uint64_t seed);
+
+// Median and its interval over a cell's repeats of one number of the summary.
+std::optional<Estimate> CellEstimate(const Cell& cell, const nlohmann::json::json_pointer& field);
+
+// kInvalidArgument if the cells promise different things: such a comparison must be asked for.
+Status CheckEqualDurability(const std::vector<Cell>& cells);
+
+// The kind of operation that a cell did most of: the one that its latencies are quoted of.
+std::string MainKind(const Cell& cell);
+
+nlohmann::json CellJson(const Cell& cell);
+std::string MatrixTable(const std::vector<Cell>& cells);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_COMMANDS_BENCH_MATRIX_H_

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The one list of subcommands. A command is one file here and one row in command_table.cc.
+#ifndef FENCEPOST_HARNESS_COMMANDS_COMMAND_H_
+#define FENCEPOST_HARNESS_COMMANDS_COMMAND_H_
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engines/status.h"
+#include "harness/exit_code.h"
+
+namespace CLI {
+class App;
+}
+
+namespace fencepost {
+
+// The words of the command line, as the user wrote them: for manifests.
+using Arguments = std::vector<std::string>;
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  // Declares the command's options on `app`; what it returns runs the command once they are parsed.
+  std::function<ExitCode()> (*declare)(CLI::App& app, const Arguments& arguments);
+};
+
+std::span<const Command> Commands();
+
+// Prints "fencepost: <message>" on standard error and gives the exit code for a status: kHarness
+// for an internal error, kUsage for everything else.
+ExitCode ReportError(const Status& status);
+
+std::function<ExitCode()> DeclareEngines(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareLoad(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareRun(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareDoctor(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareProperties(CLI::App& app, const Arguments& arguments);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_COMMANDS_COMMAND_H_

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "harness/commands/command.h"
+
+namespace fencepost {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"engines", "the engines, what they can do and what they promise", DeclareEngines},
+    {"load", "insert a workload's records into an engine", DeclareLoad},
+    {"run", "run a workload's operations on an engine", DeclareRun},
+    {"bench", "run a matrix: engines x workloads x threads x repeats", DeclareBench},
+    {"doctor", "what this machine is: what will be measured, what only modelled", DeclareDoctor},
+    {"properties", "every property that -p and workload files take", DeclareProperties},
+};
+
+}  // namespace
+
+std::span<const Command> Commands() { return kCommands; }
+
+ExitCode ReportError(const Status& status) {
+  fmt::print(stderr, "fencepost: {}\n", status.message());
+  return status.code() == StatusCode::kInternal ? ExitCode::kHarness : ExitCode::kUsage;
+}
+
+}  // namespace fencepost

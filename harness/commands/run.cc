@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// fencepost load ENGINE, fencepost run ENGINE: one engine, one workload, YCSB's flags and output.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "harness/clock.h"
+#include "harness/commands/command.h"
+#include "harness/commands/run_request.h"
+#include "harness/interrupt.h"
+#include "harness/progress.h"
+#include "harness/report/run_report.h"
+#include "harness/report/ycsb_text.h"
+#include "harness/run_files.h"
+#include "harness/session.h"
+
+namespace fencepost {
+namespace {
+
+struct RunFlags {
+  WorkloadFlags workload;
+  std::string engine;
+  std::string placement = "default";
+  std::string results = "results";
+  bool load = false;
+  bool run = false;
+  bool json = false;
+  bool quiet = false;
+  // For `bench`, which runs each of its cells as a process of this command.
+  std::string run_id;
+  std::string scratch;
+  uint64_t repeat = 0;
+};
+
+// Removes a cell's data when it goes out of scope, however the run ended.
+class ScratchData {
+ public:
+  explicit ScratchData(std::filesystem::path path) : path_(std::move(path)) {}
+  ~ScratchData() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchData(const ScratchData&) = delete;
+  ScratchData& operator=(const ScratchData&) = delete;
+
+ private:
+  const std::filesystem::path path_;
+};
+
+class RunCommand {
+ public:
+  RunCommand(const RunFlags& flags, const Arguments& arguments)
+      : flags_(flags),
+        arguments_(arguments),
+        progress_(stderr, ProgressModeFor(stderr, flags.quiet || flags.workload.status)) {}
+
+  ExitCode Execute();
+
+ private:
+  Status Plan();
+  void HookPhase(Phase phase, PhaseRequest* request);
+  Status Report(const PhaseReport& report, RunFolder& folder);
+  Status WriteYcsbOutput(const std::string& text);
+  ExitCode Conclude(const SessionResult& session);
+  RunContext Context(const RunFolder& folder) const;
+
+  const RunFlags& flags_;
+  const Arguments& arguments_;
+  RunPlan plan_;
+  ClockInfo clock_;
+  Progress progress_;
+  Status folder_status_;
+  std::vector<std::unique_ptr<RunFolder>> folders_;
+};
+
+Status RunCommand::Plan() {
+  const std::optional<Placement> placement = PlacementFromName(flags_.placement);
+  if (!placement) {
+    return Status::InvalidArgument(
+        fmt::format("--placement={}: must be default, tmpfs or disk", flags_.placement));
+  }
+  ASSIGN_OR_RETURN(plan_, MakeRunPlan(flags_.workload, flags_.engine, *placement, flags_.scratch));
+  WarnOfUnread(*plan_.properties);
+  if (flags_.load) RETURN_IF_ERROR(CheckPhase(*plan_.spec, Phase::kLoad));
+  if (flags_.run) RETURN_IF_ERROR(CheckPhase(*plan_.spec, Phase::kRun));
+  return Status::Ok();
+}
+
+RunContext RunCommand::Context(const RunFolder& folder) const {
+  return {.run_id = folder.path().filename().string(),
+          .command = arguments_,
+          .repeat = flags_.repeat,
+          .row = plan_.row,
+          .options = plan_.options,
+          .spec = plan_.spec.get(),
+          .properties = plan_.properties.get(),
+          .clock = clock_};
+}
+
+void RunCommand::HookPhase(Phase phase, PhaseRequest* request) {
+  request->pin_threads = plan_.settings.pin_threads;
+  request->interval_s = plan_.settings.interval_s;
+  request->max_failures = plan_.settings.max_failures;
+  const std::string_view phase_name = phase == Phase::kLoad ? "load" : "run";
+  Result<std::filesystem::path> path = std::filesystem::path();
+  if (flags_.run_id.empty()) {
+    Result<RunDirectory> made =
+        CreateRunDirectory(flags_.results, std::time(nullptr),
+                           fmt::format("{}-{}-{}", plan_.row->name, plan_.spec->name, phase_name));
+    path = made.ok() ? Result<std::filesystem::path>(made->path)
+                     : Result<std::filesystem::path>(made.status());
+  } else {
+    path = std::filesystem::path(flags_.results) /
+           (phase == Phase::kLoad ? flags_.run_id + "-load" : flags_.run_id);
+  }
+  Result<std::unique_ptr<RunFolder>> folder =
+      path.ok() ? RunFolder::Open(*path) : Result<std::unique_ptr<RunFolder>>(path.status());
+  if (!folder.ok()) {
+    request->cancelled = folder.status();
+    return;
+  }
+  folders_.push_back(std::move(*folder));
+  RunFolder* log = folders_.back().get();
+  request->on_interval = [log](double start_s, double length_s, const Recorder& recorder) {
+    log->LogInterval(start_s, length_s, recorder);
+  };
+  const bool status_lines = plan_.spec->status;
+  request->progress_every_s = status_lines ? plan_.spec->status_interval_s : 0.2;
+  request->on_progress = [this, status_lines, phase_name](const PhaseProgress& progress) {
+    if (status_lines) {
+      fmt::print(stderr, "{}\n", YcsbStatusLine(progress));
+    } else {
+      progress_.Update(progress.Fraction(),
+                       fmt::format("{} {} {}: {:.0f} ops/s", phase_name, plan_.row->name,
+                                   plan_.spec->name, progress.current_ops_per_s));
+    }
+  };
+}
+
+Status RunCommand::WriteYcsbOutput(const std::string& text) {
+  if (plan_.spec->export_file.empty()) {
+    fmt::print("{}", text);
+    return Status::Ok();
+  }
+  std::ofstream out(plan_.spec->export_file, std::ios::app);
+  out << text;
+  out.close();
+  if (!out) return Status::IoError(fmt::format("write: exportfile {}", plan_.spec->export_file));
+  return Status::Ok();
+}
+
+Status RunCommand::Report(const PhaseReport& report, RunFolder& folder) {
+  const RunContext context = Context(folder);
+  RETURN_IF_ERROR(folder.Finish(context, report));
+  if (!flags_.json) RETURN_IF_ERROR(WriteYcsbOutput(YcsbLines(report.result, *plan_.spec)));
+  if (flags_.quiet) return Status::Ok();
+  const PhaseResult& result = report.result;
+  fmt::print(stderr, "{} {}: durability {}{}, medium {}, seed {}, trace {}, floor {}\n",
+             plan_.row->name, report.phase == Phase::kLoad ? "load" : "run",
+             DurabilityName(report.durability), report.relaxed ? " (relaxed load, one sync)" : "",
+             MediumName(report.medium), plan_.spec->seed,
+             result.trace_hash ? fmt::format("{:016x}", *result.trace_hash) : "live",
+             report.floor_ns_per_op ? fmt::format("{:.0f} ns", *report.floor_ns_per_op) : "-");
+  for (const std::string& warning : report.warnings) {
+    fmt::print(stderr, "fencepost: warning: {}\n", warning);
+  }
+  fmt::print(stderr, "results: {}{}\n", folder.path().string(), result.partial ? " (partial)" : "");
+  return Status::Ok();
+}
+
+ExitCode RunCommand::Conclude(const SessionResult& session) {
+  bool violated = false;
+  for (const PhaseReport& report : session.phases) {
+    const VerificationCounts& counts = report.result.verification;
+    if (counts.faults() == 0 || !plan_.row->capabilities.stores_data) continue;
+    violated = true;
+    fmt::print(stderr,
+               "fencepost: verification failed: {} lost, {} stale, {} torn, {} foreign, "
+               "{} phantom, {} of another length\n",
+               counts.lost, counts.stale, counts.torn, counts.foreign, counts.phantom,
+               counts.length);
+    for (const std::string& example : report.result.fault_examples) {
+      fmt::print(stderr, "  {}\n", example);
+    }
+    fmt::print(stderr, "reproduce: {} -p fencepost.seed={}\n", fmt::join(arguments_, " "),
+               plan_.spec->seed);
+  }
+  if (violated) return ExitCode::kViolation;
+  if (Interrupted()) return ExitCode::kInterrupted;
+  if (!session.status.ok()) return ReportError(session.status);
+  return ExitCode::kPass;
+}
+
+ExitCode RunCommand::Execute() {
+  if (Status status = Plan(); !status.ok()) return ReportError(status);
+  clock_ = Clock::Calibrate();
+  const std::filesystem::path data = plan_.options.path;
+  const ScratchData scratch(flags_.scratch.empty() ? std::filesystem::path() : data);
+  SessionRequest request;
+  request.row = plan_.row;
+  request.options = plan_.options;
+  request.spec = plan_.spec.get();
+  request.load = flags_.load;
+  request.run = flags_.run;
+  request.relaxed_load = plan_.settings.relaxed_load;
+  request.measure_floor = plan_.settings.measure_floor;
+  request.max_not_found = plan_.settings.max_not_found;
+  request.hooks = [this](Phase phase, PhaseRequest* phase_request) {
+    HookPhase(phase, phase_request);
+  };
+  const Result<SessionResult> session = RunSession(request);
+  progress_.Clear();
+  if (!session.ok()) return ReportError(session.status());
+  nlohmann::json summaries = nlohmann::json::array();
+  for (size_t i = 0; i < session->phases.size(); ++i) {
+    if (Status status = Report(session->phases[i], *folders_[i]); !status.ok()) {
+      return ReportError(status);
+    }
+    if (flags_.json) summaries.push_back(SummaryJson(Context(*folders_[i]), session->phases[i]));
+  }
+  if (flags_.json) fmt::print("{}\n", summaries.dump(2));
+  return Conclude(*session);
+}
+
+std::function<ExitCode()> Declare(CLI::App& app, const Arguments& arguments, Phase phase) {
+  auto flags = std::make_shared<RunFlags>();
+  (phase == Phase::kLoad ? flags->load : flags->run) = true;
+  WorkloadFlags& workload = flags->workload;
+  app.add_option("engine", flags->engine, "an engine of `fencepost engines`")->required();
+  // Exactly one value each: `-p a=1 cmap` must not swallow the engine.
+  app.add_option("-P,--workload", workload.files, "workload property file (repeatable)")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("-p,--property", workload.properties, "key=value, over all files (repeatable)")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--threads", workload.threads, "client threads (also -threads)");
+  app.add_option("--target", workload.target, "open loop: operations a second (also -target)");
+  app.add_option("--seconds", workload.seconds, "run for this time instead of operationcount");
+  app.add_option("--label", workload.label, "label of status lines (also -l)");
+  app.add_flag("-s,--status", workload.status, "YCSB's status line on standard error");
+  app.add_flag("--load", flags->load, "load first (also -load)");
+  app.add_flag("--run", flags->run, "run afterwards (also -run, -t)");
+  app.add_option("--placement", flags->placement, "where data goes: default, tmpfs or disk");
+  app.add_option("--results", flags->results, "where the run's folder goes (default results/)");
+  app.add_flag("--json", flags->json, "print the summaries as JSON instead of YCSB's lines");
+  app.add_flag("--quiet", flags->quiet, "no progress and no remarks");
+  const std::string for_bench;  // an empty group hides an option from --help
+  app.add_option("--run-id", flags->run_id)->group(for_bench);
+  app.add_option("--scratch", flags->scratch)->group(for_bench);
+  app.add_option("--repeat", flags->repeat)->group(for_bench);
+  return [flags, &arguments] { return RunCommand(*flags, arguments).Execute(); };
+}
+
+}  // namespace
+
+std::function<ExitCode()> DeclareLoad(CLI::App& app, const Arguments& arguments) {
+  return Declare(app, arguments, Phase::kLoad);
+}
+
+std::function<ExitCode()> DeclareRun(CLI::App& app, const Arguments& arguments) {
+  return Declare(app, arguments, Phase::kRun);
+}
+
+}  // namespace fencepost

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/commands/run_request.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "harness/engine_setup.h"
+
+namespace fencepost {
+
+Result<std::unique_ptr<Properties>> ReadProperties(const WorkloadFlags& flags) {
+  auto properties = std::make_unique<Properties>();
+  for (const std::string& file : flags.files) RETURN_IF_ERROR(properties->LoadFile(file));
+  for (const std::string& property : flags.properties) RETURN_IF_ERROR(properties->Set(property));
+  const auto set = [&](std::string_view name, const std::string& value) {
+    return value.empty() ? Status::Ok() : properties->Set(fmt::format("{}={}", name, value));
+  };
+  RETURN_IF_ERROR(set("threadcount", flags.threads));
+  RETURN_IF_ERROR(set("target", flags.target));
+  RETURN_IF_ERROR(set("label", flags.label));
+  RETURN_IF_ERROR(set("maxexecutiontime", flags.seconds));
+  if (!flags.seconds.empty()) RETURN_IF_ERROR(properties->Set("operationcount=0"));
+  if (flags.status) RETURN_IF_ERROR(properties->Set("status=true"));
+  return properties;
+}
+
+Result<RunPlan> MakeRunPlan(const WorkloadFlags& flags, const std::string& engine,
+                            Placement placement, const std::string& leaf) {
+  RunPlan plan;
+  ASSIGN_OR_RETURN(plan.row, FindEngine(engine));
+  ASSIGN_OR_RETURN(plan.properties, ReadProperties(flags));
+  ASSIGN_OR_RETURN(WorkloadSpec spec, ParseWorkload(*plan.properties, HarnessProperties()));
+  plan.spec = std::make_unique<WorkloadSpec>(std::move(spec));
+  ASSIGN_OR_RETURN(plan.settings, ParseRunSettings(*plan.properties));
+  ASSIGN_OR_RETURN(plan.options,
+                   MakeEngineOptions(*plan.row, *plan.properties, *plan.spec, placement, leaf));
+  return plan;
+}
+
+void WarnOfUnread(const Properties& properties) {
+  for (const auto& [name, entry] : properties.Unread()) {
+    fmt::print(stderr, "fencepost: warning: {}: nothing reads '{}'\n", entry.origin, name);
+  }
+}
+
+}  // namespace fencepost

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/engine_setup.h"
+
+#include <fmt/format.h>
+
+#include "workloads/keys.h"
+#include "workloads/values.h"
+
+namespace fencepost {
+namespace {
+
+constexpr OptionSpec kCommonOptions[] = {
+    {"path", "path", "by medium", "where the data is: a folder, or a file for a pool"},
+    {"durability", "power-fail|prefix|buffered|process-crash", "the strongest",
+     "what survives a power loss and the death of the process"},
+    {"cache_bytes", "bytes", "64M", "DRAM that the engine may use to cache data"},
+};
+
+// All properties under "prefix.", the prefix removed; each counts as read.
+std::map<std::string, std::string> Under(const Properties& properties, std::string_view prefix) {
+  std::map<std::string, std::string> values;
+  const std::string dotted = fmt::format("{}.", prefix);
+  for (const auto& [name, entry] : properties.entries()) {
+    if (name.starts_with(dotted)) {
+      values[name.substr(dotted.size())] = properties.Get(name).value_or("");
+    }
+  }
+  return values;
+}
+
+// How many keys the workload will have stored at its end. A run that is bounded by time only is
+// guessed generously: an engine that needs more says that it is full.
+uint64_t ExpectedKeys(const WorkloadSpec& spec) {
+  constexpr double kGuessedOpsPerS = 1e6;
+  const double batch_inserts = BatchProportions(spec)[1] * static_cast<double>(spec.batch_size) *
+                               spec.proportion(OpKind::kBatch);
+  const double inserts_per_op = spec.proportion(OpKind::kInsert) + batch_inserts;
+  const double operations = spec.operation_count > 0 ? static_cast<double>(spec.operation_count)
+                                                     : spec.max_execution_time_s * kGuessedOpsPerS;
+  return spec.record_count + static_cast<uint64_t>(inserts_per_op * operations * 1.1) + 1;
+}
+
+Result<Durability> ChooseDurability(const EngineRow& row, const Tuning& common) {
+  if (!common.Has("durability")) return row.durabilities.front();
+  const std::string name = common.String("durability", "");
+  const std::optional<Durability> durability = DurabilityFromName(name);
+  if (!durability) {
+    return Status::InvalidArgument(fmt::format(
+        "engine.durability={}: must be power-fail, prefix, buffered or process-crash", name));
+  }
+  // An engine that promises nothing has no class to choose.
+  return row.capabilities.stores_data ? *durability : row.durabilities.front();
+}
+
+}  // namespace
+
+std::span<const OptionSpec> CommonEngineOptions() { return kCommonOptions; }
+
+Result<EngineOptions> MakeEngineOptions(const EngineRow& row, const Properties& properties,
+                                        const WorkloadSpec& spec, Placement placement,
+                                        std::string_view leaf) {
+  const Tuning common("engine", Under(properties, "engine"));
+  RETURN_IF_ERROR(common.CheckNames(kCommonOptions));
+  if (properties.Get("medium")) {
+    return properties.Error("medium", "no media models in this version; a run is what it measured");
+  }
+  EngineOptions options;
+  for (const EngineRow& other : Engines()) {
+    Tuning tuning(std::string(other.name), Under(properties, other.name));
+    RETURN_IF_ERROR(tuning.CheckNames(other.options));
+    if (&other == &row) options.tuning = std::move(tuning);
+  }
+  ASSIGN_OR_RETURN(options.durability, ChooseDurability(row, common));
+  ASSIGN_OR_RETURN(options.cache_bytes,
+                   common.Uint64("cache_bytes", options.cache_bytes, uint64_t{1} << 20));
+  options.size_hint = {.pairs = ExpectedKeys(spec),
+                       .key_bytes = KeyFormat(spec.hashed_keys, spec.zero_padding).max_key_bytes(),
+                       .value_bytes = ValueMaker(spec).max_value_bytes()};
+  if (!row.capabilities.stores_data) return options;
+  if (common.Has("path")) {
+    options.path = common.String("path", "");
+    if (options.path.empty()) return Status::InvalidArgument("engine.path is empty");
+  } else {
+    ASSIGN_OR_RETURN(options.path, PlaceFor(row, placement, leaf));
+  }
+  return options;
+}
+
+}  // namespace fencepost

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// fencepost: argument parsing only. What a subcommand does is in commands/.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "harness/build_info.h"
+#include "harness/commands/command.h"
+#include "harness/interrupt.h"
+#include "harness/ycsb_flags.h"
+
+namespace fencepost {
+namespace {
+
+ExitCode Main(const Arguments& arguments) {
+  CLI::App app("Fencepost: performance and crash consistency of embedded key-value stores",
+               "fencepost");
+  app.set_version_flag("--version", fmt::format("fencepost {}", GetBuildInfo().version));
+  app.require_subcommand(1);
+  std::function<ExitCode()> chosen;
+  for (const Command& command : Commands()) {
+    CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
+    std::function<ExitCode()> run = command.declare(*sub, arguments);
+    sub->callback([&chosen, run] { chosen = run; });
+  }
+  Result<Arguments> rewritten = RewriteYcsbFlags({arguments.begin() + 1, arguments.end()});
+  if (!rewritten.ok()) return ReportError(rewritten.status());
+  try {
+    // CLI11 wants the words last first.
+    app.parse(Arguments(rewritten->rbegin(), rewritten->rend()));
+  } catch (const CLI::Success& help) {
+    app.exit(help);
+    return ExitCode::kPass;
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "fencepost: {} (fencepost --help shows what there is)\n", error.what());
+    return ExitCode::kUsage;
+  }
+  return chosen();
+}
+
+}  // namespace
+}  // namespace fencepost
+
+int main(int argc, char** argv) {
+  fencepost::CatchInterrupts();
+  try {
+    return static_cast<int>(fencepost::Main({argv, argv + argc}));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "fencepost: internal error: %s\n", error.what());
+    return static_cast<int>(fencepost::ExitCode::kHarness);
+  }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Where an engine's data goes when the user does not say, and whether it fits there.
+#ifndef FENCEPOST_HARNESS_PLACEMENT_H_
+#define FENCEPOST_HARNESS_PLACEMENT_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engines/engine_table.h"
+#include "engines/medium.h"
+
+namespace fencepost {
+
+enum class Placement : unsigned char {
+  kDefault,  // persistent-memory engines: a DAX mount, else /dev/shm; file engines: the cache
+             // folder
+  kTmpfs,    // /dev/shm for all, which isolates the software's share: a file's sync is free there
+  kDisk,     // the cache folder for all
+};
+
+std::optional<Placement> PlacementFromName(std::string_view name);  // default, tmpfs, disk
+std::string_view PlacementName(Placement placement);
+
+// The path for an engine's data. `leaf` names a folder of its own below the place ("" for the one
+// that `load` and a later `run` share). kUnsupported where there is no such place.
+Result<std::filesystem::path> PlaceFor(const EngineRow& row, Placement placement,
+                                       std::string_view leaf);
+
+// What the workload will occupy, roughly: keys and values, twice (compaction, copy on write), and
+// a fixed part.
+uint64_t EstimateStorageBytes(const SizeHint& hint);
+
+// kFull, with needed and free bytes, if what the path does not hold yet would not fit.
+Status CheckFreeSpace(const std::filesystem::path& path, uint64_t needed_bytes);
+
+// Bytes that the files at or below a path occupy; 0 if there are none.
+uint64_t OccupiedBytes(const std::filesystem::path& path);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_PLACEMENT_H_

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/report/run_report.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "harness/build_info.h"
+#include "harness/environment.h"
+#include "harness/run_files.h"
+#include "workloads/values.h"
+
+namespace fencepost {
+namespace {
+
+using nlohmann::json;
+
+std::string_view PhaseName(Phase phase) { return phase == Phase::kLoad ? "load" : "run"; }
+
+std::string_view VerifyName(VerifyLevel level) {
+  switch (level) {
+    case VerifyLevel::kOff:
+      return "off";
+    case VerifyLevel::kStamp:
+      return "stamp";
+    case VerifyLevel::kFull:
+      return "full";
+  }
+  return "unknown";
+}
+
+// Of the values of the first records; exact where lengths do not vary.
+double MeanValueBytes(const WorkloadSpec& spec) {
+  constexpr uint64_t kSample = 4096;
+  const ValueMaker values(spec);
+  double sum = 0;
+  for (uint64_t number = 0; number < kSample; ++number) {
+    sum += static_cast<double>(values.ValueBytes(number, /*version=*/2));
+  }
+  return sum / kSample;
+}
+
+// What each side of a durability class keeps: DESIGN.md, the engine contract.
+std::string_view PowerLoss(Durability durability) {
+  switch (durability) {
+    case Durability::kPowerFail:
+      return "all";
+    case Durability::kPrefix:
+    case Durability::kBuffered:
+      return "prefix";
+    case Durability::kProcessCrash:
+    case Durability::kNone:
+      return "none";
+  }
+  return "none";
+}
+
+std::string_view ProcessDeath(Durability durability) {
+  switch (durability) {
+    case Durability::kPowerFail:
+    case Durability::kPrefix:
+    case Durability::kProcessCrash:
+      return "all";
+    case Durability::kBuffered:
+      return "prefix";
+    case Durability::kNone:
+      return "none";
+  }
+  return "none";
+}
+
+// How stores to a mapped pool on this medium are made durable (engines/pmem decides it so).
+std::string_view PmemMode(Medium medium) {
+  switch (medium) {
+    case Medium::kDax:
+      return "hardware";
+    case Medium::kTmpfs:
+      return "forced-on-tmpfs";
+    default:
+      return "msync";
+  }
+}
+
+template <typename T>
+json OrNull(const std::optional<T>& value) {
+  return value ? json(*value) : json(nullptr);
+}
+
+json LatencyJson(const Histogram& h) {
+  return {{"mean", h.mean_ns()},
+          {"min", h.min_ns()},
+          {"max", h.max_ns()},
+          {"stddev", h.stddev_ns()},
+          {"p50", h.Percentile(50)},
+          {"p90", h.Percentile(90)},
+          {"p95", h.Percentile(95)},
+          {"p99", h.Percentile(99)},
+          {"p99_9", h.Percentile(99.9)},
+          {"p99_99", h.Percentile(99.99)},
+          {"p99_999", h.Percentile(99.999)}};
+}
+
+json KindJson(const KindRecord& record) {
+  json curve = json::array();
+  for (const CurvePoint& point : record.service.Curve()) {
+    curve.push_back({point.percentile, point.value_ns});
+  }
+  const KindCounts& counts = record.counts;
+  return {{"count", counts.ok + counts.not_found + counts.failed},
+          {"ok", counts.ok},
+          {"not_found", counts.not_found},
+          {"failed", counts.failed},
+          {"retried", counts.retried},
+          {"latency_ns", LatencyJson(record.service)},
+          {"response_ns", record.response ? LatencyJson(*record.response) : json(nullptr)},
+          {"curve_ns", std::move(curve)}};
+}
+
+json KindsJson(const Recorder& kinds) {
+  json out = json::object();
+  for (size_t k = 0; k < kOpKindCount; ++k) {
+    const KindRecord* record = kinds.Find(static_cast<OpKind>(k));
+    if (record == nullptr) continue;
+    const KindCounts& counts = record->counts;
+    if (counts.ok + counts.not_found + counts.failed == 0) continue;
+    out[std::string(OpKindName(static_cast<OpKind>(k)))] = KindJson(*record);
+  }
+  return out;
+}
+
+json VerificationJson(const RunContext& context, const PhaseResult& result) {
+  const VerificationCounts& counts = result.verification;
+  std::string undetectable = "nothing: each read's key, version, length and bytes are checked";
+  if (context.spec->verify == VerifyLevel::kOff) {
+    undetectable = "everything: values are not looked at";
+  } else if (ValueMaker(*context.spec).max_value_bytes() < kStampBytes) {
+    undetectable =
+        "values are shorter than a stamp: which kind of fault it is, and 1 in "
+        "256^bytes of them";
+  } else if (context.spec->verify == VerifyLevel::kStamp) {
+    undetectable = "torn values: bytes behind the 16-byte stamp are not looked at";
+  }
+  json mean = nullptr;
+  if (counts.verify_samples > 0) {
+    mean = static_cast<double>(counts.verify_ns_sum) / static_cast<double>(counts.verify_samples);
+  }
+  return {{"level", VerifyName(context.spec->verify)},
+          {"reads_checked", counts.reads_checked},
+          {"unknown", counts.unknown},
+          {"lost", counts.lost},
+          {"stale", counts.stale},
+          {"torn", counts.torn},
+          {"foreign", counts.foreign},
+          {"phantom", counts.phantom},
+          {"length", counts.length},
+          {"undetectable", undetectable},
+          {"verify_ns_mean", std::move(mean)},
+          {"examples", result.fault_examples},
+          {"judged", context.row->capabilities.stores_data}};
+}
+
+json ProcessJson(const ProcessUsage& usage) {
+  const ProcessIo io = usage.io.value_or(ProcessIo{});
+  return {{"cpu_user_s", usage.user_cpu_s},
+          {"cpu_system_s", usage.system_cpu_s},
+          {"rss_peak_bytes", usage.peak_rss_bytes},
+          {"read_bytes", io.storage_read_bytes},
+          {"write_bytes", io.storage_write_bytes},
+          {"rchar_bytes", io.read_call_bytes},
+          {"wchar_bytes", io.write_call_bytes},
+          {"read_calls", io.read_call_count},
+          {"write_calls", io.write_call_count},
+          {"voluntary_switches", usage.voluntary_switch_count},
+          {"involuntary_switches", usage.involuntary_switch_count},
+          {"major_faults", usage.major_fault_count},
+          {"minor_faults", usage.minor_fault_count}};
+}
+
+// Bytes that reached the medium for each byte that the user wrote. On a block device the kernel
+// counts them; in persistent memory they are the lines flushed; for files on tmpfs nobody does.
+json WriteAmplification(const RunContext& context, const PhaseReport& report) {
+  const uint64_t user_bytes = report.result.user_bytes_written;
+  if (user_bytes == 0) return nullptr;
+  constexpr uint64_t kLineBytes = 64;
+  uint64_t medium_bytes = 0;
+  if (context.row->capabilities.persistent_memory) {
+    medium_bytes = report.stats.flushed_lines * kLineBytes;
+  } else if (report.medium == Medium::kPageCache || report.medium == Medium::kBlock) {
+    if (!report.result.usage.io) return nullptr;
+    medium_bytes = report.result.usage.io->storage_write_bytes;
+  }
+  if (medium_bytes == 0) return nullptr;
+  return static_cast<double>(medium_bytes) / static_cast<double>(user_bytes);
+}
+
+json EngineJson(const RunContext& context, const PhaseReport& report) {
+  json file_system = nullptr;
+  if (context.row->capabilities.stores_data) {
+    if (const Result<FileSystem> found = FileSystemOf(context.options.path); found.ok()) {
+      file_system = {{"type", found->type},
+                     {"mount_point", found->mount_point},
+                     {"device", found->device},
+                     {"dax", found->dax}};
+    }
+  }
+  const bool uses_pmem = context.row->capabilities.persistent_memory;
+  return {{"name", context.row->name},
+          {"version", context.row->version()},
+          {"durability", DurabilityName(report.durability)},
+          {"power_loss", PowerLoss(report.durability)},
+          {"process_death", ProcessDeath(report.durability)},
+          {"path", context.options.path.string()},
+          {"medium", MediumName(report.medium)},
+          {"filesystem", std::move(file_system)},
+          {"pmem_mode", uses_pmem ? PmemMode(report.medium) : "none"},
+          {"cache_bytes", context.options.cache_bytes},
+          {"tuning", context.options.tuning.values()}};
+}
+
+std::string IntervalsCsv(const PhaseResult& result) {
+  std::string out = "elapsed_s,kind,operations,ops_per_s,mean_ns,p50_ns,p99_ns,max_ns\n";
+  for (const IntervalRow& row : result.intervals) {
+    fmt::format_to(std::back_inserter(out), "{:.3f},{},{},{:.1f},{:.1f},{},{},{}\n",
+                   static_cast<double>(row.interval + 1) * result.interval_s, OpKindName(row.kind),
+                   row.operations, static_cast<double>(row.operations) / result.interval_s,
+                   row.mean_ns, row.p50_ns, row.p99_ns, row.max_ns);
+  }
+  return out;
+}
+
+}  // namespace
+
+json ManifestJson(const RunContext& context, const PhaseReport& report) {
+  json properties = json::object();
+  for (const auto& [name, entry] : context.properties->entries()) properties[name] = entry.value;
+  const BuildInfo build = GetBuildInfo();
+  return {{"schema", "fencepost.manifest/1"},
+          {"run_id", context.run_id},
+          {"created_utc", UtcTimestamp()},
+          {"command", context.command},
+          {"fencepost_version", build.version},
+          {"commit", build.commit},
+          {"dirty", build.dirty},
+          {"compiler", build.compiler},
+          {"build_type", build.build_type},
+          {"seed", context.spec->seed},
+          {"properties", std::move(properties)},
+          {"engine", EngineJson(context, report)},
+          {"machine", ToJson(ReadMachineFacts())},
+          {"clock",
+           {{"source", context.clock.source_name},
+            {"ticks_per_s", context.clock.ticks_per_s},
+            {"read_ns", context.clock.read_cost_ns}}}};
+}
+
+json SummaryJson(const RunContext& context, const PhaseReport& report) {
+  const PhaseResult& result = report.result;
+  const WorkloadSpec& spec = *context.spec;
+  const double value_bytes_mean = MeanValueBytes(spec);
+  const double logical_bytes =
+      static_cast<double>(report.stats.count) *
+      (static_cast<double>(context.options.size_hint.key_bytes) + value_bytes_mean);
+  json space = nullptr;
+  if (logical_bytes > 0) space = static_cast<double>(report.stats.storage_bytes) / logical_bytes;
+  return {{"schema", "fencepost.summary/1"},
+          {"run_id", context.run_id},
+          {"engine", context.row->name},
+          {"workload", spec.name},
+          {"phase", PhaseName(report.phase)},
+          {"threads", spec.threads},
+          {"repeat", context.repeat},
+          {"durability", DurabilityName(report.durability)},
+          {"medium", MediumName(report.medium)},
+          {"relaxed_load", report.relaxed},
+          {"update", spec.update_mode == UpdateMode::kRmw ? "rmw" : "blind"},
+          {"verify", VerifyName(spec.verify)},
+          {"partial", result.partial},
+          {"record_count", spec.record_count},
+          {"value_bytes_mean", value_bytes_mean},
+          {"operations", result.operations},
+          {"run_s", result.run_s},
+          {"wall_s", result.wall_s},
+          {"generate_ns_per_op", result.generate_ns_per_op},
+          {"prepare_ns_per_op", result.prepare_ns_per_op},
+          {"throughput_ops_per_s", result.throughput_ops_per_s()},
+          {"target_ops_per_s", spec.target_ops_per_s},
+          {"trace_hash",
+           result.trace_hash ? json(fmt::format("{:016x}", *result.trace_hash)) : json(nullptr)},
+          {"floor_ns_per_op", OrNull(report.floor_ns_per_op)},
+          {"settle_s", report.settle_s},
+          {"sync_s", report.sync_s},
+          {"kinds", KindsJson(result.kinds)},
+          {"verification", VerificationJson(context, result)},
+          {"process", ProcessJson(result.usage)},
+          {"engine_stats",
+           {{"count", report.stats.count},
+            {"storage_bytes", report.stats.storage_bytes},
+            {"cache_bytes", report.stats.cache_bytes},
+            {"flushed_lines", report.stats.flushed_lines},
+            {"fences", report.stats.fences},
+            {"syncs", report.stats.syncs},
+            {"debt_bytes", report.debt_bytes}}},
+          {"user_bytes_written", result.user_bytes_written},
+          {"user_bytes_read", result.user_bytes_read},
+          {"logical_bytes", static_cast<uint64_t>(logical_bytes)},
+          {"write_amplification", WriteAmplification(context, report)},
+          {"space_amplification", std::move(space)},
+          {"warnings", report.warnings}};
+}
+
+Result<std::unique_ptr<RunFolder>> RunFolder::Open(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return Status::IoError(fmt::format("mkdir: {}: {}", error.message(), path.string()));
+  std::unique_ptr<RunFolder> folder(new RunFolder(path));
+  if (!folder->log_stream_) {
+    return Status::IoError(fmt::format("open: cannot write {}", (path / "latency.hlog").string()));
+  }
+  return folder;
+}
+
+RunFolder::RunFolder(std::filesystem::path path)
+    : path_(std::move(path)),
+      log_stream_(path_ / "latency.hlog"),
+      log_(log_stream_,
+           std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
+               .count(),
+           "fencepost") {}
+
+void RunFolder::LogInterval(double start_s, double length_s, const Recorder& recorder) {
+  for (size_t k = 0; k < kOpKindCount; ++k) {
+    const KindRecord* record = recorder.Find(static_cast<OpKind>(k));
+    if (record == nullptr || record->service.empty()) continue;
+    CHECK_OK(log_.Write(OpKindName(static_cast<OpKind>(k)), start_s, length_s, record->service));
+  }
+}
+
+Status RunFolder::Finish(const RunContext& context, const PhaseReport& report) {
+  log_stream_.close();
+  if (!log_stream_) {
+    return Status::IoError(fmt::format("write: {}", (path_ / "latency.hlog").string()));
+  }
+  RETURN_IF_ERROR(WriteFileAtomically(path_ / "intervals.csv", IntervalsCsv(report.result)));
+  RETURN_IF_ERROR(
+      WriteFileAtomically(path_ / "manifest.json", ManifestJson(context, report).dump(2) + "\n"));
+  return WriteFileAtomically(path_ / "summary.json", SummaryJson(context, report).dump(2) + "\n");
+}
+
+}  // namespace fencepost

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/run_settings.h"
+
+namespace fencepost {
+namespace {
+
+constexpr PropertySpec kProperties[] = {
+    {"fencepost.pin", "bool", "true", "pin each thread to a CPU of its own"},
+    {"fencepost.interval", "seconds", "0.25", "length of an interval of the series"},
+    {"fencepost.maxfailures", "count", "0", "more failed operations than this end the run"},
+    {"fencepost.maxnotfound", "fraction", "0.01",
+     "a larger share of operations that find nothing where a value should be fails the run"},
+    {"fencepost.load", "full|relaxed", "full",
+     "relaxed: load at the engine's weakest durability, then one Sync"},
+    {"fencepost.floor", "bool", "true", "measure the harness itself (blackhole) before a run"},
+};
+
+}  // namespace
+
+std::span<const PropertySpec> HarnessProperties() { return kProperties; }
+
+Result<RunSettings> ParseRunSettings(const Properties& properties) {
+  RunSettings settings;
+  ASSIGN_OR_RETURN(settings.pin_threads, properties.Bool("fencepost.pin", settings.pin_threads));
+  ASSIGN_OR_RETURN(settings.interval_s,
+                   properties.Double("fencepost.interval", settings.interval_s));
+  if (settings.interval_s < 0.001 || settings.interval_s > 3600) {
+    return properties.Error("fencepost.interval", "must be from 0.001 to 3600 s");
+  }
+  ASSIGN_OR_RETURN(settings.max_failures,
+                   properties.Uint64("fencepost.maxfailures", settings.max_failures));
+  ASSIGN_OR_RETURN(settings.max_not_found,
+                   properties.Double("fencepost.maxnotfound", settings.max_not_found));
+  if (settings.max_not_found < 0 || settings.max_not_found > 1) {
+    return properties.Error("fencepost.maxnotfound", "must be from 0 to 1");
+  }
+  ASSIGN_OR_RETURN(const std::string load, properties.String("fencepost.load", "full"));
+  if (load != "full" && load != "relaxed") {
+    return properties.Error("fencepost.load", "must be full or relaxed");
+  }
+  settings.relaxed_load = load == "relaxed";
+  ASSIGN_OR_RETURN(settings.measure_floor,
+                   properties.Bool("fencepost.floor", settings.measure_floor));
+  return settings;
+}
+
+}  // namespace fencepost

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Settings of the harness itself: the properties under "fencepost." that are not about which
+// operations a workload has.
+#ifndef FENCEPOST_HARNESS_RUN_SETTINGS_H_
+#define FENCEPOST_HARNESS_RUN_SETTINGS_H_
+
+#include <cstdint>
+#include <span>
+
+#include "engines/status.h"
+#include "workloads/properties.h"
+#include "workloads/workload.h"
+
+namespace fencepost {
+
+struct RunSettings {
+  bool pin_threads = true;
+  double interval_s = 0.25;
+  uint64_t max_failures = 0;
+  double max_not_found = 0.01;
+  bool relaxed_load = false;
+  bool measure_floor = true;
+};
+
+// The names, for ParseWorkload to know and for documentation.
+std::span<const PropertySpec> HarnessProperties();
+
+Result<RunSettings> ParseRunSettings(const Properties& properties);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_RUN_SETTINGS_H_

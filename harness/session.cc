@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/session.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <random>
+
+#include "harness/placement.h"
+
+namespace fencepost {
+namespace {
+
+constexpr double kFloorSeconds = 0.1;
+constexpr double kShortRunSeconds = 0.1;
+
+double SecondsOf(FunctionRef<void()> action) {
+  const auto begin = std::chrono::steady_clock::now();
+  action();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+// Makes versions of this run differ from those that an earlier run left in the store. Not part of
+// the operation trace, so not of the seed either.
+uint32_t VersionNonce() { return std::random_device()() & 0x3fffffu; }
+
+// Key numbers that a session may use: those loaded and those that its operations may insert.
+uint64_t VersionCapacity(const WorkloadSpec& spec) {
+  constexpr uint64_t kTimedInserts = uint64_t{1} << 32;
+  if (spec.proportion(OpKind::kInsert) + spec.proportion(OpKind::kBatch) == 0) {
+    return spec.record_count;
+  }
+  const uint64_t writes_per_op = spec.proportion(OpKind::kBatch) > 0 ? spec.batch_size : 1;
+  const uint64_t operations = spec.operation_count + spec.warmup.operations;
+  const bool timed = spec.operation_count == 0 || spec.warmup.seconds > 0;
+  // Threads number their inserts in turn, so the last number may be a thread's share ahead.
+  return spec.record_count +
+         (timed ? kTimedInserts : operations * writes_per_op * spec.threads + spec.threads);
+}
+
+class Session {
+ public:
+  explicit Session(const SessionRequest& request) : request_(request), spec_(*request.spec) {}
+
+  Result<SessionResult> Run();
+
+ private:
+  Status Open(Durability durability);
+  Status Close();
+  Status RunOne(Phase phase);
+  void EndPhase(PhaseReport* report);
+  Result<double> MeasureFloor(Phase phase);
+  Status LimitsExceeded(const PhaseReport& report) const;
+
+  const SessionRequest& request_;
+  const WorkloadSpec& spec_;
+  std::unique_ptr<Engine> engine_;
+  Durability durability_ = Durability::kNone;
+  std::unique_ptr<VersionTable> versions_;
+  SessionResult result_;
+};
+
+Status Session::Open(Durability durability) {
+  EngineOptions options = request_.options;
+  options.durability = durability_ = durability;
+  ASSIGN_OR_RETURN(engine_, OpenEngine(*request_.row, options));
+  return Status::Ok();
+}
+
+Status Session::Close() {
+  Status status = engine_->Close();
+  engine_.reset();
+  return status;
+}
+
+Result<SessionResult> Session::Run() {
+  const EngineRow& row = *request_.row;
+  if (const std::string reason = SkipReason(row, spec_); request_.run && !reason.empty()) {
+    return Status::Unsupported(reason);
+  }
+  const EngineOptions& options = request_.options;
+  std::error_code error;
+  const bool fresh = !row.capabilities.stores_data || !std::filesystem::exists(options.path, error);
+  if (row.capabilities.stores_data) {
+    RETURN_IF_ERROR(CheckFreeSpace(options.path, EstimateStorageBytes(options.size_hint)));
+  }
+  ASSIGN_OR_RETURN(versions_, VersionTable::Create(VersionCapacity(spec_), fresh, VersionNonce(),
+                                                   spec_.threads > 1));
+
+  const Durability load_durability =
+      request_.relaxed_load ? row.durabilities.back() : options.durability;
+  RETURN_IF_ERROR(Open(request_.load ? load_durability : options.durability));
+  if (request_.load) result_.status = RunOne(Phase::kLoad);
+  if (request_.run && result_.status.ok()) {
+    if (durability_ != options.durability) {
+      result_.status = Close();
+      if (result_.status.ok()) result_.status = Open(options.durability);
+    }
+    if (result_.status.ok()) result_.status = RunOne(Phase::kRun);
+  }
+  if (engine_) {
+    Status closed = Close();
+    if (result_.status.ok()) result_.status = std::move(closed);
+  }
+  if (result_.phases.empty()) return std::move(result_.status);
+  return std::move(result_);
+}
+
+Result<double> Session::MeasureFloor(Phase phase) {
+  ASSIGN_OR_RETURN(const EngineRow* blackhole, FindEngine("blackhole"));
+  EngineOptions options;
+  options.durability = blackhole->durabilities.front();
+  options.size_hint = request_.options.size_hint;
+  ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenEngine(*blackhole, options));
+  WorkloadSpec spec = spec_;
+  spec.target_ops_per_s = 0;
+  spec.warmup = {};
+  ASSIGN_OR_RETURN(const auto versions,
+                   VersionTable::Create(VersionCapacity(spec), true, 0, spec.threads > 1));
+  PhaseRequest floor;
+  floor.phase = phase;
+  floor.engine = engine.get();
+  floor.row = blackhole;
+  floor.spec = &spec;
+  floor.versions = versions.get();
+  floor.max_run_s = kFloorSeconds;
+  ASSIGN_OR_RETURN(const PhaseResult result, RunPhase(floor));
+  if (result.operations == 0) return 0.0;
+  return result.run_s * 1e9 * spec.threads / static_cast<double>(result.operations);
+}
+
+Status Session::RunOne(Phase phase) {
+  PhaseReport report;
+  report.phase = phase;
+  report.durability = durability_;
+  report.relaxed = durability_ != request_.options.durability;
+  report.medium = engine_->medium();
+  if (request_.measure_floor && request_.row->capabilities.stores_data && phase == Phase::kRun) {
+    ASSIGN_OR_RETURN(report.floor_ns_per_op, MeasureFloor(phase));
+  }
+  PhaseRequest phase_request;
+  phase_request.phase = phase;
+  phase_request.engine = engine_.get();
+  phase_request.row = request_.row;
+  phase_request.spec = &spec_;
+  phase_request.versions = versions_.get();
+  if (phase == Phase::kRun) phase_request.max_run_s = spec_.max_execution_time_s;
+  if (request_.hooks) request_.hooks(phase, &phase_request);
+  ASSIGN_OR_RETURN(report.result, RunPhase(phase_request));
+  EndPhase(&report);
+  Status status = LimitsExceeded(report);
+  result_.phases.push_back(std::move(report));
+  return status;
+}
+
+// What a phase owes is done and charged: one Sync, then background work.
+void Session::EndPhase(PhaseReport* report) {
+  Status status;
+  report->sync_s = SecondsOf([&] { status = engine_->Sync(); });
+  if (!status.ok())
+    report->warnings.push_back(fmt::format("sync at the end: {}", status.message()));
+  if (Result<EngineStats> stats = engine_->Stats(); stats.ok())
+    report->debt_bytes = stats->debt_bytes;
+  if (report->phase == Phase::kRun) {
+    report->settle_s = SecondsOf([&] { status = engine_->Settle(); });
+    if (!status.ok()) report->warnings.push_back(fmt::format("settle: {}", status.message()));
+  }
+  if (Result<EngineStats> stats = engine_->Stats(); stats.ok()) {
+    report->stats = *stats;
+  } else {
+    report->warnings.push_back(fmt::format("no statistics: {}", stats.message()));
+  }
+  const PhaseResult& result = report->result;
+  if (result.operations == 0) {
+    report->warnings.push_back("no operation was executed");
+  } else if (result.run_s < kShortRunSeconds) {
+    report->warnings.push_back(
+        fmt::format("the run took {:.0f} ms: too short to be a measurement", result.run_s * 1e3));
+  }
+  if (report->phase == Phase::kRun && request_.row->capabilities.stores_data &&
+      result.verification.reads_checked > 0 &&
+      result.verification.unknown * 2 > result.verification.reads_checked) {
+    report->warnings.push_back(
+        "most reads were of keys whose history is not known: nothing is claimed of them "
+        "(load and run in one call to know it)");
+  }
+}
+
+Status Session::LimitsExceeded(const PhaseReport& report) const {
+  const PhaseResult& result = report.result;
+  if (result.failure_limit_reached) {
+    return Status(result.first_failure.code(), std::string(result.first_failure.message()));
+  }
+  uint64_t not_found = 0, reads = 0;
+  for (size_t k = 0; k < kOpKindCount; ++k) {
+    if (const KindRecord* record = result.kinds.Find(static_cast<OpKind>(k))) {
+      not_found += record->counts.not_found;
+      reads += record->counts.ok + record->counts.not_found;
+    }
+  }
+  if (result.interrupted ||
+      static_cast<double>(not_found) <= request_.max_not_found * static_cast<double>(reads)) {
+    return Status::Ok();
+  }
+  return Status::InvalidArgument(fmt::format(
+      "{} of {} operations found nothing where a value should be (limit {:.1f} %): was {} loaded?",
+      not_found, reads, request_.max_not_found * 100, request_.options.path.string()));
+}
+
+}  // namespace
+
+std::string SkipReason(const EngineRow& row, const WorkloadSpec& spec) {
+  if (spec.proportion(OpKind::kScan) > 0 && !row.capabilities.ordered) {
+    return fmt::format("SKIPPED: {} scans, and {} keeps no order", spec.name, row.name);
+  }
+  if (spec.proportion(OpKind::kBatch) > 0 && !row.capabilities.atomic_batch) {
+    return fmt::format("SKIPPED: {} has batches, and {} has no atomic ones", spec.name, row.name);
+  }
+  return "";
+}
+
+Result<SessionResult> RunSession(const SessionRequest& request) { return Session(request).Run(); }
+
+}  // namespace fencepost

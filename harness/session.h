@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A session: one engine opened on one path, loaded and run, and what each phase left to report.
+#ifndef FENCEPOST_HARNESS_SESSION_H_
+#define FENCEPOST_HARNESS_SESSION_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engines/engine_table.h"
+#include "harness/phase.h"
+#include "workloads/workload.h"
+
+namespace fencepost {
+
+struct SessionRequest {
+  const EngineRow* row = nullptr;
+  EngineOptions options;
+  const WorkloadSpec* spec = nullptr;
+  bool load = false;
+  bool run = false;
+  // Load at the engine's weakest durability, then one Sync; the run is at options.durability.
+  bool relaxed_load = false;
+  bool measure_floor = true;
+  // The largest share of operations that may find nothing where a value should be.
+  double max_not_found = 0.01;
+  // What PhaseRequest has by the same names; `hooks` is called before each phase to set them.
+  std::function<void(Phase, PhaseRequest*)> hooks;
+};
+
+// One phase, measured.
+struct PhaseReport {
+  Phase phase = Phase::kRun;
+  PhaseResult result;
+  Durability durability = Durability::kNone;
+  bool relaxed = false;  // loaded at a weaker durability than the run's, then synced
+  Medium medium = Medium::kNone;
+  EngineStats stats;                      // after settling
+  double sync_s = 0;                      // the Sync at the end of the phase
+  double settle_s = 0;                    // background work that the phase left behind
+  uint64_t debt_bytes = 0;                // that work, before settling
+  std::optional<double> floor_ns_per_op;  // the same phase on blackhole
+  std::vector<std::string> warnings;
+};
+
+struct SessionResult {
+  std::vector<PhaseReport> phases;
+  Status status;  // why the session ended early; ok if it did not
+};
+
+// Why this workload's run makes no sense on this engine ("it scans, and cmap keeps no order");
+// empty if it does.
+std::string SkipReason(const EngineRow& row, const WorkloadSpec& spec);
+
+// Opens, runs the phases, closes. The Status is not ok if nothing could be measured; a failure
+// after the first phase is in SessionResult::status, beside what was measured before it.
+Result<SessionResult> RunSession(const SessionRequest& request);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_SESSION_H_
