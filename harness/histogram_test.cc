@@ -86,14 +86,14 @@ TEST(Histogram, AnAnswerIsTheHighestEquivalentValueAndAtZeroTheLowest) {
   EXPECT_EQ(histogram.max_ns(), 2049u);
 }
 
-// 29 % of 100 is 28.999999999999996 in doubles and 57 % of 100 is 56.99999999999999, while 7 % of
-// 100 is 7.000000000000001: none may miss its rank.
-TEST(Histogram, AWholePercentOfAHundredValuesIsThatRank) {
-  Histogram histogram;
-  for (uint64_t value = 1; value <= 100; ++value) histogram.Record(value);
-  for (unsigned percent = 1; percent <= 100; ++percent) {
-    EXPECT_EQ(histogram.Percentile(percent), percent);
-  }
+// In doubles 33.7 * 6000 / 100 is a little more than 2022, and 100.0 / 11 * 11 / 100 a little more
+// than 1: rounding up must not take either to the next rank.
+TEST(Histogram, AWholeRankIsNotRoundedPast) {
+  Histogram thousands, eleven;
+  for (uint64_t value = 1; value <= 6000; ++value) thousands.Record(value);
+  EXPECT_EQ(thousands.Percentile(33.7), 2022u);
+  for (uint64_t value = 1; value <= 11; ++value) eleven.Record(value);
+  for (unsigned rank = 1; rank <= 11; ++rank) EXPECT_EQ(eleven.Percentile(100.0 * rank / 11), rank);
 }
 
 TEST(Histogram, AnEmptyOneAnswersZero) {
