@@ -34,20 +34,19 @@ constexpr double InverseIntegral(double y) { return Pow100(1 + y * kOneMinusThet
 // hat starts where exactly Term(1) = 1 is left.
 constexpr double kHatStart = Integral(1.5) - 1;
 
-// Where the part of the hat over k that is accepted begins: an interval of length k^-theta that
-// ends at Integral(k + 1/2). Beyond the table it begins at x = k - 1/2 + kSlack / k^2, but for a
-// part of 10^-10 of the interval.
-constexpr int64_t kAcceptTableSize = 1024;
-constexpr double kSlack = kTheta * (kTheta + 1) / 24;
-const std::array<double, kAcceptTableSize>& AcceptTable() {
+// The hat is flat from k - 1/2 to k + 1/2; of rank k it accepts what ends there and has the area
+// k^-theta. The table has how far after k - 1/2 that begins. Beyond the table that is nearly 0: its
+// last entry, 8 * 10^-8, serves for all.
+constexpr int64_t kRefusedSize = 1024;
+const std::array<double, kRefusedSize>& RefusedTable() {
   static const auto table = [] {
-    std::array<double, kAcceptTableSize> starts{};
-    for (size_t k = 1; k < starts.size(); ++k) {
+    std::array<double, kRefusedSize> refused{};
+    refused[1] = -1;  // the hat begins where rank 1 does
+    for (size_t k = 2; k < refused.size(); ++k) {
       const auto x = static_cast<double>(k);
-      starts[k] = Integral(x + 0.5) - Term(x);
+      refused[k] = InverseIntegral(Integral(x + 0.5) - Term(x)) - (x - 0.5);
     }
-    starts[1] = kHatStart;
-    return starts;
+    return refused;
   }();
   return table;
 }
@@ -124,7 +123,7 @@ void Zipfian::Fill(Rng& rng, std::span<uint64_t> out) const {
   rng = local;
 }
 
-ExactZipfian::ExactZipfian(uint64_t items) : accept_(AcceptTable().data()), items_(0) {
+ExactZipfian::ExactZipfian(uint64_t items) : refused_(RefusedTable().data()), items_(0) {
   CHECK(items > 0);
   Grow(items);
 }
@@ -142,12 +141,7 @@ inline bool ExactZipfian::Try(double unit, uint64_t* rank) const {
   const auto nearest = static_cast<int64_t>(x + 0.5);
   const int64_t k = std::clamp(nearest, int64_t{1}, static_cast<int64_t>(items_));
   *rank = static_cast<uint64_t>(k - 1);
-  // Both tests, and no branch: it would be mispredicted every other time.
-  const auto center = static_cast<double>(k);
-  const bool in_table = k < kAcceptTableSize;
-  const bool table_accepts = y >= accept_[std::min(k, kAcceptTableSize - 1)];
-  const bool expansion_accepts = (x - center + 0.5) * (center * center) >= kSlack;
-  return (in_table & table_accepts) | (!in_table & expansion_accepts);
+  return x - static_cast<double>(k) + 0.5 >= refused_[std::min(k, kRefusedSize - 1)];
 }
 
 uint64_t ExactZipfian::Next(Rng& rng) const {

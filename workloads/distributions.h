@@ -88,7 +88,7 @@ class Zipfian {
   double eta_ = 0;
 };
 
-// Ranks [0, items), 0 the most popular, with the probabilities of Zipf's law to 1e-10.
+// Ranks [0, items), 0 the most popular, with the probabilities of Zipf's law to 1e-7.
 class ExactZipfian {
  public:
   explicit ExactZipfian(uint64_t items);  // REQUIRES items > 0
@@ -103,7 +103,7 @@ class ExactZipfian {
   // The rank for a number of [0, 1); false when another number must be drawn.
   bool Try(double unit, uint64_t* rank) const;
 
-  const double* accept_;  // shared table, see distributions.cc
+  const double* refused_;  // shared table, see distributions.cc
   uint64_t items_;
   double range_ = 0;
 };

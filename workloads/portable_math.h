@@ -14,6 +14,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <initializer_list>
 
 namespace fencepost {
 
