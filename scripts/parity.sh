@@ -24,7 +24,7 @@ run_fencepost() {
     -p engine.cache_bytes=8388608 -p "engine.path=$data/fencepost")
   case $1 in
     rocksdb) settings+=(-p engine.durability=prefix
-      -p "rocksdb.options=compression=kSnappyCompression") ;;
+      -p rocksdb.compression=snappy -p rocksdb.bloom_bits=0) ;;
     lmdb) settings+=(-p engine.durability=process-crash) ;;
   esac
   "$FENCEPOST" run "$1" -load -run -P "$FENCEPOST_ROOT/workloads/workload$2" "${common[@]}" \

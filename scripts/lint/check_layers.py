@@ -35,7 +35,8 @@ def check(tree: Tree) -> Iterator[Finding]:
             if match := INCLUDE.match(line):
                 for what in check_include(tree, path, folder, *match.groups()):
                     yield Finding(path, number, what)
-    yield from check_built(tree)
+        if path.endswith(".cc") and not is_in_cmake(tree, path, path.rpartition("/")[2]):
+            yield Finding(path, 1, "is in no CMakeLists.txt of its folder or above: never built")
 
 
 def check_include(tree: Tree, path: str, folder: str, quote: str, header: str) -> Iterator[str]:
@@ -43,22 +44,22 @@ def check_include(tree: Tree, path: str, folder: str, quote: str, header: str) -
     if ours and not header.startswith(MAY_INCLUDE[folder]):
         yield f"{folder}/ may not include {header} (it may: {', '.join(MAY_INCLUDE[folder])})"
     if quote == '"' and not (ours and (tree.root / header).is_file()):
-        yield f'"{header}" is no root-relative path of ours; a library\'s header is in <>'
+        # A header that CMake writes lies in the build folder, and is named where it is written.
+        if not is_in_cmake(tree, path, header):
+            yield f'"{header}" is no root-relative path of ours; a library\'s header is in <>'
     if path.endswith(".h") and LIBRARY_HEADER.match(header):
         yield f"{header}: a C library's header is included in a .cc only"
 
 
-def check_built(tree: Tree) -> Iterator[Finding]:
-    listed = {
-        path: "\n".join(tree.lines(path)) for path in tree.paths if path.endswith("CMakeLists.txt")
-    }
-    for path in tree.with_suffix(".cc"):
-        folder, _, name = path.rpartition("/")
-        parts = folder.split("/")
-        above = ["/".join([*parts[:depth], "CMakeLists.txt"]) for depth in range(len(parts) + 1)]
-        word = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])")
-        if not any(word.search(listed.get(cmake, "")) for cmake in above):
-            yield Finding(path, 1, f"is in no CMakeLists.txt of {folder}/ or above: never built")
+def is_in_cmake(tree: Tree, path: str, name: str) -> bool:
+    """Whether a CMakeLists.txt of the folder of `path` or above names the file `name`."""
+    parts = path.split("/")[:-1]
+    word = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])")
+    for depth in range(len(parts) + 1):
+        cmake = "/".join([*parts[:depth], "CMakeLists.txt"])
+        if (tree.root / cmake).is_file() and word.search("\n".join(tree.lines(cmake))):
+            return True
+    return False
 
 
 if __name__ == "__main__":

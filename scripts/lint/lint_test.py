@@ -76,6 +76,12 @@ class LayersTest(LintTest):
         self.plant("engines/engine.h", '#include "status.h"\n')
         self.assert_finds('"status.h" is no root-relative path', "check_layers.py")
 
+    def test_header_that_cmake_writes_passes(self) -> None:
+        self.plant("harness/info.h", '#include "info_values.h"\n')
+        self.assert_finds('"info_values.h" is no root-relative path', "check_layers.py")
+        self.plant("harness/CMakeLists.txt", 'set(out "${dir}/info_values.h")\n')
+        self.assert_clean("check_layers.py")
+
     def test_source_in_no_cmake_file_is_found(self) -> None:
         self.plant("engines/a_test.cc", "")
         self.plant("engines/CMakeLists.txt", "fencepost_library(engines TESTS not_a_test.cc)\n")
