@@ -35,6 +35,6 @@ if(FENCEPOST_WERROR)
 endif()
 if(FENCEPOST_SANITIZE)
   target_compile_options(fencepost_build INTERFACE "-fsanitize=${FENCEPOST_SANITIZE}"
-    -fno-sanitize-recover=all)
+    -fno-sanitize-recover=all -g1)  # line tables are all that a report shows, and compile faster
   target_link_options(fencepost_build INTERFACE "-fsanitize=${FENCEPOST_SANITIZE}")
 endif()

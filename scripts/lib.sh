@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# What the scripts share: strict mode, messages, exit codes, step timing. Source it first:
+#
+#     . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+#
+# Exit codes are the program's own: 0 pass, 1 a violation or a regression was found, 2 usage or
+# environment, 130 interrupted. A script's --help is the comment that starts with "# Usage:".
+
+set -euo pipefail
+
+FENCEPOST_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export FENCEPOST_ROOT
+# Debian's Python: another one on PATH would not see Debian's matplotlib and pandas.
+export PYTHON=/usr/bin/python3
+
+say() { printf '%s\n' "$*"; }
+
+# One line on standard error.
+warn() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
+
+# Wrong usage or a wrong environment: one line on standard error, exit 2.
+die() {
+  warn "$@"
+  exit 2
+}
+
+# The script's own usage comment: from "# Usage:" to the first line that is no comment.
+print_help() {
+  awk '/^# Usage:/ {on = 1} on && !/^#/ {exit} on {sub(/^# ?/, ""); print}' "$0"
+}
+
+unknown_argument() { die "unknown argument '$1' (see --help)"; }
+
+# need_value FLAG COUNT: dies unless FLAG has something behind it. COUNT is the caller's $#.
+need_value() { [ "$2" -ge 2 ] || die "$1 needs a value (see --help)"; }
+
+# "20260131T235959Z", for names of results.
+utc_stamp() { date -u +%Y%m%dT%H%M%SZ; }
+
+# Names the step that starts, and first says how long the one before took.
+step() {
+  step_done
+  step_name=$1
+  step_start_s=$SECONDS
+  printf '\n== %s ==\n' "$step_name"
+}
+
+step_done() {
+  [ -z "${step_name:-}" ] || printf -- '-- %s: %d s\n' "$step_name" $((SECONDS - step_start_s))
+  step_name=
+}
+
+# How many compilers may run at once: one a core, and 2 GiB of memory each.
+build_jobs() {
+  local memory_kib limit_bytes jobs
+  memory_kib=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)
+  # A container's own limit, where it has one, is below what the machine has.
+  limit_bytes=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || echo max)
+  if [[ $limit_bytes =~ ^[0-9]+$ ]] && ((limit_bytes / 1024 < memory_kib)); then
+    memory_kib=$((limit_bytes / 1024))
+  fi
+  jobs=$((memory_kib / (2 * 1024 * 1024)))
+  ((jobs <= $(nproc))) || jobs=$(nproc)
+  ((jobs >= 1)) || jobs=1
+  echo "$jobs"
+}

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Tests of the scripts' command lines: help, wrong input, and what setup.sh would do.
+
+setup.sh runs with a PATH of its own, in which apt-get, dpkg-query, sudo and id are stand-ins that
+write down what they are called with: nothing is installed and no network is touched.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+SCRIPTS = pathlib.Path(__file__).resolve().parent
+COMMANDS = ("setup.sh", "build.sh", "test.sh", "quickstart.sh", "microbench.sh", "parity.sh")
+NEEDED = ("awk", "basename", "bash", "cat", "dirname", "env", "grep", "printf", "sed", "tr")
+
+OS_RELEASE = {
+    "debian-12": 'PRETTY_NAME="Debian GNU/Linux 12"\nVERSION_ID="12"\nID=debian\n',
+    "debian-13": 'PRETTY_NAME="Debian GNU/Linux 13"\nVERSION_ID="13"\nID=debian\n',
+    "ubuntu-24.04": 'PRETTY_NAME="Ubuntu 24.04"\nVERSION_ID="24.04"\nID=ubuntu\n',
+    "fedora-40": 'PRETTY_NAME="Fedora Linux 40"\nVERSION_ID=40\nID=fedora\n',
+}
+
+
+def run(
+    script: str, *arguments: str, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = ["/usr/bin/env", "bash", str(SCRIPTS / script), *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL, timeout=60
+    )
+
+
+class CommandLineTest(unittest.TestCase):
+    def assert_one_line_and_2(self, done: subprocess.CompletedProcess[str], part: str) -> None:
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertIn(part, done.stderr)
+
+    def test_help_is_usage_and_success(self) -> None:
+        for command in COMMANDS:
+            done = run(command, "--help")
+            self.assertEqual(done.returncode, 0, command)
+            self.assertTrue(done.stdout.startswith("Usage: "), command)
+            self.assertNotIn("#", done.stdout, command)
+
+    def test_unknown_argument_is_one_line_and_2(self) -> None:
+        for command in COMMANDS:
+            self.assert_one_line_and_2(run(command, "--nonsense"), "--nonsense")
+
+    def test_flag_without_its_value_is_one_line_and_2(self) -> None:
+        for command, flag in (
+            ("build.sh", "--target"),
+            ("build.sh", "--sanitize"),
+            ("test.sh", "--sanitize"),
+            ("test.sh", "--filter"),
+            ("microbench.sh", "--filter"),
+            ("parity.sh", "--rounds"),
+        ):
+            self.assert_one_line_and_2(run(command, flag), f"{flag} needs a value")
+
+    def test_wrong_value_is_one_line_and_2(self) -> None:
+        for command, flag, value in (
+            ("build.sh", "--sanitize", "memory"),
+            ("test.sh", "--sanitize", "address"),
+            ("microbench.sh", "--repetitions", "0"),
+            ("microbench.sh", "--seconds", "fast"),
+            ("parity.sh", "--rounds", "-1"),
+        ):
+            self.assert_one_line_and_2(run(command, flag, value), f"{flag} {value}")
+
+    def test_parity_without_ycsb_cpp_says_not_measured(self) -> None:
+        env = {name: value for name, value in os.environ.items() if name != "YCSB_CPP"}
+        done = run("parity.sh", env=env)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout, "not measured: YCSB_CPP is not set\n")
+
+    def test_parity_with_a_wrong_path_is_2(self) -> None:
+        for path in ("/nonexistent/ycsb", "/", "/etc/passwd"):
+            done = run("parity.sh", env=os.environ | {"YCSB_CPP": path})
+            self.assert_one_line_and_2(done, f"YCSB_CPP={path} is no program")
+
+
+class SetupTest(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root = pathlib.Path(directory.name)
+        self.bin = self.root / "bin"
+        self.bin.mkdir()
+        for tool in NEEDED:
+            found = shutil.which(tool)
+            assert found is not None, tool
+            (self.bin / tool).symlink_to(found)
+        self.stub("apt-get", f'echo "apt-get $*" >>{self.root}/calls')
+        self.stub("id", "echo 0")
+        self.installed()
+
+    def stub(self, name: str, body: str) -> None:
+        (self.bin / name).write_text(f"#!/usr/bin/env bash\n{body}\n")
+        (self.bin / name).chmod(0o755)
+
+    def installed(self, *packages: str) -> None:
+        """What dpkg-query says is installed; "half" was removed but for its configuration."""
+        rows = "".join(f"ii {package}\\n" for package in packages) + "rc half\\n"
+        self.stub("dpkg-query", f"printf '{rows}'")
+
+    def setup_sh(
+        self, *arguments: str, system: str = "debian-12"
+    ) -> subprocess.CompletedProcess[str]:
+        os_release = self.root / "os-release"
+        os_release.write_text(OS_RELEASE[system])
+        env = {"PATH": str(self.bin), "FENCEPOST_OS_RELEASE": str(os_release)}
+        return run("setup.sh", *arguments, env=env)
+
+    def packages(self, *arguments: str, system: str = "debian-12") -> list[str]:
+        printed = self.setup_sh(*arguments, "--print", system=system).stdout
+        return printed.partition("--no-install-recommends ")[2].split()
+
+    def calls(self) -> str:
+        calls = self.root / "calls"
+        return calls.read_text() if calls.exists() else ""
+
+    def test_missing_packages_are_installed_after_an_update(self) -> None:
+        self.installed(*[p for p in self.packages("run") if p not in ("liblmdb-dev", "cmake")])
+        self.assertEqual(self.setup_sh("run").returncode, 0)
+        update, install = self.calls().splitlines()
+        self.assertTrue(update.endswith(" update"), update)
+        self.assertTrue(install.endswith("--no-install-recommends cmake liblmdb-dev"), install)
+
+    def test_nothing_is_called_where_all_is_installed(self) -> None:
+        self.installed(*self.packages("dev"))
+        done = self.setup_sh("dev")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(self.calls(), "")
+
+    def test_print_touches_nothing(self) -> None:
+        self.assertIn("librocksdb-dev", self.packages("run"))
+        self.assertEqual(self.calls(), "")
+
+    def test_dev_is_run_and_more(self) -> None:
+        self.assertLess(set(self.packages("run")), set(self.packages("dev")))
+
+    def test_neither_root_nor_sudo_prints_the_command_and_exits_2(self) -> None:
+        self.installed(*[p for p in self.packages("run") if p != "cmake"])
+        self.stub("id", "echo 1000")
+        done = self.setup_sh("run")
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(self.calls(), "")
+        self.assertIn(
+            "apt-get update && DEBIAN_FRONTEND=noninteractive "
+            "apt-get install -y --no-install-recommends cmake\n",
+            done.stderr,
+        )
+
+    def test_sudo_that_refuses_is_like_no_sudo(self) -> None:
+        self.stub("id", "echo 1000")
+        self.stub("sudo", "exit 1")
+        done = self.setup_sh("run")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("as root, run:", done.stderr)
+        self.assertEqual(self.calls(), "")
+
+    def test_sudo_is_used_without_a_question(self) -> None:
+        self.stub("id", "echo 1000")
+        self.stub("sudo", f'echo "sudo $1" >>{self.root}/calls; shift; "$@"')
+        self.stub("true", "exit 0")
+        self.assertEqual(self.setup_sh("run").returncode, 0)
+        self.assertIn("sudo -n", self.calls())
+        self.assertIn(" install -y", self.calls())
+
+    def test_failing_apt_is_2(self) -> None:
+        self.stub("apt-get", "exit 100")
+        done = self.setup_sh("run")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("apt-get update failed", done.stderr)
+
+    def test_untested_systems_say_so(self) -> None:
+        for system in ("debian-13", "ubuntu-24.04"):
+            done = self.setup_sh("run", "--print", system=system)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn("untested", done.stderr)
+
+    def test_package_without_a_name_there_is_left_out(self) -> None:
+        self.assertIn("clang-format-14", self.packages("dev"))
+        self.assertNotIn("clang-format-14", self.packages("dev", system="debian-13"))
+
+    def test_other_system_is_one_line_and_2(self) -> None:
+        done = self.setup_sh("run", system="fedora-40")
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+        self.assertIn("Fedora Linux 40", done.stderr)
+
+
+class CompletionTest(unittest.TestCase):
+    """The completion function, called as bash calls it, on a program with CLI11's kind of help."""
+
+    PROGRAM = """
+        case "$*" in
+          --help) printf '%s\\n' 'fencepost' 'Usage: fencepost [OPTIONS] SUBCOMMAND' '' 'Options:' \
+            '  -h,--help                   Print this help' '' 'Subcommands:' \
+            '  engines                     the engines' '  load                        load' \
+            '  run                         run' ;;
+          'engines --names') printf '%s\\n' cmap filestore rocksdb lmdb ;;
+          'run --help') printf '%s\\n' 'Options:' '  -h,--help                   Print this help' \
+            '  -P,--properties FILE ...    a file' '  --threads UINT              threads' ;;
+        esac
+    """
+
+    def complete(self, *words: str) -> list[str]:
+        with tempfile.TemporaryDirectory() as directory:
+            program = pathlib.Path(directory) / "fencepost"
+            program.write_text(f"#!/usr/bin/env bash\n{self.PROGRAM}\n")
+            program.chmod(0o755)
+            before = words[-2] if len(words) > 1 else str(program)
+            body = f"""
+                source {SCRIPTS}/completion/fencepost.bash
+                COMP_WORDS=({program} {' '.join(f"'{word}'" for word in words)})
+                COMP_CWORD={len(words)}
+                _fencepost {program} '{words[-1]}' '{before}'
+                printf '%s\\n' "${{COMPREPLY[@]}}"
+            """
+            command = ["/usr/bin/env", "bash", "-c", body]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=directory)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def test_commands(self) -> None:
+        self.assertEqual(self.complete(""), ["engines", "load", "run", "-h", "--help"])
+        self.assertEqual(self.complete("lo"), ["load"])
+
+    def test_engines_after_run(self) -> None:
+        self.assertEqual(self.complete("run", ""), ["cmap", "filestore", "rocksdb", "lmdb"])
+        self.assertEqual(self.complete("run", "r"), ["rocksdb"])
+
+    def test_flags_of_the_command(self) -> None:
+        self.assertEqual(self.complete("run", "--t"), ["--threads"])
+        self.assertEqual(self.complete("run", "cmap", "--p"), ["--properties"])
+
+    def test_files_after_the_property_flag(self) -> None:
+        self.assertEqual(self.complete("run", "-P", "fence"), ["fencepost"])
+
+    def test_list_of_engines(self) -> None:
+        self.assertEqual(self.complete("bench", "--engines", "cmap,r"), ["cmap,rocksdb"])
+
+
+if __name__ == "__main__":
+    unittest.main()

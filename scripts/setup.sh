@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Installs the Debian packages that Fencepost is built from. Idempotent: where every package is
+# there already, nothing happens and no network is touched. As root it calls apt-get, otherwise
+# sudo; where there is no sudo it prints the command and exits 2.
+#
+# Tested on Debian 12. Debian 13 and Ubuntu 24.04 go by package name only: untested.
+#
+# Usage: scripts/setup.sh [run|dev] [--print]
+#   run       what building and quickstart need (the default)
+#   dev       that, and what scripts/test.sh and the linters need
+#   --print   print the command for a machine with nothing installed, and do nothing
+#
+# FENCEPOST_OS_RELEASE names another file than /etc/os-release (for the tests).
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+RUN_PACKAGES=(
+  git g++ cmake ninja-build pkgconf
+  libpmem-dev libpmemobj-dev libpmempool-dev librocksdb-dev liblmdb-dev
+  libcli11-dev libfmt-dev libtomlplusplus-dev libxxhash-dev nlohmann-json3-dev zlib1g-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
+  python3 python3-jsonschema python3-matplotlib python3-pandas
+)
+DEV_PACKAGES=(
+  ccache clang-format-14 clang-tidy valgrind
+  shellcheck black flake8 mypy
+)
+
+# What has another name on another system: SYSTEM PACKAGE NAME-THERE, "-" for none. What needs an
+# absent tool is skipped, and says so.
+RENAMES="
+debian-13 clang-format-14 -
+"
+
+# Sets `system` ("debian-12"), or dies with what is needed on one that we do not know.
+find_system() {
+  local file=${FENCEPOST_OS_RELEASE:-/etc/os-release} id version name
+  [ -r "$file" ] || die "cannot read $file to tell which system this is"
+  id=$(os_release_field ID "$file")
+  version=$(os_release_field VERSION_ID "$file")
+  name=$(os_release_field PRETTY_NAME "$file")
+  system=$id-$version
+  case $system in
+    debian-12) ;;
+    debian-13 | ubuntu-24.04) warn "$name is untested: packages are chosen by name only" ;;
+    *) die "'$name' is not Debian 12, Debian 13 or Ubuntu 24.04; install by hand (then use" \
+      "--no-setup): g++ 12 or later, CMake 3.22, Ninja, pkg-config, PMDK, RocksDB, LMDB, CLI11," \
+      "fmt, toml++, xxHash, nlohmann-json, zlib, GoogleTest, Google Benchmark, and for" \
+      "/usr/bin/python3 matplotlib, pandas, jsonschema" ;;
+  esac
+}
+
+os_release_field() { sed -n "s/^$1=//p" "$2" | tr -d '"'; }
+
+# The names in "$@", as this system calls them, one a line.
+translate() {
+  local package there
+  for package in "$@"; do
+    there=$(awk -v s="$system" -v p="$package" '$1 == s && $2 == p {print $3}' <<<"$RENAMES")
+    [ "$there" = - ] || echo "${there:-$package}"
+  done
+}
+
+# Those of "$@" that are not installed, one a line.
+missing() {
+  local installed
+  installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' 2>/dev/null |
+    sed -n 's/^.i //p')
+  printf '%s\n' "$@" | grep -vxF -f <(printf '%s\n' "$installed") || true
+}
+
+apt_line() {
+  echo "apt-get update && DEBIAN_FRONTEND=noninteractive" \
+    "apt-get install -y --no-install-recommends $*"
+}
+
+# as_root COMMAND...: runs it as root, without a question where nobody could answer.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif [ -t 0 ]; then
+    sudo "$@"
+  else
+    sudo -n "$@"
+  fi
+}
+
+install_packages() {
+  local wait_for_lock=(-o DPkg::Lock::Timeout=300) retry=(-o Acquire::Retries=3)
+  if [ "$(id -u)" != 0 ] && ! { command -v sudo >/dev/null && as_root true; }; then
+    warn "$# packages are missing and this is neither root nor sudo; as root, run:"
+    printf '  %s\n' "$(apt_line "$@")" >&2
+    exit 2
+  fi
+  say "installing $# packages: $*"
+  as_root apt-get "${retry[@]}" "${wait_for_lock[@]}" update ||
+    die "apt-get update failed (its message is above)"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get "${retry[@]}" "${wait_for_lock[@]}" \
+    install -y --no-install-recommends "$@" </dev/null ||
+    die "apt-get install failed (its message is above)"
+}
+
+main() {
+  local kind=run print=no packages absent
+  while [ $# -gt 0 ]; do
+    case $1 in
+      run | dev) kind=$1 ;;
+      --print) print=yes ;;
+      -h | --help) print_help && exit 0 ;;
+      *) unknown_argument "$1" ;;
+    esac
+    shift
+  done
+
+  find_system
+  packages=("${RUN_PACKAGES[@]}")
+  [ "$kind" = run ] || packages+=("${DEV_PACKAGES[@]}")
+  mapfile -t packages < <(translate "${packages[@]}")
+  if [ "$print" = yes ]; then
+    apt_line "${packages[@]}"
+    exit 0
+  fi
+
+  command -v dpkg-query >/dev/null || die "there is no dpkg-query: is this really $system?"
+  mapfile -t absent < <(missing "${packages[@]}")
+  if [ ${#absent[@]} -eq 0 ]; then
+    say "setup $kind: all ${#packages[@]} packages are installed"
+  else
+    install_packages "${absent[@]}"
+    say "setup $kind: done"
+  fi
+}
+
+main "$@"

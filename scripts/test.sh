@@ -1,0 +1,193 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Sets up, builds with warnings as errors, and runs the tests. The last line is always
+# "N passed, N failed", alone, counted over all steps; a step that fails outside of a test (a
+# build, or no test found) counts as one failed. Exit code 1 if anything failed.
+#
+# Usage: scripts/test.sh [STEP]... [--filter REGEX] [--no-setup]
+# With no STEP: --fast --slow --crash --clang and --sanitize with both its KINDS.
+#   --fast            unit tests, linters, tests of the scripts and of the Python
+#   --slow            tests that take minutes
+#   --crash           the bounded set of crash tests
+#   --sanitize KINDS  address,undefined: the unit tests; thread: those that run threads
+#   --clang           clang's front end and its warnings over all C++
+#   --tidy            clang-tidy over all C++ (many minutes)
+#   --filter REGEX    only tests whose name matches
+#   --no-setup        install nothing
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# Tests with one of these in their name run threads of their own: ThreadSanitizer runs these.
+THREADED='[Tt]hread|[Cc]oncurren|[Pp]arallel'
+
+filter=
+asked=yes       # whether the steps were asked for by name; if not, one without tests is passed over
+reports=()      # JUnit files, one a ctest run
+broken_steps=() # steps that failed outside of a test
+launcher=()     # what ctest is started with
+summarized=no
+
+# Prints the sum and ends the script. Runs on every exit once the arguments are read.
+summarize() {
+  local status=$?
+  [ $summarized = no ] || return
+  summarized=yes
+  if ((status != 0)); then broken_steps+=("${step_name:-test.sh} (ended with $status)"); fi
+  step_done
+  printf '\ntotal: %d s\n' $SECONDS
+  if [ -x "$PYTHON" ]; then
+    "$PYTHON" "$FENCEPOST_ROOT/scripts/test_summary.py" "${reports[@]}" \
+      "${broken_steps[@]/#/--broken=}" || status=$((status == 0 ? 1 : status))
+  else
+    warn "no $PYTHON: nothing was tested"
+    say "0 passed, 1 failed"
+  fi
+  exit $status
+}
+
+# ctest_run LABEL DIR [ctest argument]...: runs the label's tests of one build directory.
+ctest_run() {
+  local label=$1 dir=$2
+  shift 2
+  local report=$dir/junit-$label.xml
+  local command=("${launcher[@]}" ctest --test-dir "$dir" -L "^$label\$" "$@")
+  [ -z "$filter" ] || command+=(-R "$filter")
+  if [ $asked = no ] && "${command[@]}" -N | grep -q '^Total Tests: 0$'; then
+    say "there are no such tests"
+    return
+  fi
+  command+=(-j "$(nproc)" --output-on-failure --output-junit "$(realpath -m "$report")")
+  rm -f "$report"
+  # The "Start" lines double the log and say nothing.
+  "${command[@]}" --no-tests=error | grep --line-buffered -Ev '^ +Start +[0-9]+:' || true
+  if [ -f "$report" ]; then reports+=("$report"); else broken_steps+=("ctest $label in $dir"); fi
+}
+
+# build ARGUMENT...: false, and noted, when it fails.
+build() {
+  scripts/build.sh --werror "$@" || {
+    broken_steps+=("build $*")
+    return 1
+  }
+}
+
+run_labels() {
+  local label
+  step "build"
+  build --release || return 0
+  for label in "$@"; do
+    step "tests: $label"
+    ctest_run "$label" build/release
+  done
+}
+
+# Sets `launcher` to what a sanitized program must be started with; false where it cannot run at
+# all: a sanitizer reserves fixed addresses, which some kernels' address randomization takes.
+find_launcher() {
+  local probe found=yes
+  probe=$(mktemp -d)
+  echo 'int main() { return 0; }' >"$probe/probe.cc"
+  g++ "-fsanitize=$1" -o "$probe/probe" "$probe/probe.cc"
+  if ! "$probe/probe" 2>/dev/null; then
+    launcher=(setarch -R) # inherited by all that ctest starts
+    "${launcher[@]}" "$probe/probe" 2>/dev/null || found=no
+  fi
+  rm -r "$probe"
+  [ $found = yes ]
+}
+
+# The programs with a test that THREADED fits, one a line; the name may stand on the next line.
+threaded_programs() {
+  grep -rlzE --include='*_test.cc' "^TEST[_FPYTED]*\([^)]*($THREADED)" \
+    engines workloads faultinject harness 2>/dev/null | xargs -r -n 1 basename -s .cc
+}
+
+run_sanitizer() {
+  local kinds=$1 dir=build/sanitize-${1/,/-} supp=$FENCEPOST_ROOT/scripts/sanitizers
+  local targets=(tests) only=()
+  if [ "$kinds" = thread ]; then
+    mapfile -t targets < <(threaded_programs)
+    if [ ${#targets[@]} -eq 0 ] && [ $asked = no ]; then
+      say "no test has $THREADED in its name"
+      return
+    fi
+    [ -n "$filter" ] || only=(-R "$THREADED")
+  fi
+  step "build with -fsanitize=$kinds"
+  if ! find_launcher "$kinds"; then
+    say "skipped: -fsanitize=$kinds (its programs do not start on this kernel)"
+    launcher=()
+    return
+  fi
+  if build --sanitize "$kinds" "${targets[@]/#/--target=}"; then
+    step "tests: fast, -fsanitize=$kinds"
+    export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+    export LSAN_OPTIONS=print_suppressions=0:suppressions=$supp/leak.supp
+    export UBSAN_OPTIONS=print_stacktrace=1
+    export TSAN_OPTIONS=second_deadlock_stack=1:suppressions=$supp/thread.supp
+    ctest_run fast "$dir" "${only[@]}"
+  fi
+  launcher=()
+}
+
+# run_clang_tidy STEP CHECKS: every source that the release build compiles, a finding is an error.
+run_clang_tidy() {
+  local files
+  step "$1"
+  command -v clang-tidy >/dev/null || die "there is no clang-tidy (scripts/setup.sh dev)"
+  [ -f build/release/compile_commands.json ] || build --release || return 0
+  mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)".*/\1/p' build/release/compile_commands.json)
+  printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" clang-tidy -p build/release --quiet \
+    --checks="$2" --warnings-as-errors='*' 2> >(grep -v 'warnings\? generated\.$') ||
+    broken_steps+=("$1")
+  say "${#files[@]} files"
+}
+
+main() {
+  local labels=() kinds=() setup=yes clang=no tidy=no kind
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --fast | --slow | --crash) labels+=("${1#--}") ;;
+      --sanitize)
+        need_value "$1" $#
+        case $2 in
+          address,undefined | thread) kinds+=("$2") ;;
+          *) die "--sanitize $2: KINDS is address,undefined or thread" ;;
+        esac
+        shift
+        ;;
+      --clang) clang=yes ;;
+      --tidy) tidy=yes ;;
+      --filter)
+        need_value "$1" $#
+        filter=$2
+        shift
+        ;;
+      --no-setup) setup=no ;;
+      -h | --help) print_help && exit 0 ;;
+      *) unknown_argument "$1" ;;
+    esac
+    shift
+  done
+  if [ "${#labels[@]}${#kinds[@]}$clang$tidy" = 00nono ]; then
+    asked=no
+    labels=(fast slow crash)
+    kinds=("address,undefined" thread)
+    clang=yes
+  fi
+
+  cd "$FENCEPOST_ROOT"
+  trap summarize EXIT
+  trap 'exit 130' INT TERM
+  if [ $setup = yes ]; then
+    step "setup"
+    scripts/setup.sh dev
+  fi
+  [ ${#labels[@]} -eq 0 ] || run_labels "${labels[@]}"
+  # clang-tidy wants a check of its own too, or it refuses to start.
+  [ $clang = no ] || run_clang_tidy clang '-*,clang-diagnostic-*,misc-unused-alias-decls'
+  [ $tidy = no ] || run_clang_tidy clang-tidy ''
+  for kind in "${kinds[@]}"; do run_sanitizer "$kind"; done
+}
+
+main "$@"
