@@ -4,17 +4,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from .load import Cell, Condition, Run
+from .load import Cell, Condition, Run, data_size
 from .style import FLOOR_ENGINE
 
 _PMEM = {
-    "forced-on-tmpfs": "persistent memory emulated on tmpfs",
-    "msync": "mapped files made durable by msync",
-    "hardware": "persistent memory is hardware",
+    "forced-on-tmpfs": "persistent memory emulated by tmpfs",
+    "msync": "mapped file made durable by msync",
+    "hardware": "on persistent memory",
 }
 _MAX_NAMES = 4
+_SAID_WHERE_DIFFERENT = (
+    "verify",
+    "update",
+    "load",
+    "target",
+    "data",
+    "settings",
+    "commit",
+    "machine",
+    "bench",
+)
+SEPARATOR = " · "
 
 
 def _distinct(values: Iterable[str]) -> list[str]:
@@ -28,12 +39,8 @@ def _list(values: Iterable[str]) -> str:
 
 
 def _dates(runs: Sequence[Run]) -> str:
-    dates = sorted({run.manifest["created_utc"][:10] for run in runs})
+    dates: list[str] = sorted({run.manifest["created_utc"][:10] for run in runs})
     return dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-
-
-def _size(summary: dict[str, Any]) -> str:
-    return f"{summary['record_count']:,} records of {summary['value_bytes_mean']:g} B"
 
 
 def _name(cell: Cell) -> str:
@@ -69,7 +76,8 @@ def lines(cells: Sequence[Cell], notes: Iterable[str] = ()) -> list[str]:
     runs = [run for cell in cells for run in cell.runs]
     stored = [cell for cell in cells if cell.engine != FLOOR_ENGINE] or list(cells)
     conditions = [cell.condition for cell in stored]
-    modes = (r.manifest["engine"]["pmem_mode"] for c in stored for r in c.runs)
+    modes = [(c.engine, r.manifest["engine"]["pmem_mode"]) for c in stored for r in c.runs]
+    targets = any(condition.target for condition in conditions)
     shown = [
         f"measured {_dates(runs)}",
         f"commit {_list(c.commit for c in conditions)}",
@@ -78,20 +86,20 @@ def lines(cells: Sequence[Cell], notes: Iterable[str] = ()) -> list[str]:
         f"durability: {_list(c.durability for c in conditions)}",
         f"verify: {_list(c.verify for c in conditions)}",
         f"update: {_list(c.update for c in conditions)}",
-        _list(_size(r.summary) for c in stored for r in c.runs),
-        _list(_PMEM.get(mode, "") for mode in modes),
+        f"target: {_list(c.target or 'none' for c in conditions)}" if targets else "",
+        _list(data_size(r.summary) for c in stored for r in c.runs),
+        _list(f"{engine}: {_PMEM[mode]}" for engine, mode in modes if mode in _PMEM),
     ]
     said = [*caveats(cells), *notes]
-    return [" · ".join(_distinct(shown))] + ([" · ".join(_distinct(said))] if said else [])
+    return [SEPARATOR.join(_distinct(shown))] + ([SEPARATOR.join(_distinct(said))] if said else [])
 
 
 def panel_title(condition: Condition, all_conditions: Iterable[Condition]) -> str:
     """Medium and durability, and whatever else differs between the panels of the figure."""
     others = list(all_conditions)
-    parts = [condition.medium, condition.durability]
-    names = {"verify": "verify {}", "update": "update {}", "load": "load {}", "bench": "{}"}
-    for name in ("verify", "update", "load", "commit", "machine", "bench"):
+    parts = [f"medium: {condition.medium}", f"durability: {condition.durability}"]
+    for name in _SAID_WHERE_DIFFERENT:
         value = getattr(condition, name)
         if value and any(getattr(other, name) != value for other in others):
-            parts.append(names.get(name, name + " {}").format(value))
-    return " · ".join(parts)
+            parts.append(f"{name}: {value}")
+    return SEPARATOR.join(parts)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter
 
 from . import footer, lines, page, style, timeline
 from .load import Cell, Dataset, Subject
@@ -56,15 +56,12 @@ def _throughput_axis(axes: Any, series: Sequence[Any]) -> str:
     """Scales the axis that all panels share; returns its label."""
     rates = pandas.concat([frame["ops_per_s"] for frame in series])
     positive = rates[rates > 0]
-    is_log = len(positive) > 0 and positive.max() / positive.min() > _LOG_SPREAD
-    if is_log:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(numticks=12))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    else:
-        axes.set_ylim(bottom=0, top=float(positive.max()) * 1.08 if len(positive) else 1.0)
+    if len(positive) > 0 and positive.max() / positive.min() > _LOG_SPREAD:
+        lines.log_axis(axes, style.engineering)
+        return "operations/s (log)"
+    axes.set_ylim(bottom=0, top=float(positive.max()) * 1.08 if len(positive) else 1.0)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.engineering(value)))
-    return f"operations/s{' (log scale)' if is_log else ''}"
+    return "operations/s"
 
 
 def _page(
@@ -75,21 +72,23 @@ def _page(
     figure, grid = page.frame(
         f"{subject.title}, over time",
         (2, columns),
-        (style.PAGE_IN if columns > 1 else style.COLUMN_IN, 1.45),
+        (style.PAGE_IN if columns > 1 else style.COLUMN_IN, 1.5),
         lines.handles(cells, looks),
-        footer.lines(cells, ["the run of median throughput"]),
+        footer.lines(cells, [lines.runs_note(cells, "shown: the run of median throughput")]),
         sharex="col",
         sharey="row",
     )
-    for i, (panel, title) in enumerate(zip(shown, page.panel_titles(shown))):
+    for i, panel in enumerate(shown):
         _draw_panel(grid[:, i], panel, series, looks)
-        grid[0, i].set_title(title, loc="left")
         grid[0, i].grid(True)
         grid[1, i].set_xlabel("time (s)")
         grid[1, i].set_xlim(left=0)
-        lines.latency_axis(grid[1, i])
+        grid[1, i].grid(True)
+        lines.log_axis(grid[1, i], style.duration)
+    page.title_panels(figure, grid[0], shown)
     grid[0, 0].set_ylabel(_throughput_axis(grid[0, 0], [series[cell] for cell in cells]))
-    grid[1, 0].set_ylabel("p99 (log scale)")
+    grid[1, 0].set_ylabel("p99 latency (log)")
+    figure.align_ylabels(grid[:, 0])
     return Page(name, figure)
 
 

@@ -101,7 +101,8 @@ def _draw_panel(axes: Any, panel: Panel, kind: str, looks: Mapping[str, style.Lo
     floor_ns = _floor_ns(panel)
     if not panel.floor and floor_ns:
         axes.axhline(floor_ns, color=style.FLOOR_COLOR, ls=style.FLOOR_DASHES, lw=1.2)
-    lines.latency_axis(axes)
+    lines.log_axis(axes, style.duration)
+    axes.grid(True)
 
 
 def _percentile_axis(axes: Any, most: int) -> None:
@@ -123,16 +124,11 @@ def _handles(shown: Sequence[Panel], kind: str, looks: Mapping[str, style.Look])
         handles.append(lines.floor_handle("harness floor (mean)"))
     runs = [cell.median_run for cell in cells]
     if any(run and run.summary["kinds"][kind]["response_ns"] is not None for run in runs):
+        # Dotted and hollow, in the colour of its engine.
         response = Line2D([], [], color="black", ls=":", lw=0.9, marker="o", mfc="white")
         response.set_label("response time, from the intended start")
         handles.append(response)
     return handles
-
-
-def _note(cells: Sequence[Cell]) -> str:
-    if any(len(cell.runs) > 1 for cell in cells):
-        return "thick: the run of median throughput; thin: the other runs"
-    return "one run a line"
 
 
 def _page(subject: Subject, suffix: str, shown: Sequence[Panel], dataset: Dataset) -> Page:
@@ -140,27 +136,28 @@ def _page(subject: Subject, suffix: str, shown: Sequence[Panel], dataset: Datase
     cells = [cell for panel in shown for cell in panel.cells]
     floor = [cell for panel in shown for cell in panel.floor if cell not in cells]
     looks = style.looks(cell.engine for cell in dataset.cells)
+    note = lines.runs_note(cells, "thick: the run of median throughput; thin: other runs")
     columns = min(len(shown), 2)
     figure, grid = page.frame(
         f"Latency of {subject.title}",
         (-(-len(shown) // columns), columns),
         (style.PAGE_IN if columns == 2 else style.COLUMN_IN, 2.2),
         _handles(shown, kind, looks),
-        footer.lines([*cells, *dict.fromkeys(floor)], [_note(cells)]),
+        footer.lines([*cells, *dict.fromkeys(floor)], ["lines: service time", note]),
         sharex=True,
         sharey=True,
     )
     runs = [run for cell in [*cells, *floor] for run in cell.runs]
     most = max(run.summary["kinds"].get(kind, {"count": 0})["count"] for run in runs)
     flat = list(grid.flat)
-    for axes, panel, title in zip(flat, shown, page.panel_titles(shown)):
+    for axes, panel in zip(flat, shown):
         _draw_panel(axes, panel, kind, looks)
-        axes.set_title(title, loc="left")
         axes.set_xlabel("percentile (%)")
         axes.tick_params(labelbottom=True)
+    page.title_panels(figure, flat, shown)
     _percentile_axis(flat[0], most)
     for axes in grid[:, 0]:
-        axes.set_ylabel("service time (log scale)")
+        axes.set_ylabel("latency (log)")
     for axes in flat[len(shown) :]:
         axes.remove()
     return Page(page.subject_name("latency", subject, suffix), figure)

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from . import style
 from .load import Cell
+
+_FEW_DECADES = 300.0
 
 
 def label(cell: Cell) -> str:
@@ -44,10 +46,21 @@ def in_order(cells: Iterable[Cell], looks: Mapping[str, style.Look]) -> list[Cel
     return sorted(cells, key=lambda cell: order.index(cell.engine))
 
 
-def latency_axis(axes: Any) -> None:
-    """A logarithmic y axis of nanoseconds, labelled in the unit that reads best."""
+def log_axis(axes: Any, name: Callable[[float], str]) -> None:
+    """A logarithmic y axis with a label a decade; at 2 and 5 too where there are few decades."""
+
+    def minor(value: float, _: int) -> str:
+        low, high = axes.get_ylim()
+        return name(value) if high / low < _FEW_DECADES else ""
+
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(numticks=12))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.duration(value)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.grid(True)
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5), numticks=12))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: name(value)))
+    axes.yaxis.set_minor_formatter(FuncFormatter(minor))
+    axes.tick_params(axis="y", which="minor", labelsize=style.SMALL_PT)
+
+
+def runs_note(cells: Sequence[Cell], many: str) -> str:
+    """What a line is, for the footer: `many` where there are several runs to choose from."""
+    return many if any(len(cell.runs) > 1 for cell in cells) else "one run a line"

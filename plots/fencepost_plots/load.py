@@ -18,10 +18,12 @@ from typing import Any
 from . import schema
 from .schema import BadInput
 
+MEDIA = ("dax", "tmpfs", "page-cache", "block", "none")
+DURABILITIES = ("power-fail", "prefix", "buffered", "process-crash", "none")
 _SHARED = ("engine", "workload", "threads", "medium", "durability")
 
 
-@dataclasses.dataclass(frozen=True, order=True)
+@dataclasses.dataclass(frozen=True)
 class Condition:
     """What must be equal for two results to be compared side by side."""
 
@@ -30,9 +32,17 @@ class Condition:
     verify: str
     update: str
     load: str  # "relaxed" for a load that ran below its durability
+    target: str  # "" in a closed loop
+    data: str  # records and their size, of loose runs; a bench has one setting a workload
     machine: str
     commit: str
     bench: str  # runs of one bench are interleaved, those of two are not; "" for loose runs
+    settings: str = ""  # of loose runs, where one engine was run with several
+
+    def rank(self) -> tuple[Any, ...]:
+        """Fast media and strong promises first."""
+        media, durabilities = MEDIA.index(self.medium), DURABILITIES.index(self.durability)
+        return (media, durabilities, *dataclasses.astuple(self))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +74,7 @@ class Run:
 
     def condition(self, bench: str) -> Condition:
         summary, manifest = self.summary, self.manifest
+        target = summary["target_ops_per_s"]
         relaxed = summary["phase"] == "load" and summary["relaxed_load"]
         return Condition(
             medium=summary["medium"],
@@ -71,6 +82,8 @@ class Run:
             verify=summary["verify"],
             update=summary["update"],
             load="relaxed" if relaxed else "",
+            target=f"{target:,.6g} operations/s" if target > 0 else "",
+            data="" if bench else data_size(summary),
             machine=machine_name(manifest),
             commit=commit_name(manifest),
             bench=bench,
@@ -153,6 +166,10 @@ def machine_name(manifest: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def data_size(summary: dict[str, Any]) -> str:
+    return f"{summary['record_count']:,} records of {summary['value_bytes_mean']:g} B"
+
+
 def commit_name(manifest: dict[str, Any]) -> str:
     dirty = " with uncommitted changes" if manifest["dirty"] else ""
     return f"{manifest['commit'][:12]}{dirty}"
@@ -176,7 +193,7 @@ def _interval(value: dict[str, Any] | None) -> Interval | None:
 
 def _cell_runs(path: Path, index: int, entry: dict[str, Any], bench: str) -> tuple[Run, ...]:
     """The runs of one cell of a bench, checked against it."""
-    runs = []
+    runs: list[Run] = []
     for number, run_id in enumerate(entry["repeats"]):
         folder = path.parent / run_id
         if not (folder / "summary.json").is_file():
@@ -201,9 +218,7 @@ def _read_bench(path: Path) -> tuple[list[Cell], set[Path]]:
     """The cells of a bench, and the run folders that they took."""
     bench = schema.read(path, "bench")
     name = bench["bench_id"]
-    entries = [
-        (entry, _cell_runs(path, i, entry, name)) for i, entry in enumerate(bench["cells"])
-    ]
+    entries = [(entry, _cell_runs(path, i, entry, name)) for i, entry in enumerate(bench["cells"])]
     finished = [run for _, runs in entries for run in runs]
     if not finished:
         raise BadInput(f"{path}: cells: no finished run")
@@ -230,20 +245,28 @@ def _read_bench(path: Path) -> tuple[list[Cell], set[Path]]:
     return cells, {run.folder for run in finished}
 
 
+def _settings(run: Run) -> str:
+    engine = run.manifest["engine"]
+    tuning = [f"{name}={value}" for name, value in sorted(engine["tuning"].items())]
+    return ", ".join([f"cache_bytes={engine['cache_bytes']}", *tuning])
+
+
 def _loose_cells(runs: Iterable[Run]) -> list[Cell]:
     """Runs outside of any bench: repeats of one cell are put together, without an interval."""
-    groups: dict[tuple[str, str, str, int, Condition], list[Run]] = {}
+    slots: dict[tuple[Any, ...], dict[str, list[Run]]] = {}
     for run in runs:
-        summary = run.summary
-        key = (summary["engine"], summary["workload"], summary["phase"], summary["threads"])
-        groups.setdefault((*key, run.condition("")), []).append(run)
+        names = (run.summary[name] for name in ("engine", "workload", "phase", "threads"))
+        slot = slots.setdefault((*names, run.condition("")), {})
+        slot.setdefault(_settings(run), []).append(run)
     cells = []
-    for (engine, workload, phase, threads, condition), members in groups.items():
-        cell = Cell(engine, workload, phase, threads, condition, tuple(members), None)
-        middle = cell.median_run
-        assert middle is not None
-        median = Interval(middle.throughput_ops_per_s, None, None, "none", len(members))
-        cells.append(dataclasses.replace(cell, throughput=median))
+    for (engine, workload, phase, threads, condition), slot in slots.items():
+        for settings, members in slot.items():
+            apart = dataclasses.replace(condition, settings=settings if len(slot) > 1 else "")
+            cell = Cell(engine, workload, phase, threads, apart, tuple(members), None)
+            middle = cell.median_run
+            assert middle is not None
+            median = Interval(middle.throughput_ops_per_s, None, None, "none", len(members))
+            cells.append(dataclasses.replace(cell, throughput=median))
     return cells
 
 

@@ -8,19 +8,22 @@ wide as one or two columns of a paper, and as high as its contents need.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from . import footer, style
 from .load import Cell, Condition, Subject
 from .schema import BadInput
 
 PNG_DPI = 300
+_LAYOUT_DPI = 100
 _MARGIN_IN = 0.06
+_AXIS_LABELS_IN = 0.6  # beside a panel
 _LINE_IN = style.SMALL_PT * 1.3 / 72
 _TITLE_IN = style.FONT_PT * 1.6 / 72
 
@@ -50,7 +53,7 @@ def panels(cells: Sequence[Cell]) -> list[Panel]:
     for cell in stored:
         groups.setdefault(cell.condition, []).append(cell)
     found = []
-    for condition, members in sorted(groups.items()):
+    for condition, members in sorted(groups.items(), key=lambda item: item[0].rank()):
         same = (condition.bench, condition.verify, condition.machine)
         joined = [
             cell
@@ -75,19 +78,28 @@ def pages_of(shown: Sequence[Panel], most: int) -> list[tuple[str, Sequence[Pane
     return [("" if len(chunks) == 1 else f"-{i + 1}", chunk) for i, chunk in enumerate(chunks)]
 
 
-def _wrap(renderer: Any, text: str, width_px: float, font: dict[str, Any]) -> list[str]:
-    """Greedy, by the width that the text really has."""
-    from matplotlib.font_manager import FontProperties
+def _wrap(renderer: Any, text: str, width_in: float, bold: bool = False) -> list[str]:
+    """Greedy, by the width that the text really has: between items first, then between words."""
+    font = FontProperties(
+        family=style.RC["font.family"],
+        size=style.FONT_PT if bold else style.SMALL_PT,
+        weight="bold" if bold else "normal",
+    )
 
-    properties = FontProperties(**font)
+    def fits(line: str) -> bool:
+        width_px, _, _ = renderer.get_text_width_height_descent(line, font, False)
+        return bool(width_px <= width_in * _LAYOUT_DPI)
+
     wrapped: list[str] = []
-    for word in text.split(" "):
-        longer = f"{wrapped[-1]} {word}" if wrapped else word
-        width, _, _ = renderer.get_text_width_height_descent(longer, properties, False)
-        if wrapped and width <= width_px:
-            wrapped[-1] = longer
-        else:
-            wrapped.append(word)
+    for item in text.split(footer.SEPARATOR):
+        if wrapped and fits(wrapped[-1] + footer.SEPARATOR + item):
+            wrapped[-1] += footer.SEPARATOR + item
+            continue
+        for i, word in enumerate(item.split(" ")):
+            if i > 0 and fits(f"{wrapped[-1]} {word}"):
+                wrapped[-1] += f" {word}"
+            else:
+                wrapped.append(word)
     return wrapped
 
 
@@ -106,7 +118,7 @@ def _place_legend(figure: Figure, renderer: Any, handles: Sequence[Any]) -> Any:
             handletextpad=0.5,
         )
         width_px = legend.get_window_extent(renderer).width
-        if columns == 1 or width_px <= figure.bbox.width - 2 * _MARGIN_IN * figure.dpi:
+        if columns == 1 or width_px <= figure.bbox.width - 2 * _MARGIN_IN * _LAYOUT_DPI:
             return legend
         legend.remove()
     return None
@@ -123,22 +135,20 @@ def frame(
     """A figure and its axes (always a 2-D array). `size_in`: its width, and the height of a row."""
     rows, columns = shape
     width_in, row_in = size_in
-    figure = Figure(figsize=(width_in, row_in), dpi=100)
+    figure = Figure(figsize=(width_in, row_in), dpi=_LAYOUT_DPI)
     renderer = FigureCanvasAgg(figure).get_renderer()
-    usable_px = (width_in - 2 * _MARGIN_IN) * figure.dpi
-    bold = {"size": style.FONT_PT, "weight": "bold", "family": "DejaVu Sans"}
-    small = {"size": style.SMALL_PT, "family": "DejaVu Sans"}
-    heading = _wrap(renderer, title, usable_px, bold)
-    feet = [row for line in footer_lines for row in _wrap(renderer, line, usable_px, small)]
+    usable_in = width_in - 2 * _MARGIN_IN
+    heading = _wrap(renderer, title, usable_in, bold=True)
+    feet = [row for line in footer_lines for row in _wrap(renderer, line, usable_in)]
     legend = _place_legend(figure, renderer, handles)
-    legend_in = legend.get_window_extent(renderer).height / figure.dpi if legend else 0.0
+    legend_in = legend.get_window_extent(renderer).height / _LAYOUT_DPI if legend else 0.0
 
     top_in = _MARGIN_IN + len(heading) * _TITLE_IN + legend_in + 0.06
     bottom_in = _MARGIN_IN + len(feet) * _LINE_IN + 0.04
     height_in = top_in + rows * row_in + bottom_in
     figure.set_size_inches(width_in, height_in)
     left = _MARGIN_IN / width_in
-    figure.text(left, 1 - _MARGIN_IN / height_in, "\n".join(heading), va="top", **bold)
+    figure.text(left, 1 - _MARGIN_IN / height_in, "\n".join(heading), va="top", weight="bold")
     figure.text(
         left,
         _MARGIN_IN / height_in,
@@ -146,7 +156,7 @@ def frame(
         va="bottom",
         color="#303030",
         linespacing=1.25,
-        **small,
+        size=style.SMALL_PT,
     )
     if legend:
         legend_top = 1 - (_MARGIN_IN + len(heading) * _TITLE_IN) / height_in
@@ -160,9 +170,16 @@ def frame(
     return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 
-def panel_titles(shown: Sequence[Panel]) -> list[str]:
+def title_panels(figure: Figure, axes: Iterable[Any], shown: Sequence[Panel]) -> None:
+    """Says over each panel under which condition it was measured."""
     conditions = [panel.condition for panel in shown]
-    return [footer.panel_title(condition, conditions) for condition in conditions]
+    renderer = figure.canvas.get_renderer()
+    for ax, condition in zip(axes, conditions):
+        columns = ax.get_subplotspec().get_gridspec().ncols
+        width_in = figure.get_size_inches()[0] / columns - _AXIS_LABELS_IN
+        title = footer.panel_title(condition, conditions)
+        text = "\n".join(_wrap(renderer, title, width_in))
+        ax.set_title(text, loc="left", size=style.SMALL_PT)
 
 
 def save(page: Page, folder: Path) -> list[Path]:
@@ -170,6 +187,9 @@ def save(page: Page, folder: Path) -> list[Path]:
     paths = [folder / f"{page.name}.png", folder / f"{page.name}.svg"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # Laid out once, for both files.
+        page.figure.draw_without_rendering()
+        page.figure.set_layout_engine("none")
         page.figure.savefig(paths[0], dpi=PNG_DPI)
         # Without a date the same data gives the same file.
         page.figure.savefig(paths[1], metadata={"Date": None})

@@ -40,15 +40,14 @@ LOOKS = {
     FLOOR_ENGINE: Look(FLOOR_COLOR, "", FLOOR_DASHES, ""),
 }
 
-# Any other engine gets one of these by its name. Neighbours differ in colour.
+# Any other engine gets one of these by its name. Neighbours differ in everything.
+_SPARE_COLORS = ("#D55E00", "#999999", "#F0E442")
+_SPARE_DASHES = ((0, (4, 1, 1, 1, 1, 1)), (0, (3, 3)), (0, (10, 1.5)))
+_SPARE_MARKERS = ("P", "X", "*", "<")
+_SPARE_HATCHES = ("++", "oo", "--", "||")
 _SPARE = tuple(
-    Look(color, marker, dashes, hatch)
-    for marker, hatch in (("P", "++"), ("X", "oo"), ("*", "--"), ("<", "||"))
-    for color, dashes in (
-        ("#D55E00", (0, (4, 1, 1, 1, 1, 1))),
-        ("#000000", (0, (3, 3))),
-        ("#F0E442", (0, (10, 1.5))),
-    )
+    Look(_SPARE_COLORS[i % 3], _SPARE_MARKERS[i % 4], _SPARE_DASHES[i % 3], _SPARE_HATCHES[i % 4])
+    for i in range(12)
 )
 
 RC = {

@@ -9,12 +9,15 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter
 
-from . import footer, page, style
+from . import footer, lines, page, style
 from .load import Cell, Dataset
 from .page import Page, Panel
 
+_CHAR_IN = 0.062  # of the text on a bar
+_GAP_IN = 0.22  # above and below that text, with a line for the harness limit
+_AXES_IN = 1.35  # height of a panel between its axes
 _GROUP_WIDTH = 0.84  # of the distance between two groups
 _PANELS_A_PAGE = 4
 _NARROW_BARS = 12  # this many fit half a page with room for their numbers
@@ -49,29 +52,31 @@ def _handles(cells: Sequence[Cell], looks: Mapping[str, style.Look], floor: bool
     return handles
 
 
-def _limits(cells: Sequence[Cell]) -> tuple[str, float, float]:
-    """Scale and range of the axis that all panels share, with room for the numbers on the bars."""
-    intervals = [cell.throughput for cell in cells if cell.throughput]
-    heights = [interval.median for interval in intervals if interval.median > 0]
-    if not heights:
-        return "linear", 0.0, 1.0
-    top = max(interval.high or interval.median for interval in intervals)
-    if max(heights) / min(heights) < _LOG_SPREAD:
-        return "linear", 0.0, top * 1.3
-    bottom = min(interval.low or interval.median for interval in intervals if interval.median > 0)
-    # From the decade below, so that the shortest bar is a bar still.
-    decade = 10.0 ** math.floor(math.log10(max(bottom, 1e-3)))
-    low = decade if bottom > 2 * decade else decade / 10
-    return "log", low, top * (top / low) ** 0.3
-
-
-def _mark(cell: Cell) -> str:
-    marks = []
+def _text(cell: Cell) -> str:
+    """What stands on the bar of a cell."""
+    marks = [style.engineering(cell.throughput.median)] if cell.throughput else []
     if cell.partial:
         marks.append("partial")
     if cell.failed_check:
         marks.append("FAILED CHECK")
     return " ".join(marks)
+
+
+def _limits(cells: Sequence[Cell]) -> tuple[str, float, float]:
+    """Scale and range of the axis that all panels share, with room for the text on the bars."""
+    intervals = [cell.throughput for cell in cells if cell.throughput]
+    heights = [interval.median for interval in intervals if interval.median > 0]
+    if not heights:
+        return "linear", 0.0, 1.0
+    top = max(interval.high or interval.median for interval in intervals)
+    text_in = _GAP_IN + _CHAR_IN * max(len(_text(cell)) for cell in cells)
+    used = 1 - min(text_in / _AXES_IN, 0.6)
+    if max(heights) / min(heights) < _LOG_SPREAD:
+        return "linear", 0.0, top / used
+    bottom = min(interval.low or interval.median for interval in intervals if interval.median > 0)
+    # From a decade well below, so that the shortest bar is a bar still.
+    low = 10.0 ** math.floor(math.log10(bottom / 2))
+    return "log", low, low * (top / low) ** (1 / used)
 
 
 def _draw_bar(axes: Any, x: float, width: float, cell: Cell, look: style.Look) -> None:
@@ -110,8 +115,7 @@ def _draw_bar(axes: Any, x: float, width: float, cell: Cell, look: style.Look) -
         values = [run.throughput_ops_per_s for run in cell.runs]
         axes.plot([x] * len(values), values, "o", mfc="white", mec="black", mew=0.6, ms=2.5)
         top = max(values)
-    said = " ".join(part for part in (style.engineering(interval.median), _mark(cell)) if part)
-    axes.annotate(said, (x, top), (0, 3), textcoords="offset points", **text)
+    axes.annotate(_text(cell), (x, top), (0, 4), textcoords="offset points", **text)
 
 
 def _draw_floor(axes: Any, panel: Panel, groups: Sequence[_Group], limit: float) -> None:
@@ -129,18 +133,31 @@ def _draw_floor(axes: Any, panel: Panel, groups: Sequence[_Group], limit: float)
             transform = axes.get_xaxis_transform()
             said = f"limit {style.engineering(value)} ↑"
             where = {"ha": "center", "va": "top", "size": style.SMALL_PT}
+            where["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
             axes.text(x, 1.0, said, color=style.FLOOR_COLOR, transform=transform, **where)
 
 
+def _engines(panel: Panel, looks: Mapping[str, style.Look]) -> list[str]:
+    return [name for name in looks if any(cell.engine == name for cell in panel.cells)]
+
+
 def _draw_panel(
-    axes: Any, panel: Panel, groups: Sequence[_Group], looks: Mapping[str, style.Look]
+    axes: Any,
+    panel: Panel,
+    groups: Sequence[_Group],
+    looks: Mapping[str, style.Look],
+    width: float,
 ) -> None:
-    engines = [name for name in looks if any(cell.engine == name for cell in panel.cells)]
-    width = _GROUP_WIDTH / max(len(engines), 1)
+    engines = _engines(panel, looks)
     for cell in panel.cells:
         offset = engines.index(cell.engine) - (len(engines) - 1) / 2
         x = groups.index((cell.workload, cell.phase)) + offset * width
         _draw_bar(axes, x, width * 0.9, cell, looks[cell.engine])
+    for x, group in enumerate(groups):
+        if not any((cell.workload, cell.phase) == group for cell in panel.cells):
+            where = {"ha": "center", "va": "bottom", "size": style.SMALL_PT, "style": "italic"}
+            transform = axes.get_xaxis_transform()
+            axes.text(x, 0.02, "not run", color="#606060", transform=transform, **where)
     names = [f"{workload} (load)" if phase == "load" else workload for workload, phase in groups]
     axes.set_xticks(range(len(groups)), names)
     axes.set_xlim(-0.5, len(groups) - 0.5)
@@ -183,18 +200,19 @@ def _page(name: str, threads: int, shown: Sequence[Panel], dataset: Dataset) -> 
         sharey=True,
     )
     flat = list(grid.flat)
-    for axes, panel, title in zip(flat, shown, page.panel_titles(shown)):
-        axes.set_yscale(scale)
-        axes.set_ylim(low, high)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.engineering(value)))
+    # All bars are equally wide, in whichever panel.
+    bar_width = _GROUP_WIDTH / max(len(_engines(panel, looks)) for panel in shown)
+    for axes, panel in zip(flat, shown):
         if scale == "log":
-            axes.yaxis.set_major_locator(LogLocator(numticks=12))
-            axes.yaxis.set_minor_formatter(NullFormatter())
-        _draw_panel(axes, panel, groups, looks)
+            lines.log_axis(axes, style.engineering)
+        else:
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: style.engineering(y)))
+        axes.set_ylim(low, high)
+        _draw_panel(axes, panel, groups, looks, bar_width)
         _draw_floor(axes, panel, groups, high)
-        axes.set_title(title, loc="left")
+    page.title_panels(figure, flat, shown)
     for axes in grid[:, 0]:
-        axes.set_ylabel(f"operations/s{' (log scale)' if scale == 'log' else ''}")
+        axes.set_ylabel(f"operations/s{' (log)' if scale == 'log' else ''}")
     for axes in flat[len(shown) :]:
         axes.remove()
     return Page(name, figure)
