@@ -32,6 +32,8 @@ def read(path: Path) -> Any:
         raise BadInput(f"{path}: malformed CSV: {' '.join(str(error).split())}") from error
     if tuple(frame.columns) != COLUMNS:
         raise BadInput(f"{path}: header: expected {','.join(COLUMNS)}")
+    if not isinstance(frame.index, pandas.RangeIndex):  # pandas takes what is over for an index
+        raise BadInput(f"{path}: line 2: more fields than the header")
     for column in COLUMNS:
         if column == "kind":
             continue
