@@ -19,6 +19,7 @@ _CHAR_IN = 0.062  # of the text on a bar
 _GAP_IN = 0.22  # above and below that text, with a line for the harness limit
 _AXES_IN = 1.35  # height of a panel between its axes
 _GROUP_WIDTH = 0.84  # of the distance between two groups
+_MAX_BAR_WIDTH = 0.3
 _PANELS_A_PAGE = 4
 _NARROW_BARS = 12  # this many fit half a page with room for their numbers
 _LOG_SPREAD = 8.0  # largest over smallest bar from which the axis is logarithmic
@@ -201,7 +202,8 @@ def _page(name: str, threads: int, shown: Sequence[Panel], dataset: Dataset) -> 
     )
     flat = list(grid.flat)
     # All bars are equally wide, in whichever panel.
-    bar_width = _GROUP_WIDTH / max(len(_engines(panel, looks)) for panel in shown)
+    most = max(len(_engines(panel, looks)) for panel in shown)
+    bar_width = min(_GROUP_WIDTH / most, _MAX_BAR_WIDTH)
     for axes, panel in zip(flat, shown):
         if scale == "log":
             lines.log_axis(axes, style.engineering)
