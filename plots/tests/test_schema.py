@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Claims about results/schema and the reader that enforces it."""
+
+import copy
+import json
+import random
+import re
+import tempfile
+import unittest
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from plots.fencepost_plots import schema, timeline
+from plots.tests import synthetic
+
+
+def _schema(document: str) -> Any:
+    return json.loads((schema.SCHEMA_DIR / f"{document}.schema.json").read_text(encoding="utf-8"))
+
+
+def _objects(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object schema that lists its fields, but for the conditions of "if"."""
+    if isinstance(node, dict):
+        if "properties" in node and "additionalProperties" in node:
+            yield node
+        for key, value in node.items():
+            if key not in ("if", "then"):
+                yield from _objects(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _objects(value)
+
+
+def _documents() -> dict[str, dict[str, Any]]:
+    case = synthetic.Case("cmap", open_loop=True)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = synthetic.write_bench(Path(folder) / "bench", [case])
+    return {
+        "manifest": synthetic.manifest(case, "run", 1),
+        "summary": synthetic.summary(case, "run", 0, random.Random(1)),
+        "bench": bench,
+    }
+
+
+class SchemaTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.documents = _documents()
+
+    def test_made_up_documents_are_valid(self) -> None:
+        for name, document in self.documents.items():
+            self.assertEqual(schema.violations(name, document), [], name)
+
+    def test_every_field_is_described_and_required(self) -> None:
+        for name in schema.DOCUMENTS:
+            for node in _objects(_schema(name)):
+                for field, value in node["properties"].items():
+                    self.assertTrue(value.get("description"), f"{name}: {field}")
+                if node["additionalProperties"] is False:
+                    self.assertEqual(sorted(node["required"]), sorted(node["properties"]))
+
+    def test_readme_names_every_field(self) -> None:
+        readme = (schema.SCHEMA_DIR.parent / "README.md").read_text(encoding="utf-8")
+        for name in schema.DOCUMENTS:
+            for node in _objects(_schema(name)):
+                for field in node["properties"]:
+                    self.assertTrue(re.search(rf"[`.]{field}[`.]", readme), f"{name}: {field}")
+        for column in timeline.COLUMNS:
+            self.assertIn(f"`{column}`", readme)
+
+    def test_each_missing_field_is_named(self) -> None:
+        for name, document in self.documents.items():
+            for field in document:
+                broken = copy.deepcopy(document)
+                del broken[field]
+                found = schema.violations(name, broken)
+                self.assertEqual(found, [f"document: '{field}' is a required property"])
+
+    def test_unknown_field_is_an_error_at_any_depth(self) -> None:
+        summary = self.documents["summary"]
+        for node in (summary, summary["process"], summary["kinds"]["READ"]["latency_ns"]):
+            node["surprise"] = 1
+            self.assertIn("'surprise' was unexpected", schema.violations("summary", summary)[0])
+            del node["surprise"]
+
+    def test_wrong_values_are_located(self) -> None:
+        wrong: list[tuple[str, list[Any], Any, str]] = [
+            ("summary", ["kinds", "READ", "latency_ns", "p50"], "9", "kinds.READ.latency_ns.p50"),
+            ("summary", ["kinds", "READ", "response_ns", "max"], -1, "kinds.READ.response_ns.max"),
+            ("summary", ["kinds", "READ", "curve_ns", 0], [101, 1], "kinds.READ.curve_ns[0][0]"),
+            ("summary", ["kinds", "READ", "curve_ns", 0], [1, 1, 1], "kinds.READ.curve_ns[0]"),
+            ("summary", ["medium"], "floppy", "medium"),
+            ("summary", ["trace_hash"], "xyz", "trace_hash"),
+            ("summary", ["operations"], 1.5, "operations"),
+            ("manifest", ["created_utc"], "yesterday", "created_utc"),
+            ("manifest", ["schema"], "fencepost.manifest/2", "schema"),
+            ("manifest", ["machine", "cpus"], 0, "machine.cpus"),
+            ("bench", ["cells", 0, "throughput_ops_per_s"], None, "cells[0].throughput_ops_per_s"),
+            ("bench", ["cells", 0, "repeats", 0], "../x", "cells[0].repeats[0]"),
+        ]
+        for name, steps, value, field in wrong:
+            document = copy.deepcopy(self.documents[name])
+            node: Any = document
+            for step in steps[:-1]:
+                node = node[step]
+            node[steps[-1]] = value
+            found = schema.violations(name, document)
+            self.assertEqual(len(found), 1, found)
+            self.assertTrue(found[0].startswith(f"{field}: "), found[0])
+
+    def test_skipped_cell_needs_no_interval(self) -> None:
+        cell = self.documents["bench"]["cells"][0]
+        for name in ("throughput_ops_per_s", "latency_p50_ns", "latency_p99_ns"):
+            cell[name] = None
+        cell["repeats"] = []
+        self.assertNotEqual(schema.violations("bench", self.documents["bench"]), [])
+        cell["skipped"] = "engine is unordered"
+        self.assertEqual(schema.violations("bench", self.documents["bench"]), [])
+
+    def test_malformed_json_is_one_line_that_names_the_file(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "summary.json"
+            for text in ("", "{", '{"a": NaN}', "[" * 100_000, "\x00"):
+                path.write_text(text, encoding="utf-8")
+                with self.assertRaisesRegex(schema.BadInput, "summary.json: malformed JSON") as got:
+                    schema.read(path, "summary")
+                self.assertNotIn("\n", str(got.exception))
+            path.write_bytes(b"\xff\xfe")
+            with self.assertRaisesRegex(schema.BadInput, "malformed JSON"):
+                schema.read(path, "summary")
+
+
+class TimelineTest(unittest.TestCase):
+    def _read(self, text: str) -> Any:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "intervals.csv"
+            path.write_text(text, encoding="utf-8")
+            return timeline.read(path)
+
+    def test_empty_number_is_a_gap(self) -> None:
+        header = ",".join(timeline.COLUMNS)
+        frame = self._read(f"{header}\n0.1,READ,0,0,,,,\n")
+        self.assertTrue(frame["p99_ns"].isna().all())
+        self.assertEqual(frame["ops_per_s"][0], 0)
+
+    def test_bad_series_names_file_and_column(self) -> None:
+        header = ",".join(timeline.COLUMNS)
+        for text, expected in (
+            ("", "intervals.csv: malformed CSV"),
+            ("a,b\n1,2\n", "intervals.csv: header: expected elapsed_s,kind"),
+            (f"{header}\n0.1,READ,1,1,1,1,fast,1\n", "p99_ns, line 2: 'fast' is no number"),
+            (f'{header}\n"0.1,READ\n', "intervals.csv: "),
+            (f"{header}\n0.1,READ,1,1,1,1,1,1,1,1\n", "intervals.csv: "),
+        ):
+            with self.assertRaisesRegex(schema.BadInput, expected):
+                self._read(text)
+
+
+if __name__ == "__main__":
+    unittest.main()
