@@ -183,7 +183,7 @@ TEST_F(CmapOpenTest, AFlippedBitOfABucketNeverCrashes) {
     });
   };
   int corrupt = 0;
-  for (size_t bit = 0; bit < 512; bit += 3) {
+  for (size_t bit = 0; bit < 512; bit += 7) {
     flip_in_bucket(bit % 16, bit);
     auto engine = OpenCmap(TestOptions(path_, "8M"));
     if (!engine.ok()) {
