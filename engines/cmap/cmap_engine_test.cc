@@ -74,7 +74,7 @@ TEST_F(CmapTest, PutGetOverwriteDelete) {
 
 TEST_F(CmapTest, KeyAndValueAreNulTerminatedInPlace) {
   Open();
-  for (const size_t value_bytes : {0, 5, 1 << 20}) {
+  for (const size_t value_bytes : {size_t{0}, size_t{5}, size_t{1} << 20}) {
     ASSERT_TRUE(engine_->Put("key", std::string(value_bytes, 'v')).ok());
     ASSERT_TRUE(engine_
                     ->ForEach([&](std::string_view key, std::string_view value) {

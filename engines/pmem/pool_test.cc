@@ -29,9 +29,9 @@ class PoolTest : public ::testing::Test {
   Status OpenStatus(const std::string& layout = kLayout) {
     return Pool::Open(path_, layout).status();
   }
-  void Overwrite(uint64_t offset, const std::string& bytes) {
+  void Overwrite(std::streamoff offset, const std::string& bytes) {
     std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(static_cast<std::streamoff>(offset));
+    file.seekp(offset);
     file << bytes;
   }
 
@@ -141,10 +141,10 @@ TEST_F(PoolTest, ATruncatedPoolIsCorrupt) {
 
 TEST_F(PoolTest, FlippedBitsInTheHeaderAreCorrupt) {
   Create();
-  for (uint64_t offset : {0, 9, 30, 100, 5120, 5136, 6136}) {
+  for (int offset : {0, 9, 30, 100, 5120, 5136, 6136}) {
     std::filesystem::copy_file(path_, path_.string() + ".good");
     std::ifstream in(path_, std::ios::binary);
-    in.seekg(static_cast<std::streamoff>(offset));
+    in.seekg(offset);
     const char flipped = static_cast<char>(in.get() ^ 0x10);
     Overwrite(offset, std::string(1, flipped));
     EXPECT_EQ(OpenStatus().code(), StatusCode::kCorrupt) << "at " << offset;
