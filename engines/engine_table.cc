@@ -7,11 +7,13 @@
 #include <array>
 
 #include "engines/blackhole/blackhole_engine.h"
+#include "engines/cmap/cmap_engine.h"
 
 namespace fencepost {
 namespace {
 
 constexpr Durability kNoDurability[] = {Durability::kNone};
+constexpr Durability kOnlyPowerFail[] = {Durability::kPowerFail};
 
 const EngineRow kEngines[] = {
     {.name = "blackhole",
@@ -21,6 +23,18 @@ const EngineRow kEngines[] = {
      .capabilities = {.ordered = true, .atomic_batch = true, .audit = true, .stores_data = false},
      .durabilities = kNoDurability,
      .options = {}},
+    {.name = "cmap",
+     .description = "concurrent hash map in persistent memory, on libpmemobj",
+     .open = OpenCmap,
+     .version = CmapVersion,
+     .capabilities = {.atomic_batch = true,
+                      .audit = true,
+                      .persistent_memory = true,
+                      .path_is_file = true,
+                      .max_key_bytes = kCmapMaxKeyBytes,
+                      .max_value_bytes = kCmapMaxValueBytes},
+     .durabilities = kOnlyPowerFail,
+     .options = kCmapOptions},
 };
 
 }  // namespace

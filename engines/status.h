@@ -111,7 +111,7 @@ namespace internal {
 #define CHECK(condition)                                                      \
   do {                                                                        \
     if (!(condition)) [[unlikely]]                                            \
-      ::fencepost::internal::CheckFailed(__FILE__, __LINE__, #condition, {}); \
+      ::fencepost::internal::CheckFailed(__FILE__, __LINE__, #condition, ""); \
   } while (false)
 
 // CHECK that a Status or a Result is ok.

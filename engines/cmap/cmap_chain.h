@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Walking a chain: a bucket of the table and its overflow buckets.
+#ifndef FENCEPOST_ENGINES_CMAP_CMAP_CHAIN_H_
+#define FENCEPOST_ENGINES_CMAP_CMAP_CHAIN_H_
+
+#include <cstdint>
+
+#include "engines/cmap/cmap_store.h"
+#include "engines/status.h"
+
+namespace fencepost::cmap {
+
+// A longer chain is a cycle, made by a damaged pool.
+inline constexpr uint64_t kMaxChainBuckets = uint64_t{1} << 16;
+
+// Calls visit(Bucket&, offset of the bucket if it is an overflow bucket, else 0) -> Status for each
+// bucket of the chain. REQUIRES: the chain's stripe is held, or nothing else runs.
+template <typename Visit>
+Status WalkChain(const Store& store, uint64_t bucket_index, Visit visit) {
+  Bucket* bucket = store.BucketAt(bucket_index);
+  uint64_t offset = 0;
+  for (uint64_t length = 1; length <= kMaxChainBuckets; ++length) {
+    RETURN_IF_ERROR(visit(*bucket, offset));
+    offset = bucket->overflow;
+    if (offset == 0) return Status::Ok();
+    bucket = store.OverflowAt(offset);
+    if (bucket == nullptr) break;
+  }
+  return store.Corrupt("a chain of buckets is broken");
+}
+
+}  // namespace fencepost::cmap
+
+#endif  // FENCEPOST_ENGINES_CMAP_CMAP_CHAIN_H_

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engines/cmap/cmap_engine.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "engines/cmap/cmap_map.h"
+#include "engines/pmem/flush_counters.h"
+
+namespace fencepost {
+namespace {
+
+namespace fs = std::filesystem;
+using cmap::Map;
+using cmap::Store;
+
+static_assert(kCmapMaxKeyBytes == cmap::kMaxKeyBytes);
+static_assert(cmap::RecordBytes(kCmapMaxKeyBytes, kCmapMaxValueBytes) == pmem::kMaxObjectBytes);
+
+constexpr uint64_t kDefaultInitialBuckets = 1024;
+constexpr uint64_t kDefaultHashSeed = 0;
+constexpr uint64_t kLeastDefaultPoolBytes = uint64_t{64} << 20;
+
+struct Settings {
+  uint64_t pool_bytes = 0;
+  uint64_t initial_buckets = 0;
+  uint64_t hash_seed = 0;
+};
+
+// What the workload needs at most, and half as much again: an overwrite needs the new value beside
+// the old, and the allocator rounds sizes up and keeps runs of each.
+uint64_t DefaultPoolBytes(const SizeHint& hint) {
+  constexpr uint64_t kObjectHeaderBytes = 16;
+  constexpr uint64_t kIndexBytesAPair = 32;
+  constexpr uint64_t kFixedBytes = uint64_t{32} << 20;
+  const uint64_t record_bytes =
+      (cmap::RecordBytes(hint.key_bytes, hint.value_bytes) + kObjectHeaderBytes + 63) / 64 * 64;
+  const auto pair_bytes = static_cast<double>(record_bytes + kIndexBytesAPair) * 1.5;
+  const double wanted_bytes = static_cast<double>(hint.pairs) * pair_bytes + kFixedBytes;
+  constexpr uint64_t kPageBytes = 4096;
+  constexpr double kMostBytes = 1e18;  // more than any medium has: refused for lack of space
+  const auto bytes = static_cast<uint64_t>(std::min(wanted_bytes, kMostBytes));
+  return std::max(kLeastDefaultPoolBytes, bytes / kPageBytes * kPageBytes);
+}
+
+Result<Settings> ReadSettings(const EngineOptions& options) {
+  Settings settings;
+  const Tuning& tuning = options.tuning;
+  ASSIGN_OR_RETURN(settings.pool_bytes,
+                   tuning.Uint64("pool_bytes", DefaultPoolBytes(options.size_hint),
+                                 pmem::kMinPoolBytes, uint64_t{1} << 60));
+  ASSIGN_OR_RETURN(settings.initial_buckets,
+                   tuning.Uint64("initial_buckets", kDefaultInitialBuckets,
+                                 cmap::kMinInitialBuckets, cmap::kMaxInitialBuckets));
+  if (!std::has_single_bit(settings.initial_buckets)) {
+    return Status::InvalidArgument(
+        fmt::format("cmap.initial_buckets={}: must be a power of two", settings.initial_buckets));
+  }
+  ASSIGN_OR_RETURN(settings.hash_seed, tuning.Uint64("hash_seed", kDefaultHashSeed));
+  return settings;
+}
+
+// An option that says other than the pool would be ignored without a word.
+Status CheckAgrees(const EngineOptions& options, const Settings& settings, const cmap::Root& root) {
+  const auto check = [&](std::string_view name, uint64_t asked, uint64_t found) {
+    if (!options.tuning.Has(name) || asked == found) return Status::Ok();
+    return Status::InvalidArgument(fmt::format("cmap.{}={}: the pool was made with {}: {}", name,
+                                               asked, found, options.path.string()));
+  };
+  RETURN_IF_ERROR(check("pool_bytes", settings.pool_bytes, root.pool_bytes));
+  RETURN_IF_ERROR(check("initial_buckets", settings.initial_buckets, root.initial_buckets));
+  return check("hash_seed", settings.hash_seed, root.hash_seed);
+}
+
+Status CheckLengths(std::string_view key, std::string_view value) {
+  if (key.size() > kCmapMaxKeyBytes) [[unlikely]]
+    return Status::InvalidArgument(
+        fmt::format("a key of {} bytes: cmap takes at most {}", key.size(), kCmapMaxKeyBytes));
+  if (value.size() > kCmapMaxValueBytes) [[unlikely]]
+    return Status::InvalidArgument(fmt::format("a value of {} bytes: cmap takes at most {}",
+                                               value.size(), kCmapMaxValueBytes));
+  return Status::Ok();
+}
+
+class CmapEngine final : public Engine {
+ public:
+  explicit CmapEngine(std::unique_ptr<Map> map)
+      : map_(std::move(map)),
+        medium_(map_->store().pool().medium()),
+        counters_at_open_(pmem::ReadFlushCounters()) {}
+
+  Status Put(std::string_view key, std::string_view value) override {
+    RETURN_IF_ERROR(CheckLengths(key, value));
+    return map_->Put(key, value);
+  }
+
+  Status Get(std::string_view key, ValueVisitor visit) override {
+    RETURN_IF_ERROR(CheckLengths(key, {}));
+    return map_->Get(key, visit);
+  }
+
+  Status Delete(std::string_view key) override {
+    RETURN_IF_ERROR(CheckLengths(key, {}));
+    return map_->Delete(key);
+  }
+
+  Status Scan(std::string_view, size_t, PairVisitor) override {
+    return Status::Unsupported("cmap is a hash map: it has no scan");
+  }
+
+  Status ForEach(PairVisitor visit) override { return map_->ForEach(visit); }
+
+  Status Apply(std::span<const Write> batch) override {
+    for (const Write& write : batch) {
+      RETURN_IF_ERROR(CheckLengths(write.key, write.value));
+    }
+    return map_->Apply(batch);
+  }
+
+  // Every write is durable when it is acknowledged.
+  Status Sync() override { return Status::Ok(); }
+
+  // The counters are the process's: another pool in it is counted, too. The storage is the pool
+  // file, which has its full size from the beginning; Audit tells how much of it is allocated.
+  Result<EngineStats> Stats() override {
+    struct stat info;
+    const fs::path& path = map_->store().pool().path();
+    if (stat(path.c_str(), &info) != 0) {
+      return Status::IoError(fmt::format("stat: {}: {}", std::strerror(errno), path.string()));
+    }
+    constexpr uint64_t kStatBlockBytes = 512;
+    const pmem::FlushCounters counters = pmem::ReadFlushCounters() - counters_at_open_;
+    return EngineStats{.count = map_->count(),
+                       .storage_bytes = static_cast<uint64_t>(info.st_blocks) * kStatBlockBytes,
+                       .flushed_lines = counters.flushed_lines,
+                       .fences = counters.fences,
+                       .syncs = counters.msyncs};
+  }
+
+  Result<AuditReport> Audit() override { return map_->Audit(); }
+  Medium medium() const override { return medium_; }
+
+  Status Close() override {
+    map_.reset();
+    return Status::Ok();
+  }
+
+ private:
+  std::unique_ptr<Map> map_;
+  const Medium medium_;
+  const pmem::FlushCounters counters_at_open_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> OpenCmap(const EngineOptions& options) {
+  if (options.path.empty()) return Status::InvalidArgument("cmap: engine.path is not set");
+  ASSIGN_OR_RETURN(const Settings settings, ReadSettings(options));
+  std::error_code error;
+  if (options.create_if_missing && !fs::exists(options.path, error)) {
+    const Status created = Store::Create(options.path, settings.pool_bytes,
+                                         settings.initial_buckets, settings.hash_seed);
+    // Another process may have been faster: then its pool is the one to open.
+    if (!created.ok() && !fs::exists(options.path, error)) return created;
+  }
+  ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::Open(options.path));
+  RETURN_IF_ERROR(CheckAgrees(options, settings, store->root()));
+  ASSIGN_OR_RETURN(std::unique_ptr<Map> map, Map::Open(std::move(store)));
+  return std::unique_ptr<Engine>(std::make_unique<CmapEngine>(std::move(map)));
+}
+
+std::string CmapVersion() {
+  return fmt::format("cmap layout {}, {}", cmap::kLayoutVersion, pmem::PmemobjVersion());
+}
+
+}  // namespace fencepost

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// cmap on media: what each byte of a pool means. README.md says which store publishes which.
+//
+// All integers are little-endian. An offset is from the pool's first byte; 0 means none.
+//
+//   root -> directory (radix tree of 2,048-way tables) -> segments of 256 buckets
+//   bucket (one line): 7 slots and the offset of an overflow bucket of the same form
+//   slot: 48 bits offset of a record, 16 bits fingerprint; 0 is an empty slot
+//   record: header (24 bits key bytes, 40 bits value bytes), key, NUL, value, NUL
+//
+// The NULs serve programs that print data(); they belong to neither length.
+#ifndef FENCEPOST_ENGINES_CMAP_CMAP_LAYOUT_H_
+#define FENCEPOST_ENGINES_CMAP_CMAP_LAYOUT_H_
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace fencepost::cmap {
+
+inline constexpr char kLayoutName[] = "fencepost-cmap";
+inline constexpr uint64_t kMagic = 0x70616d6374736f70;  // "postcmap"
+inline constexpr uint64_t kLayoutVersion = 1;
+
+inline constexpr uint64_t kLineBytes = 64;
+inline constexpr uint64_t kSlotsPerBucket = 7;
+inline constexpr uint64_t kSegmentBytes = 16 * 1024;
+inline constexpr uint64_t kBucketsPerSegment = kSegmentBytes / kLineBytes;
+
+// A table of the directory is as large as a segment, so that one class of objects serves both.
+inline constexpr unsigned kTableBits = 11;
+inline constexpr uint64_t kTableEntries = uint64_t{1} << kTableBits;
+static_assert(kTableEntries * sizeof(uint64_t) == kSegmentBytes);
+inline constexpr uint64_t kRootEntries = 4;
+inline constexpr uint64_t kMaxSegments = kRootEntries * kTableEntries * kTableEntries;
+inline constexpr uint64_t kMaxBuckets = kMaxSegments * kBucketsPerSegment;
+static_assert(kMaxBuckets == uint64_t{1} << 32);
+
+inline constexpr uint64_t kMinInitialBuckets = 16;
+inline constexpr uint64_t kMaxInitialBuckets = uint64_t{1} << 24;
+
+// What libpmemobj knows our objects by. Units without a header (buckets, tables) have type 0.
+inline constexpr uint64_t kRecordType = 1;
+
+struct Root {
+  uint64_t magic;
+  uint64_t version;
+  uint64_t hash_seed;
+  uint64_t initial_buckets;  // a power of two
+  uint64_t pool_bytes;
+  uint64_t checksum;  // of the five above, which never change
+
+  uint64_t bucket_count;  // changed by growth, in its publication
+  std::array<uint64_t, kRootEntries> directory;
+  std::array<uint64_t, 5> reserved;  // zero
+};
+static_assert(sizeof(Root) == 128 && std::is_trivially_copyable_v<Root>);
+inline constexpr size_t kRootChecksummedBytes = offsetof(Root, checksum);
+
+struct alignas(kLineBytes) Bucket {
+  std::array<uint64_t, kSlotsPerBucket> slots;
+  uint64_t overflow;
+};
+static_assert(sizeof(Bucket) == kLineBytes && std::is_trivially_copyable_v<Bucket>);
+
+inline constexpr unsigned kOffsetBits = 48;
+inline constexpr uint64_t kOffsetMask = (uint64_t{1} << kOffsetBits) - 1;
+
+constexpr uint64_t Fingerprint(uint64_t hash) { return hash >> kOffsetBits; }
+constexpr uint64_t PackSlot(uint64_t offset, uint64_t hash) {
+  return offset | Fingerprint(hash) << kOffsetBits;
+}
+constexpr uint64_t SlotOffset(uint64_t slot) { return slot & kOffsetMask; }
+constexpr uint64_t SlotFingerprint(uint64_t slot) { return slot >> kOffsetBits; }
+
+inline constexpr unsigned kKeyBits = 24;
+inline constexpr uint64_t kMaxKeyBytes = (uint64_t{1} << kKeyBits) - 1;
+
+constexpr uint64_t PackHeader(uint64_t key_bytes, uint64_t value_bytes) {
+  return key_bytes | value_bytes << kKeyBits;
+}
+constexpr uint64_t HeaderKeyBytes(uint64_t header) { return header & kMaxKeyBytes; }
+constexpr uint64_t HeaderValueBytes(uint64_t header) { return header >> kKeyBits; }
+constexpr uint64_t RecordBytes(uint64_t key_bytes, uint64_t value_bytes) {
+  return sizeof(uint64_t) + key_bytes + 1 + value_bytes + 1;
+}
+
+// Linear hashing: the bucket of `hash` when there are `bucket_count`. With 2^k <= bucket_count <
+// 2^(k+1), buckets below bucket_count - 2^k have been split and are told apart by k+1 bits.
+constexpr uint64_t BucketIndex(uint64_t hash, uint64_t bucket_count) {
+  const uint64_t mask = std::bit_ceil(bucket_count) - 1;
+  const uint64_t index = hash & mask;
+  return index < bucket_count ? index : index & (mask >> 1);
+}
+
+}  // namespace fencepost::cmap
+
+#endif  // FENCEPOST_ENGINES_CMAP_CMAP_LAYOUT_H_

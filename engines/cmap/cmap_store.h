@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Store: the persistent side of cmap. Opens a pool, checks it, and turns bucket numbers and offsets
+// into addresses; nothing that it hands out points outside of the pool, whatever the pool says.
+//
+// Invariants:
+//   1. Segments 0 .. ceil(bucket_count / 256) - 1 exist, in the directory and in its copy in DRAM.
+//   2. A segment or a table, once in the directory, stays.
+// Threads: any; AddSegment and SetBucketCount one at a time (the caller's growth lock).
+#ifndef FENCEPOST_ENGINES_CMAP_CMAP_STORE_H_
+#define FENCEPOST_ENGINES_CMAP_CMAP_STORE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+#include "engines/cmap/cmap_layout.h"
+#include "engines/function_ref.h"
+#include "engines/pmem/pool.h"
+#include "engines/pmem/publication.h"
+#include "engines/status.h"
+
+namespace fencepost::cmap {
+
+struct RecordView {
+  std::string_view key;
+  std::string_view value;
+};
+
+class Store {
+ public:
+  // kInvalidArgument if a file of that name exists; kFull as Pool::Create.
+  static Status Create(const std::filesystem::path& path, uint64_t pool_bytes,
+                       uint64_t initial_buckets, uint64_t hash_seed);
+
+  // kCorrupt if the pool is of another layout or version, or its root or directory is damaged.
+  static Result<std::unique_ptr<Store>> Open(const std::filesystem::path& path);
+
+  pmem::Pool& pool() { return *pool_; }
+  const Root& root() const { return *root_; }
+  const pmem::UnitClass& bucket_unit() const { return bucket_unit_; }
+
+  uint64_t Hash(std::string_view key) const;
+
+  uint64_t bucket_count() const { return bucket_count_.load(std::memory_order_acquire); }
+  uint64_t* bucket_count_word() { return &root_->bucket_count; }
+  // After the publication that changed the word.
+  void SetBucketCount(uint64_t count) { bucket_count_.store(count, std::memory_order_release); }
+
+  // REQUIRES: the segment of `index` exists.
+  Bucket* BucketAt(uint64_t index) const {
+    return segments_[index / kBucketsPerSegment] + index % kBucketsPerSegment;
+  }
+  // Null if no bucket can be there.
+  Bucket* OverflowAt(uint64_t offset) const {
+    if (offset % kLineBytes != 0 || !pool_->Contains(offset, sizeof(Bucket))) return nullptr;
+    return pool_->At<Bucket>(offset);
+  }
+  // False if no record can be there.
+  bool ReadRecord(uint64_t offset, RecordView* record) const;
+
+  // Makes the segment exist; kFull, with nothing changed, if there is no space for it.
+  Status AddSegment(uint64_t segment);
+
+  // Visits the offset of every table and segment of the directory, used or not yet. kCorrupt if
+  // one is outside of the pool.
+  Status ForEachUnit(FunctionRef<Status(uint64_t offset)> visit) const;
+
+  Status Corrupt(std::string_view what) const;
+  Status Full(std::string_view what) const;
+
+ private:
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+
+  explicit Store(pmem::Pool* pool) : pool_(pool) {}
+  Status Attach();  // to the root, once it is written
+  Status CheckRoot() const;
+  Status MirrorSegments();
+  Result<uint64_t*> TableAt(uint64_t offset) const;
+
+  std::unique_ptr<pmem::Pool> owned_pool_;  // null while the pool is being created
+  pmem::Pool* const pool_;
+  Root* root_ = nullptr;
+  pmem::UnitClass segment_unit_;
+  pmem::UnitClass bucket_unit_;
+  std::unique_ptr<Bucket*[], Free> segments_;  // room for all that fit into the pool
+  uint64_t segment_capacity_ = 0;
+  std::atomic<uint64_t> bucket_count_{0};
+};
+
+}  // namespace fencepost::cmap
+
+#endif  // FENCEPOST_ENGINES_CMAP_CMAP_STORE_H_

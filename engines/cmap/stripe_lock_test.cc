@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engines/cmap/stripe_lock.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <shared_mutex>
+#include <thread>
+#include <vector>
+
+namespace fencepost::cmap {
+namespace {
+
+TEST(StripeLock, ReadersNeverSeeAHalfDoneWrite) {
+  StripeLock lock;
+  uint64_t a = 0, b = 0;
+  std::atomic<int> torn{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < 20'000; ++n) {
+        const std::unique_lock hold(lock);
+        ++a;
+        ++b;
+      }
+    });
+    threads.emplace_back([&] {
+      for (int n = 0; n < 20'000; ++n) {
+        const std::shared_lock hold(lock);
+        if (a != b) ++torn;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(torn, 0);
+  EXPECT_EQ(a, 40'000u);
+  EXPECT_EQ(b, 40'000u);
+}
+
+TEST(StripeLock, ReadersShare) {
+  StripeLock lock;
+  const std::shared_lock mine(lock);
+  std::thread other([&] { const std::shared_lock theirs(lock); });
+  other.join();  // would hang if they did not
+}
+
+}  // namespace
+}  // namespace fencepost::cmap
