@@ -301,10 +301,12 @@ class RocksdbEngine final : public Engine {
 
 Status RocksdbEngine::Settle() {
   RETURN_IF_ERROR(ToStatus("DB::Flush", db_->Flush(rocksdb::FlushOptions()), path_));
+  // With compactions turned off by rocksdb.options, those that are due stay due.
+  const bool compacts = !db_->GetOptions().disable_auto_compactions;
   // A compaction that ends may make another one due, so quiet must be seen twice.
   for (int quiet = 0; quiet < 2;) {
     const bool busy = Property(rocksdb::DB::Properties::kNumRunningCompactions) != 0 ||
-                      Property(rocksdb::DB::Properties::kCompactionPending) != 0 ||
+                      (compacts && Property(rocksdb::DB::Properties::kCompactionPending) != 0) ||
                       Property(rocksdb::DB::Properties::kNumRunningFlushes) != 0 ||
                       Property(rocksdb::DB::Properties::kMemTableFlushPending) != 0;
     if (busy && Property(rocksdb::DB::Properties::kBackgroundErrors) != 0) {

@@ -34,6 +34,7 @@
 //
 // Threads: RocksDB's. Its background threads belong to the process; they are sent home when the
 //   last engine closes.
+// storage_bytes holds what RocksDB allocates ahead: 1.1 memtables for a log, 4 MiB for a manifest.
 // Syncs are counted at RocksDB's file system interface: logs, tables, manifests and directories.
 // Not covered: Audit; pairs are counted by RocksDB's estimate.
 #ifndef FENCEPOST_ENGINES_ROCKSDB_ROCKSDB_ENGINE_H_
