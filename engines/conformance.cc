@@ -14,6 +14,10 @@ namespace fencepost {
 
 namespace fs = std::filesystem;
 
+void PrintTo(const ConformanceCase& test_case, std::ostream* out) {
+  *out << test_case.row->name << ", " << DurabilityName(test_case.durability);
+}
+
 std::vector<ConformanceCase> AllCases() {
   std::vector<ConformanceCase> cases;
   for (const EngineRow& row : Engines()) {

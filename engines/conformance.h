@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct ConformanceCase {
 
   const Capabilities& can() const { return row->capabilities; }
 };
+
+void PrintTo(const ConformanceCase& test_case, std::ostream* out);
 
 std::vector<ConformanceCase> AllCases();        // every durability of every engine
 std::vector<ConformanceCase> StrongestCases();  // each engine once

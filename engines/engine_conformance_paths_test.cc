@@ -226,7 +226,7 @@ class EngineFull : public ConformanceTest {
   std::unique_ptr<Engine> engine_;
   Model model_;
 };
-INSTANTIATE_TEST_SUITE_P(All, EngineFull, testing::ValuesIn(AllCases()), CaseName);
+INSTANTIATE_TEST_SUITE_P(All, EngineFull, testing::ValuesIn(StrongestCases()), CaseName);
 
 TEST_P(EngineFull, NothingIsLostAndDeletesMakeRoom) {
   Fill();

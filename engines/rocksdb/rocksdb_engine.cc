@@ -7,6 +7,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/version.h>
 #include <rocksdb/write_batch.h>
@@ -38,6 +39,16 @@ constexpr std::pair<std::string_view, rocksdb::CompressionType> kCompressions[] 
 
 // Free space from which it is worth waking RocksDB up again: a log and a table must fit.
 constexpr uint64_t kResumeFromBytes = uint64_t{4} << 20;
+
+// After a full medium RocksDB looks for space every five seconds, and until then DB::Resume does
+// nothing. Change looks when it is called, so this turns the other off.
+class ResumeByHand final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status error,
+                            bool* by_itself) override {
+    if (error.IsNoSpace()) *by_itself = false;
+  }
+};
 
 rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -128,6 +139,7 @@ Result<rocksdb::Options> MakeOptions(const EngineOptions& options, rocksdb::Env*
   out.manual_wal_flush = options.durability == Durability::kBuffered;
   out.info_log_level = rocksdb::WARN_LEVEL;
   out.keep_log_file_num = 2;
+  out.listeners.push_back(std::make_shared<ResumeByHand>());
   out.stats_dump_period_sec = 0;
   out.stats_persist_period_sec = 0;
   RETURN_IF_ERROR(SetTable(options, &out));
@@ -220,7 +232,7 @@ class RocksdbEngine final : public Engine {
 
   Status Sync() override {
     if (durability_ == Durability::kPowerFail) return Status::Ok();
-    return ToStatus("DB::FlushWAL", db_->FlushWAL(/*sync=*/true), path_);
+    return FlushLog();
   }
 
   Status Settle() override;
@@ -236,7 +248,7 @@ class RocksdbEngine final : public Engine {
     if (!directory_) return Status::Ok();
     Status status;
     if (db_) {
-      status = ToStatus("DB::FlushWAL", db_->FlushWAL(/*sync=*/true), path_);
+      status = FlushLog();
       const Status closed = ToStatus("DB::Close", db_->Close(), path_);
       if (status.ok()) status = closed;
       db_.reset();
@@ -260,13 +272,34 @@ class RocksdbEngine final : public Engine {
   template <typename F>
   Status Change(const char* call, F change) {
     rocksdb::Status status = change();
-    if (!status.ok() && ToCode(status) == StatusCode::kFull) {
-      const Result<FileSystem> file_system = FileSystemOf(path_);
-      if (file_system.ok() && file_system->free_bytes >= kResumeFromBytes && db_->Resume().ok()) {
-        status = change();
-      }
+    if (status.ok()) [[likely]]
+      return Status::Ok();
+    stopped_.store(ToCode(status));
+    if (ToCode(status) == StatusCode::kFull && Resume()) {
+      status = change();
+      if (!status.ok()) stopped_.store(ToCode(status));
     }
     return ToStatus(call, status, path_);
+  }
+
+  // Whether RocksDB takes writes again after one that failed.
+  bool Resume() {
+    const Result<FileSystem> file_system = FileSystemOf(path_);
+    if (!file_system.ok() || file_system->free_bytes < kResumeFromBytes) return false;
+    if (!db_->Resume().ok()) return false;
+    stopped_.store(StatusCode::kOk);
+    return true;
+  }
+
+  Status FlushLog() {
+    // RocksDB asserts that nobody syncs a log after an append to it has failed.
+    if (const StatusCode why = stopped_.load(); why != StatusCode::kOk && !Resume()) {
+      return Status(why, fmt::format("DB::Resume: writes stopped after one that failed ({}): {}",
+                                     StatusCodeName(why), path_.string()));
+    }
+    const rocksdb::Status status = db_->FlushWAL(/*sync=*/true);
+    if (!status.ok()) stopped_.store(ToCode(status));
+    return ToStatus("DB::FlushWAL", status, path_);
   }
 
   Status Walk(const rocksdb::ReadOptions& options, std::string_view start, size_t limit,
@@ -293,6 +326,8 @@ class RocksdbEngine final : public Engine {
   std::optional<BackgroundThreads> threads_;
   std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
+  // Not kOk: a write failed so, and RocksDB takes none until it is resumed.
+  std::atomic<StatusCode> stopped_{StatusCode::kOk};
   rocksdb::WriteOptions write_options_;
   rocksdb::ReadOptions read_options_;
   rocksdb::ReadOptions walk_options_;
