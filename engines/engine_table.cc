@@ -8,14 +8,43 @@
 
 #include "engines/blackhole/blackhole_engine.h"
 #include "engines/cmap/cmap_engine.h"
+#include "engines/lmdb/lmdb_engine.h"
+#include "engines/rocksdb/rocksdb_engine.h"
 
 namespace fencepost {
 namespace {
 
 constexpr Durability kNoDurability[] = {Durability::kNone};
 constexpr Durability kOnlyPowerFail[] = {Durability::kPowerFail};
+constexpr Durability kLmdbDurabilities[] = {Durability::kPowerFail, Durability::kPrefix,
+                                            Durability::kProcessCrash};
+constexpr Durability kRocksdbDurabilities[] = {Durability::kPowerFail, Durability::kPrefix,
+                                               Durability::kBuffered};
 
 const EngineRow kEngines[] = {
+    {.name = "rocksdb",
+     .description = "log-structured merge tree: RocksDB",
+     .open = OpenRocksdb,
+     .version = RocksdbVersion,
+     .capabilities = {.ordered = true,
+                      .atomic_batch = true,
+                      .exact_count = false,
+                      .max_key_bytes = kRocksdbMaxKeyBytes,
+                      .max_value_bytes = kRocksdbMaxValueBytes},
+     .durabilities = kRocksdbDurabilities,
+     .options = kRocksdbOptions},
+    {.name = "lmdb",
+     .description = "memory-mapped copy-on-write B+-tree: LMDB",
+     .open = OpenLmdb,
+     .version = LmdbVersion,
+     .capabilities = {.ordered = true,
+                      .atomic_batch = true,
+                      .audit = true,
+                      .min_key_bytes = 1,
+                      .max_key_bytes = kLmdbMaxKeyBytes,
+                      .max_value_bytes = kLmdbMaxValueBytes},
+     .durabilities = kLmdbDurabilities,
+     .options = kLmdbOptions},
     {.name = "blackhole",
      .description = "stores nothing: measures the harness itself",
      .open = OpenBlackhole,
