@@ -101,7 +101,8 @@ namespace internal {
 [[noreturn]] inline void CheckFailed(const char* file, int line, const char* what,
                                      std::string_view detail) {
   std::fprintf(stderr, "fencepost: %s:%d: CHECK(%s) failed%s%.*s\n", file, line, what,
-               detail.empty() ? "" : ": ", static_cast<int>(detail.size()), detail.data());
+               detail.empty() ? "" : ": ", static_cast<int>(detail.size()),
+               detail.empty() ? "" : detail.data());
   std::abort();
 }
 }  // namespace internal
