@@ -9,7 +9,8 @@
 namespace fencepost {
 
 Status Tuning::CheckNames(std::span<const OptionSpec> specs) const {
-  for (const auto& [name, value] : values_) {
+  for (const auto& entry : values_) {
+    const std::string& name = entry.first;
     const bool known = std::any_of(specs.begin(), specs.end(),
                                    [&](const OptionSpec& spec) { return spec.name == name; });
     if (known) continue;
