@@ -7,6 +7,7 @@
 #include <array>
 
 #include "engines/blackhole/blackhole_engine.h"
+#include "engines/filestore/filestore_engine.h"
 
 namespace fencepost {
 namespace {
@@ -21,6 +22,17 @@ const EngineRow kEngines[] = {
      .capabilities = {.ordered = true, .atomic_batch = true, .audit = true, .stores_data = false},
      .durabilities = kNoDurability,
      .options = {}},
+    {.name = "filestore",
+     .description = "traditional storage: a B+-tree of 4 KiB blocks behind a buffer pool, redo log",
+     .open = OpenFilestore,
+     .version = FilestoreVersion,
+     .capabilities = {.ordered = true,
+                      .atomic_batch = true,
+                      .audit = true,
+                      .max_key_bytes = kFilestoreMaxKeyBytes,
+                      .max_value_bytes = kFilestoreMaxValueBytes},
+     .durabilities = kFilestoreDurabilities,
+     .options = kFilestoreOptions},
 };
 
 }  // namespace
