@@ -4,9 +4,8 @@
 //
 // A power loss leaves, for each 512-byte sector, what was durable or any version that it has had
 // since; a size that was durable or any since; the durable names with any of the directory changes
-// since. A failed sync drops what it should have written and calls it clean, as Linux does: still
-// readable, never durable unless written again.
-// Threads: any number; one mutex.
+// since. A failed sync drops the data that it should have written and calls it clean, as Linux
+// does: still readable, never durable unless written again. Threads: any number; one mutex.
 #ifndef FENCEPOST_ENGINES_FILESTORE_FAKE_STORAGE_H_
 #define FENCEPOST_ENGINES_FILESTORE_FAKE_STORAGE_H_
 
@@ -211,8 +210,10 @@ class FakeFile final : public File {
     }
     inode_->changes.erase(inode_->changes.begin(),
                           inode_->changes.begin() + static_cast<ptrdiff_t>(changes));
-    inode_->sizes.erase(inode_->sizes.begin(),
-                        inode_->sizes.begin() + static_cast<ptrdiff_t>(sizes));
+    if (status.ok()) {
+      inode_->sizes.erase(inode_->sizes.begin(),
+                          inode_->sizes.begin() + static_cast<ptrdiff_t>(sizes));
+    }
     return status;
   }
 

@@ -156,6 +156,7 @@ Status RedoLog::Reserve(uint64_t payload_bytes) {
 }
 
 Status RedoLog::Append(std::string_view payload, Lsn* lsn) {
+  CHECK(!payload.empty());  // the reader takes zeros for the end
   const Lsn start = appended_lsn();
   RecordHeader record{.checksum = 0,
                       .payload_bytes = static_cast<uint32_t>(payload.size()),

@@ -67,7 +67,7 @@ class RedoLog {
   // Whether a record of so many bytes would take the epoch past soft_bytes.
   bool PastLimit(uint64_t payload_bytes) const;
 
-  // Adds a record; `*lsn` is where it ends. REQUIRES Reserve.
+  // Adds a record; `*lsn` is where it ends. REQUIRES Reserve, and a payload that is not empty.
   Status Append(std::string_view payload, Lsn* lsn);
 
   // Returns when everything up to `lsn` has been handed to the operating system, or is durable.

@@ -162,6 +162,10 @@ Status Store::Commit(Lsn* lsn) {
   RETURN_IF_ERROR(MakeRoom());
   record_.clear();
   RETURN_IF_ERROR(transaction_->Encode(log_->epoch_start(), &record_));
+  if (record_.empty()) {  // what was put was there already; that may not be durable yet
+    *lsn = log_->appended_lsn();
+    return Status::Ok();
+  }
   RETURN_IF_ERROR(log_->Append(record_, lsn));
   if (record_.capacity() > kKeepRecordBytes) std::string().swap(record_);
 
@@ -302,6 +306,7 @@ Status Store::ForEach(PairVisitor visit) {
 }
 
 Status Store::Sync() {
+  RETURN_IF_ERROR(log_->Health());
   if (promises_power_loss()) return log_->WaitDurable(log_->appended_lsn());
   // Pages and log headers were written with no sync between them: only a whole checkpoint puts
   // the files in order.
