@@ -10,7 +10,7 @@
 namespace fencepost::filestore {
 namespace {
 
-constexpr size_t kBlockBytes = size_t{1} << 18;
+constexpr size_t kBlockBytes = size_t{1} << 16;
 constexpr uint64_t kSearchBytes = uint64_t{4} << 20;
 
 template <typename T>

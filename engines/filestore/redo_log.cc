@@ -13,7 +13,7 @@ namespace {
 
 // The log file grows in such steps, so that reserving is rare.
 constexpr uint64_t kGrowBytes = uint64_t{1} << 20;
-constexpr size_t kCopyBytes = size_t{1} << 18;
+constexpr size_t kCopyBytes = size_t{1} << 16;
 
 uint64_t AlignUp(uint64_t bytes) { return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes; }
 

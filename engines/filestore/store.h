@@ -102,7 +102,6 @@ class Store final : public Engine {
   const StoreOptions options_;
   std::unique_ptr<File> data_;
   std::unique_ptr<File> log_file_;
-  bool created_ = false;  // by this open
   std::optional<RedoLog> log_;
   std::optional<BufferPool> pool_;
 

@@ -44,11 +44,9 @@ Store::Store(std::unique_ptr<Storage> storage, const StoreOptions& options)
 Result<std::unique_ptr<Store>> Store::Open(std::unique_ptr<Storage> storage,
                                            const StoreOptions& options) {
   std::unique_ptr<Store> store(new Store(std::move(storage), options));
-  Status status = store->OpenFiles();
-  if (status.ok()) status = store->Recover();
-  if (status.ok()) return store;
-  if (store->created_) store->RemoveLeftovers();
-  return status;
+  RETURN_IF_ERROR(store->OpenFiles());
+  RETURN_IF_ERROR(store->Recover());
+  return store;
 }
 
 Status Store::OpenFiles() {
@@ -86,7 +84,6 @@ Status Store::OpenFiles() {
 }
 
 Status Store::Create() {
-  created_ = true;
   Status status = WriteNewFiles(RandomStoreId());
   // The data file's name is what says that there is a store: it comes last, and the log's name
   // must be durable by then.
@@ -94,6 +91,7 @@ Status Store::Create() {
   if (status.ok()) status = storage_->SyncDirectory();
   if (status.ok()) status = storage_->Rename(kNewDataName, kDataName);
   if (status.ok()) status = storage_->SyncDirectory();
+  if (!status.ok()) RemoveLeftovers();
   return status;
 }
 
@@ -120,12 +118,13 @@ Status Store::WriteNewFiles(uint64_t store_id) {
   return RedoLog::Format(log.get(), store_id);
 }
 
-// After a creation that failed; that it may fail too changes nothing, since what is left over is
-// recognized by the next one.
+// After a creation that failed. That this may fail too changes nothing: what is left is recognized
+// by the next one, as long as the data file's name goes, durably, before the log's.
 void Store::RemoveLeftovers() {
-  for (const char* name : {kDataName, kLogName, kNewDataName, kNewLogName}) {
-    (void)storage_->Remove(name);
-  }
+  (void)storage_->Remove(kNewDataName);
+  (void)storage_->Remove(kNewLogName);
+  (void)storage_->Remove(kDataName);
+  if (storage_->SyncDirectory().ok()) (void)storage_->Remove(kLogName);
 }
 
 // From the first sector of the data file, which is the same in every state of the file: even a
