@@ -8,6 +8,7 @@
 
 #include "engines/blackhole/blackhole_engine.h"
 #include "engines/cmap/cmap_engine.h"
+#include "engines/filestore/filestore_engine.h"
 #include "engines/lmdb/lmdb_engine.h"
 #include "engines/rocksdb/rocksdb_engine.h"
 
@@ -22,6 +23,29 @@ constexpr Durability kRocksdbDurabilities[] = {Durability::kPowerFail, Durabilit
                                                Durability::kBuffered};
 
 const EngineRow kEngines[] = {
+    {.name = "cmap",
+     .description = "concurrent hash map in persistent memory, on libpmemobj",
+     .open = OpenCmap,
+     .version = CmapVersion,
+     .capabilities = {.atomic_batch = true,
+                      .audit = true,
+                      .persistent_memory = true,
+                      .path_is_file = true,
+                      .max_key_bytes = kCmapMaxKeyBytes,
+                      .max_value_bytes = kCmapMaxValueBytes},
+     .durabilities = kOnlyPowerFail,
+     .options = kCmapOptions},
+    {.name = "filestore",
+     .description = "traditional storage: a B+-tree of 4 KiB blocks behind a buffer pool, redo log",
+     .open = OpenFilestore,
+     .version = FilestoreVersion,
+     .capabilities = {.ordered = true,
+                      .atomic_batch = true,
+                      .audit = true,
+                      .max_key_bytes = kFilestoreMaxKeyBytes,
+                      .max_value_bytes = kFilestoreMaxValueBytes},
+     .durabilities = kFilestoreDurabilities,
+     .options = kFilestoreOptions},
     {.name = "rocksdb",
      .description = "log-structured merge tree: RocksDB",
      .open = OpenRocksdb,
@@ -52,18 +76,6 @@ const EngineRow kEngines[] = {
      .capabilities = {.ordered = true, .atomic_batch = true, .audit = true, .stores_data = false},
      .durabilities = kNoDurability,
      .options = {}},
-    {.name = "cmap",
-     .description = "concurrent hash map in persistent memory, on libpmemobj",
-     .open = OpenCmap,
-     .version = CmapVersion,
-     .capabilities = {.atomic_batch = true,
-                      .audit = true,
-                      .persistent_memory = true,
-                      .path_is_file = true,
-                      .max_key_bytes = kCmapMaxKeyBytes,
-                      .max_value_bytes = kCmapMaxValueBytes},
-     .durabilities = kOnlyPowerFail,
-     .options = kCmapOptions},
 };
 
 }  // namespace
