@@ -2,11 +2,12 @@
 #include "harness/placement.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <vector>
+
+#include "engines/store_directory.h"
 
 namespace fencepost {
 namespace {
@@ -93,24 +94,6 @@ uint64_t EstimateStorageBytes(const SizeHint& hint) {
       Wide{hint.pairs} * (Wide{hint.key_bytes} + hint.value_bytes + kPairOverheadBytes) * 2 +
       kFixedBytes;
   return total > UINT64_MAX ? UINT64_MAX : static_cast<uint64_t>(total);
-}
-
-uint64_t OccupiedBytes(const fs::path& path) {
-  uint64_t bytes = 0;
-  const auto add = [&](const fs::path& file) {
-    struct stat info;
-    if (lstat(file.c_str(), &info) == 0) bytes += static_cast<uint64_t>(info.st_blocks) * 512;
-  };
-  std::error_code error;
-  if (!fs::is_directory(path, error)) {
-    add(path);
-    return bytes;
-  }
-  for (auto entry = fs::recursive_directory_iterator(path, error);
-       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    add(entry->path());
-  }
-  return bytes;
 }
 
 Status CheckFreeSpace(const fs::path& path, uint64_t needed_bytes) {

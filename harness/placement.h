@@ -36,9 +36,6 @@ uint64_t EstimateStorageBytes(const SizeHint& hint);
 // kFull, with needed and free bytes, if what the path does not hold yet would not fit.
 Status CheckFreeSpace(const std::filesystem::path& path, uint64_t needed_bytes);
 
-// Bytes that the files at or below a path occupy; 0 if there are none.
-uint64_t OccupiedBytes(const std::filesystem::path& path);
-
 }  // namespace fencepost
 
 #endif  // FENCEPOST_HARNESS_PLACEMENT_H_

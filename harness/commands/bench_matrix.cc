@@ -38,12 +38,15 @@ std::string Microseconds(const std::optional<Estimate>& estimate) {
   return estimate ? fmt::format("{:.2f}", estimate->value * 1e-3) : "-";
 }
 
+// "1234567" with a comma before each group of three digits.
 std::string Count(double value) {
-  std::string digits = fmt::format("{:.0f}", value);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<size_t>(at), ",");
+  const std::string digits = fmt::format("{:.0f}", value);
+  std::string out;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) out.push_back(',');
+    out.push_back(digits[i]);
   }
-  return digits;
+  return out;
 }
 
 // What a reader must know to read the row.
