@@ -179,6 +179,10 @@ TEST(ExactZipfian, FitsZipfsLaw) {
   const std::vector<uint64_t> counts = Count(ExactZipfian(1000), 1000);
   ExpectFits(counts, ZipfProbabilities(1000));
   EXPECT_NEAR(static_cast<double>(counts[0]) / kDraws, 0.129, 0.001);
+  // Few items show best what belongs to the first.
+  for (const uint64_t items : {3u, 5u, 10u}) {
+    ExpectFits(Count(ExactZipfian(items), items), ZipfProbabilities(items));
+  }
   ExpectFits(Count(ExactZipfian(100000), 100000, 20'000'000), ZipfProbabilities(100000));
 }
 

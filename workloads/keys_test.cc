@@ -84,12 +84,13 @@ TEST(Keys, OneByOneAndInBlocksGiveThePlainResult) {
 TEST(Keys, BlocksOfAnySizeAndOfSmallNumbersAgree) {
   Rng rng(2);
   KeyBlock block;
-  for (size_t size = 0; size < 20; ++size) {
+  for (size_t i = 0; i < 1000; ++i) {
+    const size_t size = i % 20;
     std::vector<uint64_t> numbers(size);
-    for (uint64_t& number : numbers) number = rng.Below(uint64_t{1} << 24);
+    for (uint64_t& number : numbers) number = rng.Below(uint64_t{1} << (20 + i % 7));
     block.Build(KeyFormat(true, 1), numbers);
     ASSERT_EQ(block.size(), size);
-    for (size_t i = 0; i < size; ++i) ASSERT_EQ(block[i], ExpectedKey(true, 1, numbers[i]));
+    for (size_t k = 0; k < size; ++k) ASSERT_EQ(block[k], ExpectedKey(true, 1, numbers[k]));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -150,7 +151,7 @@ std::string_view ValueMaker::Make(uint64_t number, uint32_t key_hash, uint32_t v
                                   char* buffer) const {
   const size_t bytes = ValueBytes(number, version);
   if (bytes < kStampBytes) [[unlikely]] {
-    std::memcpy(buffer, ShortBytes(key_hash, version, bytes).data(), bytes);
+    std::copy_n(ShortBytes(key_hash, version, bytes).data(), bytes, buffer);
     return {buffer, bytes};
   }
   const size_t slice = SliceIndex(key_hash, version);
@@ -198,7 +199,7 @@ ValueReading ReadValue(uint32_t key_hash, std::string_view value, VerifyLevel le
 bool MatchesShort(uint32_t key_hash, uint32_t version, std::string_view value) {
   if (value.size() >= kStampBytes) return false;
   const auto expected = ShortBytes(key_hash, version, value.size());
-  return std::memcmp(expected.data(), value.data(), value.size()) == 0;
+  return std::equal(value.begin(), value.end(), expected.begin());
 }
 
 }  // namespace fencepost

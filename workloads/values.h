@@ -24,7 +24,6 @@
 #ifndef FENCEPOST_WORKLOADS_VALUES_H_
 #define FENCEPOST_WORKLOADS_VALUES_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>

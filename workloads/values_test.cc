@@ -199,6 +199,17 @@ TEST(Values, FieldsOfVaryingLengthCarryTheirLengths) {
   }
 }
 
+TEST(Values, ALengthHalfUnderTheStampKeepsItsOtherHalf) {
+  // Lengths at 0, 14 and 28, all 10; the stamp ends at 16.
+  const ValueMaker maker(Varying(3, 10, 10));
+  for (uint32_t version = 0; version < 100; ++version) {
+    const std::string value = Make(maker, 1, 2, version);
+    ASSERT_EQ(value.size(), 42u);
+    ASSERT_EQ(value.substr(16, 2), std::string(2, '\0'));
+    ASSERT_EQ(value.substr(28, 4), std::string("\x0a\0\0\0", 4));
+  }
+}
+
 TEST(Values, OtherLengthDistributionsStayInTheirRange) {
   WorkloadSpec zipfian = Varying(3, 5, 90);
   zipfian.field_length_distribution = LengthDistribution::kZipfian;
