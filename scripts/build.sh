@@ -4,14 +4,17 @@
 #
 # Usage: scripts/build.sh [--release | --sanitize KINDS] [--werror] [--target NAME]...
 #   --release         optimised, into build/release (the default)
-#   --sanitize KINDS  address,undefined or thread, into build/sanitize-KINDS
+#   --sanitize KINDS  address,undefined (with clang++ where it is installed) or thread, into
+#                     build/sanitize-KINDS
 #   --werror          warnings are errors; stays set in that directory
 #   --target NAME     only this target, e.g. fencepost, tests, benches; may be repeated
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+c_compiler() { if [ "$1" = clang++ ]; then echo clang; else echo gcc; fi; }
+
 main() {
-  local dir=build/release options=() targets=()
+  local dir=build/release options=() targets=() compiler
   while [ $# -gt 0 ]; do
     case $1 in
       --release) dir=build/release ;;
@@ -22,8 +25,10 @@ main() {
           *) die "--sanitize $2: KINDS is address,undefined or thread" ;;
         esac
         dir=build/sanitize-${2/,/-}
+        compiler=$(sanitizer_compiler "$2")
         # -O1 keeps the build short and the stacks whole; the library's own checks come on too.
         options+=("-DFENCEPOST_SANITIZE=$2" -DCMAKE_BUILD_TYPE=Debug
+          "-DCMAKE_CXX_COMPILER=$compiler" "-DCMAKE_C_COMPILER=$(c_compiler "$compiler")"
           "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -D_GLIBCXX_ASSERTIONS")
         shift
         ;;

@@ -65,3 +65,15 @@ build_jobs() {
   ((jobs >= 1)) || jobs=1
   echo "$jobs"
 }
+
+# sanitizer_compiler KINDS: the C++ compiler for a build with -fsanitize=KINDS. clang++ where its
+# sanitizers are installed: it compiles them in two thirds of g++'s time, and so the second compiler
+# that we support is tested too. g++ for the threads: clang 14's runtime knows fewer kernels.
+sanitizer_compiler() {
+  if [ "$1" != thread ] && clang++ "-fsanitize=$1" -x c++ -o /dev/null - 2>/dev/null \
+    <<<'int main() {}'; then
+    echo clang++
+  else
+    echo g++
+  fi
+}

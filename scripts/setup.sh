@@ -23,7 +23,7 @@ RUN_PACKAGES=(
   python3 python3-jsonschema python3-matplotlib python3-pandas
 )
 DEV_PACKAGES=(
-  ccache clang-format-14 clang-tidy valgrind
+  ccache clang libclang-rt-dev clang-format-14 clang-tidy valgrind
   shellcheck black flake8 mypy
 )
 

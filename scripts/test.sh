@@ -5,12 +5,12 @@
 # build, or no test found) counts as one failed. Exit code 1 if anything failed.
 #
 # Usage: scripts/test.sh [STEP]... [--filter REGEX] [--no-setup]
-# With no STEP: --fast --slow --crash --clang and --sanitize with both its KINDS.
+# With no STEP: --fast --slow --crash and --sanitize with both its KINDS.
 #   --fast            unit tests, linters, tests of the scripts and of the Python
 #   --slow            tests that take minutes
 #   --crash           the bounded set of crash tests
-#   --sanitize KINDS  address,undefined: the unit tests; thread: those that run threads
-#   --clang           clang's front end and its warnings over all C++
+#   --sanitize KINDS  address,undefined: the unit tests, with clang++ where it is installed;
+#                     thread: the tests that run threads
 #   --tidy            clang-tidy over all C++ (many minutes)
 #   --filter REGEX    only tests whose name matches
 #   --no-setup        install nothing
@@ -87,7 +87,7 @@ find_launcher() {
   local probe found=yes
   probe=$(mktemp -d)
   echo 'int main() { return 0; }' >"$probe/probe.cc"
-  g++ "-fsanitize=$1" -o "$probe/probe" "$probe/probe.cc"
+  "$(sanitizer_compiler "$1")" "-fsanitize=$1" -o "$probe/probe" "$probe/probe.cc"
   if ! "$probe/probe" 2>/dev/null; then
     launcher=(setarch -R) # inherited by all that ctest starts
     "${launcher[@]}" "$probe/probe" 2>/dev/null || found=no
@@ -104,7 +104,7 @@ threaded_programs() {
 
 run_sanitizer() {
   local kinds=$1 dir=build/sanitize-${1/,/-} supp=$FENCEPOST_ROOT/scripts/sanitizers
-  local targets=(tests) only=()
+  local targets=(all) only=()
   if [ "$kinds" = thread ]; then
     mapfile -t targets < <(threaded_programs)
     if [ ${#targets[@]} -eq 0 ] && [ $asked = no ]; then
@@ -130,21 +130,20 @@ run_sanitizer() {
   launcher=()
 }
 
-# run_clang_tidy STEP CHECKS: every source that the release build compiles, a finding is an error.
+# Every source that the release build compiles; a finding is an error.
 run_clang_tidy() {
   local files
-  step "$1"
+  step "clang-tidy"
   command -v clang-tidy >/dev/null || die "there is no clang-tidy (scripts/setup.sh dev)"
-  [ -f build/release/compile_commands.json ] || build --release || return 0
+  build --release || return 0
   mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)".*/\1/p' build/release/compile_commands.json)
-  printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" clang-tidy -p build/release --quiet \
-    --checks="$2" --warnings-as-errors='*' 2> >(grep -v 'warnings\? generated\.$') ||
-    broken_steps+=("$1")
-  say "${#files[@]} files"
+  printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" \
+    clang-tidy -p build/release --quiet --warnings-as-errors='*' ||
+    broken_steps+=("clang-tidy")
 }
 
 main() {
-  local labels=() kinds=() setup=yes clang=no tidy=no kind
+  local labels=() kinds=() setup=yes tidy=no kind
   while [ $# -gt 0 ]; do
     case $1 in
       --fast | --slow | --crash) labels+=("${1#--}") ;;
@@ -156,7 +155,6 @@ main() {
         esac
         shift
         ;;
-      --clang) clang=yes ;;
       --tidy) tidy=yes ;;
       --filter)
         need_value "$1" $#
@@ -169,11 +167,10 @@ main() {
     esac
     shift
   done
-  if [ "${#labels[@]}${#kinds[@]}$clang$tidy" = 00nono ]; then
+  if [ "${#labels[@]}${#kinds[@]}$tidy" = 00no ]; then
     asked=no
     labels=(fast slow crash)
     kinds=("address,undefined" thread)
-    clang=yes
   fi
 
   cd "$FENCEPOST_ROOT"
@@ -184,9 +181,7 @@ main() {
     scripts/setup.sh dev
   fi
   [ ${#labels[@]} -eq 0 ] || run_labels "${labels[@]}"
-  # clang-tidy wants a check of its own too, or it refuses to start.
-  [ $clang = no ] || run_clang_tidy clang '-*,clang-diagnostic-*,misc-unused-alias-decls'
-  [ $tidy = no ] || run_clang_tidy clang-tidy ''
+  [ $tidy = no ] || run_clang_tidy
   for kind in "${kinds[@]}"; do run_sanitizer "$kind"; done
 }
 
