@@ -21,14 +21,15 @@ class Campaign {
  public:
   Campaign(uint64_t seed, Durability durability)
       : random_(seed), options_(SmallOptions(durability)) {
-    options_.direct = seed % 2 == 1;  // pads blocks and rewrites the last one
+    options_.direct = seed % 2 == 1;                    // pads blocks and rewrites the last one
+    if (seed % 3 == 0) options_.log_bytes = 256 << 10;  // dirty pages are evicted, not checkpointed
   }
 
   void LieAboutSyncs() { disk_->syncs_lie = true; }
 
   void Run(size_t operations) {
     disk_->before = [this](Call call) {
-      const unsigned chance = call == Call::kSync ? 3 : call == Call::kWrite ? 1 : 0;
+      const unsigned chance = call == Call::kSync ? 2 : call == Call::kWrite ? 1 : 0;
       for (unsigned i = 0; i < chance; ++i) {
         if (call == Call::kSync || random_() % 4 == 0) CrashHere();
       }
@@ -51,7 +52,7 @@ class Campaign {
     store_ = std::move(store).value();
   }
 
-  std::string SomeKey() { return "key" + std::to_string(random_() % 30); }
+  std::string SomeKey() { return "key" + std::to_string(random_() % 60); }
 
   void Operate() {
     const uint64_t dice = random_() % 100;
@@ -161,9 +162,9 @@ class Crash : public testing::TestWithParam<Durability> {};
 
 TEST_P(Crash, EveryStateIsOneThatWasPromised) {
   uint64_t images = 0;
-  for (uint64_t seed = 1; seed <= 12; ++seed) {
+  for (uint64_t seed = 1; seed <= 9; ++seed) {
     Campaign campaign(seed, GetParam());
-    campaign.Run(60);
+    campaign.Run(100);
     ASSERT_FALSE(HasFatalFailure());
     ASSERT_EQ(campaign.violation, "") << "seed " << seed;
     images += campaign.images;
@@ -334,16 +335,30 @@ TEST(Fsyncgate, WhatAFailedSyncLeftInTheCacheIsWrittenAgain) {
     EXPECT_EQ(store->Sync().code(), StatusCode::kIoError);
     EXPECT_FALSE(store->Close().ok());
     store.reset();
-    // The next process sees the cache; after it has answered, the power goes.
+    // The next process sees the cache. The power may go while it recovers, or after its answer.
+    std::mt19937_64 random(static_cast<uint64_t>(which));
+    std::vector<std::shared_ptr<FakeDisk>> images;
+    disk->before = [&](Call) {
+      images.push_back(disk->Crash(random, 50));
+      return Status::Ok();
+    };
     std::unique_ptr<Store> next = OpenOn(disk).value();
+    disk->before = nullptr;
+    model.erase(in_doubt);
+    for (const std::shared_ptr<FakeDisk>& image : images) {
+      Result<std::unique_ptr<Store>> recovered = OpenOn(image);
+      ASSERT_TRUE(recovered.ok()) << recovered.message();
+      Model held;
+      ASSERT_TRUE(Dump(**recovered, &held).ok());
+      held.erase(in_doubt);
+      ASSERT_TRUE(held == model) << "sync " << which;
+    }
     Model found;
     ASSERT_TRUE(Dump(*next, &found).ok());
-    std::mt19937_64 random(static_cast<uint64_t>(which));
     Result<std::unique_ptr<Store>> last = OpenOn(disk->Crash(random, 0));
     ASSERT_TRUE(last.ok()) << last.message();
     ASSERT_NO_FATAL_FAILURE(ExpectHolds(**last, found));
     found.erase(in_doubt);
-    model.erase(in_doubt);
     ASSERT_TRUE(found == model) << "sync " << which;
   }
 }

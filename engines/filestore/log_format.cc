@@ -96,16 +96,19 @@ Result<bool> LogReader::FindProofOfDamage() {
 Result<bool> LogReader::SearchFrom(Lsn start) {
   const uint64_t body_bytes = file_bytes_ - std::min(file_bytes_, kLogBodyOffset);
   const Lsn end = std::min(header_.start_lsn + body_bytes, start + kSearchBytes);
-  for (Lsn at = start; at + sizeof(RecordHeader) <= end; at += 8) {
-    // The position that a record carries is a filter of 64 bits; the checksum then decides.
-    Lsn start_lsn = 0;
-    const uint64_t offset =
-        kLogBodyOffset + (at - header_.start_lsn) + offsetof(RecordHeader, start_lsn);
+  // The position that a record carries is a filter of 64 bits; the checksum then decides.
+  std::vector<Lsn> words(kBlockBytes / sizeof(Lsn));
+  constexpr Lsn kField = offsetof(RecordHeader, start_lsn);
+  for (Lsn at = start; at + sizeof(RecordHeader) <= end; at += kBlockBytes) {
+    const uint64_t offset = kLogBodyOffset + (at - header_.start_lsn) + kField;
     ASSIGN_OR_RETURN(const size_t got,
-                     Read(offset, reinterpret_cast<char*>(&start_lsn), sizeof(start_lsn)));
-    if (got != sizeof(start_lsn) || start_lsn != at) continue;
-    ASSIGN_OR_RETURN(const bool valid, ReadRecord(at));
-    if (valid && record_.durable_lsn > position_) return true;
+                     Read(offset, reinterpret_cast<char*>(words.data()), kBlockBytes));
+    for (size_t i = 0; i < got / sizeof(Lsn); ++i) {
+      const Lsn candidate = at + i * sizeof(Lsn);
+      if (words[i] != candidate) continue;
+      ASSIGN_OR_RETURN(const bool valid, ReadRecord(candidate));
+      if (valid && record_.durable_lsn > position_) return true;
+    }
   }
   return false;
 }
