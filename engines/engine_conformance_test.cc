@@ -283,6 +283,7 @@ TEST_P(EngineContract, StatsGrowWithTheData) {
 // All that the run owes to the medium must be seen in some counter.
 TEST_P(EngineContract, DurableWritesAreCounted) {
   if (GetParam().durability != Durability::kPowerFail) GTEST_SKIP() << "promises less";
+  if (!can().counts_persists) GTEST_SKIP() << "does not count";
   auto engine = Open();
   const auto work = [&] {
     const EngineStats stats = engine->Stats().value();

@@ -9,11 +9,17 @@
 #include "engines/blackhole/blackhole_engine.h"
 #include "engines/lmdb/lmdb_engine.h"
 #include "engines/rocksdb/rocksdb_engine.h"
+#ifdef FENCEPOST_HAS_PMEMKV
+#include "engines/pmemkv/pmemkv_engine.h"
+#endif
 
 namespace fencepost {
 namespace {
 
 constexpr Durability kNoDurability[] = {Durability::kNone};
+#ifdef FENCEPOST_HAS_PMEMKV
+constexpr Durability kPmemkvDurabilities[] = {Durability::kPowerFail};
+#endif
 constexpr Durability kLmdbDurabilities[] = {Durability::kPowerFail, Durability::kPrefix,
                                             Durability::kProcessCrash};
 constexpr Durability kRocksdbDurabilities[] = {Durability::kPowerFail, Durability::kPrefix,
@@ -43,6 +49,15 @@ const EngineRow kEngines[] = {
                       .max_value_bytes = kLmdbMaxValueBytes},
      .durabilities = kLmdbDurabilities,
      .options = kLmdbOptions},
+#ifdef FENCEPOST_HAS_PMEMKV
+    {.name = "pmemkv",
+     .description = "persistent-memory hash map of an installed libpmemkv",
+     .open = OpenPmemkv,
+     .version = PmemkvVersion,
+     .capabilities = {.counts_persists = false, .persistent_memory = true, .path_is_file = true},
+     .durabilities = kPmemkvDurabilities,
+     .options = kPmemkvOptions},
+#endif
     {.name = "blackhole",
      .description = "stores nothing: measures the harness itself",
      .open = OpenBlackhole,
