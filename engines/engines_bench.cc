@@ -84,15 +84,24 @@ void Put(benchmark::State& state, const EngineRow* row) {
   state.SetItemsProcessed(state.iterations());
 }
 
-const bool registered = [] {
+void RegisterAll() {
   for (const EngineRow& row : Engines()) {
     const std::string suffix =
         fmt::format("/{}/{}", row.name, DurabilityName(row.durabilities.back()));
-    benchmark::RegisterBenchmark(("Get" + suffix).c_str(), Get, &row);
-    benchmark::RegisterBenchmark(("Put" + suffix).c_str(), Put, &row);
+    // A fixed number, since each further attempt at a good one would load the pairs again.
+    benchmark::RegisterBenchmark(("Get" + suffix).c_str(), Get, &row)->Iterations(200'000);
+    benchmark::RegisterBenchmark(("Put" + suffix).c_str(), Put, &row)->Iterations(200'000);
   }
-  return true;
-}();
+}
 
 }  // namespace
 }  // namespace fencepost
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  fencepost::RegisterAll();
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
