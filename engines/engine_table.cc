@@ -11,6 +11,9 @@
 #include "engines/filestore/filestore_engine.h"
 #include "engines/lmdb/lmdb_engine.h"
 #include "engines/rocksdb/rocksdb_engine.h"
+#ifdef FENCEPOST_HAS_PMEMKV
+#include "engines/pmemkv/pmemkv_engine.h"
+#endif
 
 namespace fencepost {
 namespace {
@@ -69,6 +72,15 @@ const EngineRow kEngines[] = {
                       .max_value_bytes = kLmdbMaxValueBytes},
      .durabilities = kLmdbDurabilities,
      .options = kLmdbOptions},
+#ifdef FENCEPOST_HAS_PMEMKV
+    {.name = "pmemkv",
+     .description = "persistent-memory hash map of an installed libpmemkv",
+     .open = OpenPmemkv,
+     .version = PmemkvVersion,
+     .capabilities = {.counts_persists = false, .persistent_memory = true, .path_is_file = true},
+     .durabilities = kOnlyPowerFail,
+     .options = kPmemkvOptions},
+#endif
     {.name = "blackhole",
      .description = "stores nothing: measures the harness itself",
      .open = OpenBlackhole,
