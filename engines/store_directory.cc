@@ -132,6 +132,9 @@ StoreDirectory::~StoreDirectory() {
 uint64_t OccupiedBytes(const fs::path& path) {
   uint64_t bytes = 0;
   std::error_code error;
+  if (struct stat info; lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+    return static_cast<uint64_t>(info.st_blocks) * 512;
+  }
   for (fs::recursive_directory_iterator it(path, error), end; !error && it != end;
        it.increment(error)) {
     struct stat info;

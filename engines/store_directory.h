@@ -70,8 +70,8 @@ class StoreDirectory {
   bool keep_ = false;
 };
 
-// Bytes that the files under `path` occupy: allocated blocks, not lengths. Files that go away
-// meanwhile are left out.
+// Bytes that the files under `path`, or the file `path`, occupy: allocated blocks, not lengths.
+// Files that go away meanwhile are left out.
 uint64_t OccupiedBytes(const std::filesystem::path& path);
 
 }  // namespace fencepost

@@ -100,8 +100,7 @@ class ReaderSlots {
 
   ReaderSlot* Take() {
     // Without this a busy reader would have its slot back before TakeAll sees it free.
-    while (held_back_.load(std::memory_order_relaxed) != 0) [[unlikely]]
-      held_back_.wait(1);
+    while (held_back_.load(std::memory_order_relaxed) != 0) [[unlikely]] held_back_.wait(1);
     for (size_t i = Preferred(), tried = 0;; i = (i + 1) % kCount) {
       ReaderSlot& slot = slots_[i];
       if (!slot.taken.load(std::memory_order_relaxed) &&
