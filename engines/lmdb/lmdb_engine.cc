@@ -8,13 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
-#include <thread>
 
+#include "engines/lmdb/readers.h"
 #include "engines/store_directory.h"
 
 namespace fencepost {
@@ -86,106 +85,6 @@ Status ToStatus(std::string_view call, int code, const fs::path& file) {
   }
   return Status(status, fmt::format("{}: {}: {}", call, mdb_strerror(code), file.string()));
 }
-
-struct alignas(64) ReaderSlot {
-  std::atomic<bool> taken{false};
-  Txn txn;  // reset while the slot is free
-  Cursor cursor;
-};
-
-// A fixed set of read transactions. Taking every slot keeps all readers out.
-class ReaderSlots {
- public:
-  static constexpr size_t kCount = 128;
-
-  ReaderSlot* Take() {
-    // Without this a busy reader would have its slot back before TakeAll sees it free.
-    while (held_back_.load(std::memory_order_relaxed) != 0) [[unlikely]] held_back_.wait(1);
-    for (size_t i = Preferred(), tried = 0;; i = (i + 1) % kCount) {
-      ReaderSlot& slot = slots_[i];
-      if (!slot.taken.load(std::memory_order_relaxed) &&
-          !slot.taken.exchange(true, std::memory_order_acquire)) {
-        return &slot;
-      }
-      if (++tried % kCount == 0) std::this_thread::yield();
-    }
-  }
-
-  static void GiveBack(ReaderSlot* slot) { slot->taken.store(false, std::memory_order_release); }
-
-  // REQUIRES: one caller at a time.
-  void TakeAll() {
-    held_back_.store(1);
-    for (ReaderSlot& slot : slots_) {
-      while (slot.taken.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
-    }
-  }
-
-  void GiveBackAll() {
-    for (ReaderSlot& slot : slots_) GiveBack(&slot);
-    held_back_.store(0);
-    held_back_.notify_all();
-  }
-
-  void Destroy() {
-    for (ReaderSlot& slot : slots_) {
-      slot.cursor.reset();
-      slot.txn.reset();
-    }
-  }
-
- private:
-  // Threads start at different slots, so that few meet.
-  static size_t Preferred() {
-    static std::atomic<size_t> next{0};
-    thread_local const size_t mine = next.fetch_add(1, std::memory_order_relaxed) % kCount;
-    return mine;
-  }
-
-  std::array<ReaderSlot, kCount> slots_;
-  std::atomic<int> held_back_{0};  // 1: no slot is to be taken
-};
-
-// A read transaction for the length of a scope.
-class Reading {
- public:
-  Reading(ReaderSlots* slots, MDB_env* env) : slot_(slots->Take()) {
-    if (slot_->txn) {
-      code_ = mdb_txn_renew(slot_->txn.get());
-    } else {
-      MDB_txn* txn = nullptr;
-      code_ = mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn);
-      if (code_ == 0) slot_->txn.reset(txn);
-    }
-  }
-  ~Reading() {
-    if (code_ == 0) mdb_txn_reset(slot_->txn.get());
-    ReaderSlots::GiveBack(slot_);
-  }
-  Reading(const Reading&) = delete;
-  Reading& operator=(const Reading&) = delete;
-
-  int code() const { return code_; }
-  MDB_txn* txn() const { return slot_->txn.get(); }
-
-  // A cursor over the pairs, valid as long as this.
-  Result<MDB_cursor*> Pairs(MDB_dbi dbi, const fs::path& file) {
-    int code = 0;
-    if (slot_->cursor) {
-      code = mdb_cursor_renew(txn(), slot_->cursor.get());
-    } else {
-      MDB_cursor* cursor = nullptr;
-      code = mdb_cursor_open(txn(), dbi, &cursor);
-      if (code == 0) slot_->cursor.reset(cursor);
-    }
-    if (code != 0) return ToStatus("mdb_cursor_open", code, file);
-    return slot_->cursor.get();
-  }
-
- private:
-  ReaderSlot* const slot_;
-  int code_ = 0;
-};
 
 struct Settings {
   uint64_t map_bytes = 0;
@@ -473,9 +372,11 @@ class LmdbEngine final : public Engine {
     if (limit == 0) return Status::Ok();
     Reading reading(&slots_, env_.get());
     if (reading.code() != 0) return ToStatus("mdb_txn_renew", reading.code(), file_);
-    ASSIGN_OR_RETURN(MDB_cursor* const cursor, reading.Pairs(dbi_, file_));
+    MDB_cursor* cursor = nullptr;
+    int code = reading.Pairs(dbi_, &cursor);
+    if (code != 0) return ToStatus("mdb_cursor_open", code, file_);
     MDB_val k = ToVal(start), v;
-    int code = mdb_cursor_get(cursor, &k, &v, start.empty() ? MDB_FIRST : MDB_SET_RANGE);
+    code = mdb_cursor_get(cursor, &k, &v, start.empty() ? MDB_FIRST : MDB_SET_RANGE);
     for (size_t seen = 0; code == 0; code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
       if (!visit(ToView(k), ToView(v)) || ++seen == limit) return Status::Ok();
     }
