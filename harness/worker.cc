@@ -80,6 +80,7 @@ Worker::Worker(PhaseContext& context, unsigned index, std::unique_ptr<TraceSourc
       index_(index),
       verifying_(context.spec.verify != VerifyLevel::kOff),
       verify_level_(context.spec.verify),
+      judged_(context.request.row->capabilities.stores_data),
       source_(std::move(source)),
       recorder_(std::make_unique<Recorder>(context.open_loop)),
       pacer_(context.spec.arrivals, MeanGapTicks(context), context.spec.seed + index),

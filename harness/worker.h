@@ -147,6 +147,7 @@ class Worker {
   const unsigned index_;
   const bool verifying_;
   const VerifyLevel verify_level_;
+  const bool judged_;  // false: the engine stores nothing, so verification is work and no verdict
   // Read-only and unverified runs need no stamps and no versions.
   bool needs_key_hash_;
 

@@ -123,12 +123,13 @@ Worker::Outcome Worker::VerifiedGet(const Target& target) {
 }
 
 void Worker::Verify(const Target& target, uint64_t snapshot, std::string_view value) {
-  ++verification_.reads_checked;
+  if (judged_) ++verification_.reads_checked;
   if (value.size() < kStampBytes) {
-    Note(target, JudgeShort(target, snapshot, value), "a short value");
+    if (judged_) Note(target, JudgeShort(target, snapshot, value), "a short value");
     return;
   }
   const ValueReading reading = ReadValue(target.key_hash, value, verify_level_);
+  if (!judged_) return;
   if (reading.fault != ValueFault::kNone) [[unlikely]] {
     NoteFault(target, reading.fault, value.size());
     return;
@@ -213,7 +214,7 @@ void Worker::Miss(const Target& target) {
   const uint64_t begin = now_;
   const Status status = context_.engine.Get(target.key, [](std::string_view) {});
   now_ = Clock::Ticks();
-  if (status.ok() && context_.request.row->capabilities.stores_data) {
+  if (status.ok() && judged_) {
     Note(target, Verdict::kPhantom, "a key that was never inserted");
   }
   Finish(OpKind::kMiss, OutcomeOf(status, /*absence_is_explained=*/true),

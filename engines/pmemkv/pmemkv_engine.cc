@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 #include <libpmemkv.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,8 @@
 #include <fstream>
 #include <mutex>
 #include <shared_mutex>
+
+#include "engines/pmem/pmem_environment.h"
 
 namespace fencepost {
 namespace {
@@ -49,10 +50,6 @@ Status ToStatus(std::string_view call, int code, const fs::path& path) {
     status = StatusCode::kCorrupt;  // of pmemkv_open, the only call that gives it here
   }
   return Status(status, fmt::format("{}: {} (status {}): {}", call, text, code, path.string()));
-}
-
-void PreparePersistentMemory(Medium medium) {
-  if (medium == Medium::kTmpfs) setenv("PMEM_IS_PMEM_FORCE", "1", /*overwrite=*/0);
 }
 
 class PmemkvEngine final : public Engine {
@@ -182,7 +179,8 @@ Result<std::unique_ptr<Engine>> OpenPmemkv(const EngineOptions& options) {
     return Status(StatusCode::kNotFound, fmt::format("no pmemkv pool: {}", options.path.string()));
   }
   ASSIGN_OR_RETURN(const Medium medium, MediumOf(options.path));
-  PreparePersistentMemory(medium);
+  RETURN_IF_ERROR(pmem::PreparePmem(medium, options.path).status());
+  fs::create_directories(options.path.parent_path(), error);
   Result<Db> db = OpenDb(engine, options.path, !exists, pool_bytes);
   if (!db.ok()) {
     if (!exists) fs::remove(options.path, error);
