@@ -206,7 +206,7 @@ TEST_F(FilestoreEngine, DamagedFilesAreCorruptAndNeverACrash) {
     restore();
   };
   for (const fs::path& file : {data, log}) {
-    for (const uintmax_t bytes : {0, 1, 100, 4095, 4096, 4097}) {
+    for (const uintmax_t bytes : {0u, 1u, 100u, 4095u, 4096u, 4097u}) {
       fs::resize_file(file, bytes);
       expect_corrupt(fmt::format("{} cut to {}", file.string(), bytes));
     }

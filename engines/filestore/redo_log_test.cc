@@ -105,6 +105,19 @@ TEST_P(TornTail, IsIgnoredWhereverItTears) {
 
 INSTANTIATE_TEST_SUITE_P(OverOldRecordsOrNone, TornTail, testing::Bool());
 
+// The first record was lost, those behind it were not. A new first one, of the same size, must not
+// bring them back.
+TEST_F(RedoLogTest, RecordsBehindAHoleStayLost) {
+  Fill(Durability::kPrefix, false);
+  std::string& content = image_->Content(kLog);
+  std::fill(content.begin() + static_cast<ptrdiff_t>(ends_[0]),
+            content.begin() + static_cast<ptrdiff_t>(ends_[1]), '\0');
+  std::unique_ptr<Store> store = OpenOn(image_, options_).value();
+  ASSERT_NO_FATAL_FAILURE(ExpectHolds(*store, states_[0]));
+  ASSERT_TRUE(store->Put("0", ValueOf(100, 0)).ok());
+  EXPECT_EQ(StateOf(image_->Copy()), 1);
+}
+
 TEST_F(RedoLogTest, FlippedBitInADurableRecordIsCorruption) {
   Fill(Durability::kPowerFail, true);
   const uint64_t last = ends_[ends_.size() - 2];
