@@ -56,6 +56,7 @@ class Session {
   const WorkloadSpec& spec_;
   std::unique_ptr<Engine> engine_;
   Durability durability_ = Durability::kNone;
+  bool loaded_relaxed_ = false;
   std::unique_ptr<VersionTable> versions_;
   SessionResult result_;
 };
@@ -89,6 +90,7 @@ Result<SessionResult> Session::Run() {
 
   const Durability load_durability =
       request_.relaxed_load ? row.durabilities.back() : options.durability;
+  loaded_relaxed_ = request_.load && load_durability != options.durability;
   RETURN_IF_ERROR(Open(request_.load ? load_durability : options.durability));
   if (request_.load) result_.status = RunOne(Phase::kLoad);
   if (request_.run && result_.status.ok()) {
@@ -133,7 +135,7 @@ Status Session::RunOne(Phase phase) {
   PhaseReport report;
   report.phase = phase;
   report.durability = durability_;
-  report.relaxed = durability_ != request_.options.durability;
+  report.relaxed_load = loaded_relaxed_;
   report.medium = engine_->medium();
   if (request_.measure_floor && request_.row->capabilities.stores_data && phase == Phase::kRun) {
     ASSIGN_OR_RETURN(report.floor_ns_per_op, MeasureFloor(phase));

@@ -310,7 +310,7 @@ TEST(Sequential, WrapsAndIsSharedByThreads) {
   for (uint64_t i = 0; i < 10; ++i) ASSERT_EQ(more_threads_than_items.Next(rng), (7 + 8 * i) % 3);
 }
 
-TEST(Histogram, FitsYcsbsAlgorithm) {
+TEST(LengthHistogram, FitsYcsbsAlgorithm) {
   const std::vector<uint64_t> buckets{5, 0, 3, 12};
   // YCSB's loop over all 20 draws.
   std::vector<double> probabilities(400);
@@ -327,18 +327,18 @@ TEST(Histogram, FitsYcsbsAlgorithm) {
     }
     probabilities[bytes] += 1.0 / 20;
   }
-  const Histogram histogram(100, buckets);
+  const LengthHistogram histogram(100, buckets);
   EXPECT_EQ(histogram.max_bytes(), 300u);
   ExpectFits(Count(histogram, 400), probabilities);
 }
 
-TEST(Histogram, FilesAreReadAndErrorsNamed) {
+TEST(LengthHistogram, FilesAreReadAndErrorsNamed) {
   const std::string path = "/tmp/fencepost_histogram_" + std::to_string(getpid());
   const auto load = [&](const std::string& text) {
     std::ofstream(path) << text;
-    return Histogram::Load(path);
+    return LengthHistogram::Load(path);
   };
-  const Result<Histogram> good = load("BlockSize\t100\n0\t5\n1\t7\r\n2\t0\n");
+  const Result<LengthHistogram> good = load("BlockSize\t100\n0\t5\n1\t7\r\n2\t0\n");
   ASSERT_TRUE(good.ok()) << good.message();
   EXPECT_EQ(good->max_bytes(), 200u);
   EXPECT_THAT(std::string(load("0\t5\n").message()), HasSubstr(path + ":1: '0\t5': the first"));
@@ -347,7 +347,7 @@ TEST(Histogram, FilesAreReadAndErrorsNamed) {
   EXPECT_THAT(std::string(load("BlockSize\t10\n0\t-5\n").message()), HasSubstr(":2:"));
   EXPECT_THAT(std::string(load("BlockSize\t10\n").message()), HasSubstr("no bucket"));
   std::filesystem::remove(path);
-  EXPECT_THAT(std::string(Histogram::Load(path).message()), HasSubstr("open: "));
+  EXPECT_THAT(std::string(LengthHistogram::Load(path).message()), HasSubstr("open: "));
 }
 
 template <typename Distribution>

@@ -217,7 +217,7 @@ TEST(Values, OtherLengthDistributionsStayInTheirRange) {
   exact.zipfian = ZipfianMode::kExact;
   WorkloadSpec histogram = Varying(3, 1, 300);
   histogram.field_length_distribution = LengthDistribution::kHistogram;
-  histogram.field_histogram = Histogram(100, std::vector<uint64_t>{3, 2, 5, 1});
+  histogram.field_histogram = LengthHistogram(100, std::vector<uint64_t>{3, 2, 5, 1});
   for (const WorkloadSpec& spec : {zipfian, exact, histogram}) {
     const ValueMaker maker(spec);
     for (uint32_t version = 0; version < 500; ++version) {

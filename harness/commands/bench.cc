@@ -52,9 +52,10 @@ class BenchCommand {
 
  private:
   Status Plan();
-  Status PlanCell(const EngineRow& row, const std::string& file, const std::string& threads,
+  Status PlanCell(const std::string& engine, const std::string& file, const std::string& threads,
                   Placement placement);
-  WorkloadFlags FlagsOf(const std::string& file, const std::string& threads) const;
+  WorkloadFlags FlagsOf(const std::string& file, const std::string& threads,
+                        const std::string& durability) const;
   Status MakeFolder();
   Status RunAll();
   Status RunOne(const RunOrder& next, double fraction_begin, double fraction_end);
@@ -84,10 +85,12 @@ std::string FirstError(const std::string& text) {
   return text.substr(0, text.find('\n'));
 }
 
-WorkloadFlags BenchCommand::FlagsOf(const std::string& file, const std::string& threads) const {
+WorkloadFlags BenchCommand::FlagsOf(const std::string& file, const std::string& threads,
+                                    const std::string& durability) const {
   WorkloadFlags flags;
   flags.files = {file};
   flags.properties = flags_.properties;
+  if (!durability.empty()) flags.properties.push_back("engine.durability=" + durability);
   if (!flags_.records.empty()) flags.properties.push_back("recordcount=" + flags_.records);
   if (flags_.relaxed_load) flags.properties.push_back("fencepost.load=relaxed");
   flags.threads = threads;
@@ -95,24 +98,30 @@ WorkloadFlags BenchCommand::FlagsOf(const std::string& file, const std::string& 
   return flags;
 }
 
-Status BenchCommand::PlanCell(const EngineRow& row, const std::string& file,
+// `engine` is a name, or "name:durability".
+Status BenchCommand::PlanCell(const std::string& engine, const std::string& file,
                               const std::string& threads, Placement placement) {
+  const size_t colon = engine.find(':');
+  const std::string name = engine.substr(0, colon);
+  const std::string durability = colon == std::string::npos ? "" : engine.substr(colon + 1);
+  ASSIGN_OR_RETURN(const RunPlan plan,
+                   MakeRunPlan(FlagsOf(file, threads, durability), name, placement, "bench"));
+  const EngineRow& row = *plan.row;
   // A persistent-memory engine has one place; asking for another would measure it twice.
   if (placement == Placement::kTmpfs && row.capabilities.persistent_memory &&
       flags_.placements.size() > 1) {
     return Status::Ok();
   }
-  ASSIGN_OR_RETURN(const RunPlan plan,
-                   MakeRunPlan(FlagsOf(file, threads), std::string(row.name), placement, "bench"));
   RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kLoad));
   RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kRun));
   Cell cell;
-  cell.row = plan.row;
+  cell.row = &row;
   cell.workload_file = file;
   cell.workload = plan.spec->name;
   cell.threads = plan.spec->threads;
   cell.placement = placement;
   cell.durability = plan.options.durability;
+  cell.asked_durability = durability;
   cell.skipped = SkipReason(row, *plan.spec);
   cells_.push_back(std::move(cell));
   return Status::Ok();
@@ -129,8 +138,7 @@ Status BenchCommand::Plan() {
               fmt::format("--placements={}: must be of default, tmpfs and disk", name));
         }
         for (const std::string& engine : flags_.engines) {
-          ASSIGN_OR_RETURN(const EngineRow* row, FindEngine(engine));
-          RETURN_IF_ERROR(PlanCell(*row, file, threads, *placement));
+          RETURN_IF_ERROR(PlanCell(engine, file, threads, *placement));
         }
       }
     }
@@ -180,7 +188,8 @@ std::vector<std::string> BenchCommand::ChildWords(const Cell& cell, const std::s
                                     fmt::format("{}", repeat),
                                     "--placement",
                                     std::string(PlacementName(cell.placement))};
-  const WorkloadFlags flags = FlagsOf(cell.workload_file, fmt::format("{}", cell.threads));
+  const WorkloadFlags flags =
+      FlagsOf(cell.workload_file, fmt::format("{}", cell.threads), cell.asked_durability);
   for (const std::string& file : flags.files) words.insert(words.end(), {"-P", file});
   for (const std::string& property : flags.properties) words.insert(words.end(), {"-p", property});
   words.push_back("--threads=" + flags.threads);
@@ -264,7 +273,8 @@ ExitCode BenchCommand::Execute() {
 
 std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments) {
   auto flags = std::make_shared<BenchFlags>();
-  app.add_option("--engines", flags->engines, "engines, separated by commas")
+  app.add_option("--engines", flags->engines,
+                 "engines, separated by commas: NAME or NAME:DURABILITY")
       ->required()
       ->delimiter(',');
   app.add_option("--workloads", flags->workloads, "property files, separated by commas")

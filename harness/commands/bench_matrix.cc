@@ -68,7 +68,8 @@ std::string Remark(const Cell& cell) {
 }  // namespace
 
 std::string Cell::Name() const {
-  return fmt::format("{}-{}-t{}-{}", row->name, workload, threads, PlacementName(placement));
+  return fmt::format("{}-{}-t{}-{}{}{}", row->name, workload, threads, PlacementName(placement),
+                     asked_durability.empty() ? "" : "-", asked_durability);
 }
 
 std::string Cell::Medium() const {

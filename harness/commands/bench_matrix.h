@@ -24,11 +24,12 @@ struct Cell {
   unsigned threads = 1;
   Placement placement = Placement::kDefault;
   Durability durability = Durability::kNone;
+  std::string asked_durability;  // as the user wrote it; empty: the engine's strongest
   std::string skipped;                    // why it is not run; empty if it is
   std::string failed;                     // the first error of a repeat
   std::vector<nlohmann::json> summaries;  // of the repeats that ended
 
-  // "cmap-workloada-t1-tmpfs"
+  // "lmdb-workloada-t1-default", with the durability that was asked for, if one was
   std::string Name() const;
   std::string Medium() const;  // of the first summary; "-" if there is none
 };

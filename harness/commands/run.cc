@@ -160,12 +160,12 @@ Status RunCommand::Report(const PhaseReport& report, RunFolder& folder) {
   if (!flags_.json) RETURN_IF_ERROR(WriteYcsbOutput(YcsbLines(report.result, *plan_.spec)));
   if (flags_.quiet) return Status::Ok();
   const PhaseResult& result = report.result;
-  fmt::print(stderr, "{} {}: durability {}{}, medium {}, seed {}, trace {}, floor {}\n",
-             plan_.row->name, report.phase == Phase::kLoad ? "load" : "run",
-             DurabilityName(report.durability), report.relaxed ? " (relaxed load, one sync)" : "",
-             MediumName(report.medium), plan_.spec->seed,
-             result.trace_hash ? fmt::format("{:016x}", *result.trace_hash) : "live",
-             report.floor_ns_per_op ? fmt::format("{:.0f} ns", *report.floor_ns_per_op) : "-");
+  fmt::print(
+      stderr, "{} {}: durability {}{}, medium {}, seed {}, trace {}, floor {}\n", plan_.row->name,
+      report.phase == Phase::kLoad ? "load" : "run", DurabilityName(report.durability),
+      report.relaxed_load ? " (relaxed load, one sync)" : "", MediumName(report.medium),
+      plan_.spec->seed, result.trace_hash ? fmt::format("{:016x}", *result.trace_hash) : "live",
+      report.floor_ns_per_op ? fmt::format("{:.0f} ns", *report.floor_ns_per_op) : "-");
   for (const std::string& warning : report.warnings) {
     fmt::print(stderr, "fencepost: warning: {}\n", warning);
   }

@@ -236,19 +236,23 @@ json ManifestJson(const RunContext& context, const PhaseReport& report) {
   json properties = json::object();
   for (const auto& [name, entry] : context.properties->entries()) properties[name] = entry.value;
   const BuildInfo build = GetBuildInfo();
+  const MachineFacts facts = ReadMachineFacts();
+  json machine = ToJson(facts);
+  machine["cpu_model"] = facts.cpu.model;
+  machine["cpus"] = facts.online_cpu_count;
   return {{"schema", "fencepost.manifest/1"},
           {"run_id", context.run_id},
           {"created_utc", UtcTimestamp()},
           {"command", context.command},
           {"fencepost_version", build.version},
           {"commit", build.commit},
-          {"dirty", build.dirty},
+          {"dirty", build.dirty != "no"},
           {"compiler", build.compiler},
           {"build_type", build.build_type},
           {"seed", context.spec->seed},
           {"properties", std::move(properties)},
           {"engine", EngineJson(context, report)},
-          {"machine", ToJson(ReadMachineFacts())},
+          {"machine", std::move(machine)},
           {"clock",
            {{"source", context.clock.source_name},
             {"ticks_per_s", context.clock.ticks_per_s},
@@ -273,7 +277,7 @@ json SummaryJson(const RunContext& context, const PhaseReport& report) {
           {"repeat", context.repeat},
           {"durability", DurabilityName(report.durability)},
           {"medium", MediumName(report.medium)},
-          {"relaxed_load", report.relaxed},
+          {"relaxed_load", report.relaxed_load},
           {"update", spec.update_mode == UpdateMode::kRmw ? "rmw" : "blind"},
           {"verify", VerifyName(spec.verify)},
           {"partial", result.partial},

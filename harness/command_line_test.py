@@ -1,0 +1,261 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The program as a user meets it: wrong things typed, results left, Ctrl-C.
+
+Usage: command_line_test.py FENCEPOST SOURCE_DIR [unittest argument]...
+Each test runs in a folder of its own; data goes there, or to /dev/shm for cmap.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+PROGRAM = Path()
+SOURCE = Path()
+SMALL = [
+    "-p",
+    "recordcount=200",
+    "-p",
+    "operationcount=2000",
+    "-p",
+    "fencepost.floor=false",
+]
+
+
+class CommandLineTest(unittest.TestCase):
+    """One folder a test; nothing of it is left behind."""
+
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="fencepost-cli-"))
+        shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.shared = Path(tempfile.mkdtemp(prefix="fencepost-cli-", dir=shared))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.addCleanup(shutil.rmtree, self.shared, ignore_errors=True)
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        environment = dict(os.environ, XDG_CACHE_HOME=str(self.folder / "cache"))
+        return subprocess.Popen(
+            [str(PROGRAM), *words],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run_program(self, *words: str) -> tuple[int, str, str]:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=110)
+        return process.returncode, out, err
+
+    def place(self, engine: str) -> list[str]:
+        path = self.shared / "pool" if engine == "cmap" else self.folder / f"{engine}-data"
+        return ["-p", f"engine.path={path}"]
+
+    def workload(self, name: str) -> list[str]:
+        return ["-P", str(SOURCE / "workloads" / name)]
+
+    def refuse(self, needle: str, *words: str, code: int = 2) -> None:
+        """One clear line on standard error, that exit code, and no results."""
+        got, out, err = self.run_program(*words)
+        self.assertEqual(got, code, f"{words}: {err}")
+        self.assertEqual(out, "")
+        lines = [line for line in err.splitlines() if "warning" not in line]
+        self.assertEqual(len(lines), 1, err)
+        self.assertTrue(lines[0].startswith("fencepost: "), err)
+        self.assertIn(needle, lines[0])
+        self.assertFalse((self.folder / "results").exists())
+
+    # -- wrong things typed
+
+    def test_unknown_names_are_refused(self) -> None:
+        load = ["load", "cmap", *self.place("cmap")]
+        self.refuse("no engine 'nosuch'", "run", "nosuch", *SMALL)
+        self.refuse("nosuch", "nosuch")
+        self.refuse("requestdistribution", *load, *SMALL, "-p", "requestdistribution=pareto")
+        self.refuse("fencepost.sede", *load, *SMALL, "-p", "fencepost.sede=1")
+        self.refuse("engine.paht", "run", "cmap", *SMALL, "-p", "engine.paht=x")
+        self.refuse("cmap.pool_byte", *load, *SMALL, "-p", "cmap.pool_byte=1G")
+        self.refuse("lmdb.nosuch", *load, *SMALL, "-p", "lmdb.nosuch=1")
+        self.refuse("medium", *load, *SMALL, "-p", "medium=optane")
+        self.refuse("--nosuch", "run", "cmap", "--nosuch")
+        self.assertEqual(list(self.shared.iterdir()), [])
+
+    def test_foreign_properties_only_warn(self) -> None:
+        code, _, err = self.run_program(
+            "load", "blackhole", *SMALL, "-p", "jdbc.fetchsize=10", "-p", "table=x"
+        )
+        self.assertEqual(code, 0, err)
+        self.assertIn("jdbc.fetchsize", err)
+        self.assertNotIn("'table'", err)
+
+    def test_malformed_files_name_file_and_line(self) -> None:
+        bad = self.folder / "bad"
+        bad.write_text("recordcount=10\n\nreadproportion=lots\n")
+        self.refuse("bad:3", "load", "blackhole", "-P", str(bad))
+        bad.write_text("recordcount=99999999999999999999\n")
+        self.refuse("bad:1", "load", "blackhole", "-P", str(bad))
+        self.refuse("absent", "load", "blackhole", "-P", str(self.folder / "absent"))
+
+    def test_values_that_make_no_sense_are_refused(self) -> None:
+        run = ["run", "blackhole", *SMALL]
+        self.refuse("threadcount", *run, "-threads", "0")
+        self.refuse("proportion", *run, "-p", "readproportion=-1")
+        self.refuse("proportion", *run, "-p", "readproportion=0", "-p", "updateproportion=0")
+        self.refuse("needs a value", "run", "blackhole", "-P")
+        self.refuse("-p", *run, "-p", "nothing")
+        self.refuse("recordcount", *run, "-p", "recordcount=-5")
+        self.refuse("workload", *run, "-p", "workload=site.ycsb.workloads.RestWorkload")
+        self.refuse("engine.durability", "run", "cmap", *SMALL, "-p", "engine.durability=prefix")
+        self.refuse("engine.durability", "run", "cmap", *SMALL, "-p", "engine.durability=strong")
+
+    def test_paths_that_cannot_be_used_are_refused(self) -> None:
+        garbage = self.folder / "garbage"
+        garbage.write_bytes(b"no pool, no store" * 1000)
+        before = garbage.read_bytes()
+        for engine in ("cmap", "filestore", "rocksdb", "lmdb"):
+            self.refuse("", "load", engine, *SMALL, "-p", f"engine.path={garbage}")
+            self.refuse("", "load", engine, *SMALL, "-p", "engine.path=/proc/nosuch/store")
+        self.assertEqual(garbage.read_bytes(), before)
+
+    def test_second_process_on_the_same_path_is_refused(self) -> None:
+        for engine in ("cmap", "filestore", "rocksdb", "lmdb"):
+            words = [engine, "-load", *SMALL, *self.place(engine), "-p", "readproportion=1"]
+            first = self.start("run", *words, "-p", "operationcount=0", "--seconds", "60")
+            deadline = time.time() + 60
+            while not list(self.folder.glob("results/*-run-*")) and time.time() < deadline:
+                time.sleep(0.05)
+            code, out, err = self.run_program("run", *words, "--results", str(self.folder / "two"))
+            self.assertEqual((code, out), (2, ""), f"{engine}: {err}")
+            self.assertFalse((self.folder / "two").exists())
+            first.send_signal(signal.SIGINT)
+            self.assertEqual(first.wait(timeout=60), 130, engine)
+            first.communicate()
+            shutil.rmtree(self.folder / "results")
+
+    def test_scan_on_an_unordered_engine_is_skipped_with_the_reason(self) -> None:
+        scan = ["-load", *self.workload("workloade"), *self.place("cmap")]
+        self.refuse("SKIPPED", "run", "cmap", *scan)
+
+    def test_full_pool_ends_the_run_and_keeps_what_was_acknowledged(self) -> None:
+        words = [*self.place("cmap"), "-p", "cmap.pool_bytes=16M", "-p", "recordcount=100000"]
+        code, _, err = self.run_program("load", "cmap", *words, *self.workload("workloada"))
+        self.assertEqual(code, 2, err)
+        self.assertIn("cmap", err)
+        code, out, err = self.run_program(
+            "run", "cmap", *self.place("cmap"), *SMALL, "-p", "readproportion=1",
+            "-p", "updateproportion=0",
+        )  # fmt: skip
+        self.assertEqual(code, 0, err)
+        self.assertIn("[READ], Return=OK, 2000", out)
+
+    # -- right things
+
+    def test_load_then_run_keeps_data_between_processes(self) -> None:
+        for engine in ("cmap", "filestore", "rocksdb", "lmdb"):
+            words = [engine, *SMALL, *self.place(engine)]
+            code, out, err = self.run_program("load", *words)
+            self.assertEqual(code, 0, err)
+            self.assertIn("[INSERT], Return=OK, 200", out)
+            code, out, err = self.run_program("run", *words)
+            self.assertEqual(code, 0, err)
+            self.assertNotIn("NOT_FOUND", out)
+            self.assertIn("[OVERALL], Throughput(ops/sec), ", out)
+
+    def test_run_without_load_fails_and_says_why(self) -> None:
+        code, _, err = self.run_program("run", "lmdb", *SMALL, *self.place("lmdb"))
+        self.assertEqual(code, 2)
+        self.assertIn("loaded?", err)
+
+    def test_results_follow_their_schema(self) -> None:
+        for engine in ("blackhole", "cmap", "filestore", "rocksdb", "lmdb"):
+            code, out, err = self.run_program(
+                "run", engine, "-load", *self.workload("crash-mixed"), *self.place(engine),
+                "--json", "-threads", "2", "-target", "20000", "-p", "operationcount=3000",
+            )  # fmt: skip
+            self.assertEqual(code, 0, err)
+            summaries = json.loads(out)
+            self.assertEqual([s["phase"] for s in summaries], ["load", "run"])
+            self.assertEqual(summaries[1]["operations"], 3000)
+        check = subprocess.run(
+            ["/usr/bin/python3", SOURCE / "plots" / "validate.py", self.folder / "results"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
+
+    def test_same_seed_is_the_same_trace(self) -> None:
+        def trace(*more: str) -> str:
+            _, out, _ = self.run_program("run", "blackhole", *SMALL, "--json", *more)
+            return str(json.loads(out)[0]["trace_hash"])
+
+        self.assertEqual(trace(), trace())
+        self.assertNotEqual(trace(), trace("-p", "fencepost.seed=2"))
+
+    def test_ctrl_c_keeps_what_was_measured(self) -> None:
+        process = self.start("run", "blackhole", *SMALL, "--seconds", "100", "--json")
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130, err)
+        summary = json.loads(out)[0]
+        self.assertTrue(summary["partial"])
+        self.assertGreater(summary["operations"], 0)
+
+    def test_status_lines_have_ycsb_form(self) -> None:
+        _, _, err = self.run_program(
+            "run", "blackhole", *SMALL, "--seconds", "2", "-s", "-p", "status.interval=1"
+        )
+        pattern = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d:\d{3} \d+ sec: \d+ operations; [\d.]+ current"
+        self.assertRegex(err, pattern)
+        self.assertRegex(err, r"\[READ: Count=\d+, Max=")
+
+    def test_bench_writes_matrix_and_leaves_no_data(self) -> None:
+        code, out, err = self.run_program(
+            "bench", "--engines", "blackhole,filestore,lmdb", "--workloads",
+            f"{SOURCE}/workloads/workloadc,{SOURCE}/workloads/workloade", "--records", "500",
+            "--seconds", "1", "--repeats", "2", "--out", "bench-out", "--relaxed-load",
+        )  # fmt: skip
+        self.assertEqual(code, 0, err)
+        self.assertIn("filestore", out)
+        report = json.loads((self.folder / "bench-out" / "bench.json").read_text())
+        self.assertEqual(len(report["cells"]), 6)
+        self.assertEqual(len(report["order"]), 12)
+        check = subprocess.run(
+            ["/usr/bin/python3", SOURCE / "plots" / "validate.py", self.folder / "bench-out"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
+        left = [p for p in (self.folder / "cache").rglob("*") if p.is_file()]
+        self.assertEqual(left, [])
+
+    def test_bench_refuses_unequal_durability(self) -> None:
+        words = ["bench", "--workloads", f"{SOURCE}/workloads/workloadc", "--engines"]
+        self.refuse("durability", *words, "cmap:power-fail,lmdb:prefix")
+        self.refuse("no engine", *words, "cmap,nosuch")
+        self.refuse("placements", *words, "lmdb", "--placements", "moon")
+        self.refuse("twice", *words, "lmdb,lmdb")
+
+    def test_every_command_has_help(self) -> None:
+        for words in ([], ["engines"], ["load"], ["run"], ["bench"], ["doctor"], ["properties"]):
+            code, out, _ = self.run_program(*words, "--help")
+            self.assertEqual(code, 0)
+            self.assertIn("--help", out)
+
+
+if __name__ == "__main__":
+    PROGRAM, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
