@@ -250,8 +250,8 @@ class CommandLineTest(unittest.TestCase):
         self.refuse("twice", *words, "lmdb,lmdb")
 
     def test_every_command_has_help(self) -> None:
-        for words in ([], ["engines"], ["load"], ["run"], ["bench"], ["doctor"], ["properties"]):
-            code, out, _ = self.run_program(*words, "--help")
+        for command in ("", "engines", "load", "run", "bench", "doctor", "properties"):
+            code, out, _ = self.run_program(*command.split(), "--help")
             self.assertEqual(code, 0)
             self.assertIn("--help", out)
 

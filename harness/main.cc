@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 
@@ -14,6 +15,11 @@
 namespace fencepost {
 namespace {
 
+bool IsCommand(std::string_view word) {
+  return std::any_of(Commands().begin(), Commands().end(),
+                     [&](const Command& command) { return command.name == word; });
+}
+
 ExitCode Main(const Arguments& arguments) {
   CLI::App app("Fencepost: performance and crash consistency of embedded key-value stores",
                "fencepost");
@@ -24,6 +30,10 @@ ExitCode Main(const Arguments& arguments) {
     CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
     std::function<ExitCode()> run = command.declare(*sub, arguments);
     sub->callback([&chosen, run] { chosen = run; });
+  }
+  if (arguments.size() > 1 && !arguments[1].starts_with('-') && !IsCommand(arguments[1])) {
+    return ReportError(Status::InvalidArgument(
+        fmt::format("no command '{}'; fencepost --help shows what there is", arguments[1])));
   }
   Result<Arguments> rewritten = RewriteYcsbFlags({arguments.begin() + 1, arguments.end()});
   if (!rewritten.ok()) return ReportError(rewritten.status());

@@ -34,7 +34,7 @@ struct PhaseReport {
   Phase phase = Phase::kRun;
   PhaseResult result;
   Durability durability = Durability::kNone;
-  bool relaxed = false;  // loaded at a weaker durability than the run's, then synced
+  bool relaxed_load = false;  // loaded at a weaker durability than the run's, then synced
   Medium medium = Medium::kNone;
   EngineStats stats;                      // after settling
   double sync_s = 0;                      // the Sync at the end of the phase
@@ -49,8 +49,8 @@ struct SessionResult {
   Status status;  // why the session ended early; ok if it did not
 };
 
-// Why this workload's run makes no sense on this engine ("it scans, and cmap keeps no order");
-// empty if it does.
+// Why this workload's run makes no sense on this engine, e.g. that it scans and the engine keeps no
+// order. Empty if it does.
 std::string SkipReason(const EngineRow& row, const WorkloadSpec& spec);
 
 // Opens, runs the phases, closes. The Status is not ok if nothing could be measured; a failure

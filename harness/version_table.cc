@@ -171,8 +171,8 @@ bool VersionTable::Candidates(uint64_t number, uint64_t snapshot, uint32_t* olde
   return true;
 }
 
-bool VersionTable::KnownAbsent(uint64_t number) const {
-  const Word w = Unpack(Known(words_[number].load(std::memory_order_acquire)));
+bool VersionTable::Deleted(uint64_t number) const {
+  const Word w = Unpack(words_[number].load(std::memory_order_acquire));
   return (w.floor & 1) != 0 && w.floor == w.issued;
 }
 

@@ -71,12 +71,15 @@ class VersionTable {
   // called before its EndWrite.
   Verdict JudgeNothingToDelete(uint64_t number, uint64_t snapshot, uint32_t version) const;
 
+  // Whether a snapshot is of a key that nothing has written or read in this run.
+  static bool Untouched(uint64_t snapshot) { return snapshot == 0; }
+
   // The oldest and the newest version that a read since `snapshot` may have returned; false if
   // that is unknown. For values too short for a whole stamp.
   bool Candidates(uint64_t number, uint64_t snapshot, uint32_t* oldest, uint32_t* newest) const;
 
-  // Whether this run knows that the key is absent now (deleted, or never written to a fresh store).
-  bool KnownAbsent(uint64_t number) const;
+  // Whether this run has deleted the key, and nothing has written it since.
+  bool Deleted(uint64_t number) const;
 
  private:
   VersionTable(std::atomic<uint64_t>* words, uint64_t capacity, bool fresh, uint32_t nonce,

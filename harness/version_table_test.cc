@@ -44,7 +44,7 @@ TEST(VersionTable, ReadDuringAPutMayReturnOldOrNewButNotNothing) {
 
 TEST(VersionTable, FreshStoreHoldsNothing) {
   auto table = Table(true);
-  EXPECT_TRUE(table->KnownAbsent(5));
+  EXPECT_TRUE(VersionTable::Untouched(table->BeginRead(5)));
   EXPECT_EQ(table->JudgeAbsent(5, table->BeginRead(5)), Verdict::kFine);
   EXPECT_EQ(table->JudgeFound(5, table->BeginRead(5), 2), Verdict::kPhantom);
 }
@@ -57,7 +57,7 @@ TEST(VersionTable, DeletedKeyMayNotComeBack) {
   EXPECT_EQ(table->JudgeAbsent(1, table->BeginRead(1)), Verdict::kFine) << "delete in flight";
   EXPECT_EQ(table->JudgeFound(1, table->BeginRead(1), version), Verdict::kFine);
   table->EndWrite(1, true);
-  EXPECT_TRUE(table->KnownAbsent(1));
+  EXPECT_TRUE(table->Deleted(1));
   EXPECT_EQ(table->JudgeAbsent(1, table->BeginRead(1)), Verdict::kFine);
   EXPECT_EQ(table->JudgeFound(1, table->BeginRead(1), version), Verdict::kStale);
   Put(*table, 1);
@@ -105,7 +105,6 @@ TEST(VersionTable, FailedWriteMayOrMayNotHaveHappened) {
 
 TEST(VersionTable, OldDataIsUnknownUntilItsFirstRead) {
   auto table = Table(false);
-  EXPECT_FALSE(table->KnownAbsent(7));
   EXPECT_EQ(table->JudgeFound(7, table->BeginRead(7), 10), Verdict::kUnknown);
   EXPECT_EQ(table->JudgeFound(7, table->BeginRead(7), 10), Verdict::kFine);
   EXPECT_EQ(table->JudgeFound(7, table->BeginRead(7), 8), Verdict::kStale);

@@ -97,7 +97,7 @@ Worker::Outcome Worker::VerifiedGet(const Target& target) {
         target.key, [this](std::string_view value) { user_bytes_read_ += value.size(); });
     if (status.ok()) [[likely]]
       return Outcome::kOk;
-    return OutcomeOf(status, status.IsNotFound() && context_.versions.KnownAbsent(target.number));
+    return OutcomeOf(status, status.IsNotFound() && context_.versions.Deleted(target.number));
   }
   const uint64_t snapshot = context_.versions.BeginRead(target.number);
   const Status status = context_.engine.Get(target.key, [&](std::string_view value) {
@@ -119,7 +119,9 @@ Worker::Outcome Worker::VerifiedGet(const Target& target) {
   if (verdict == Verdict::kUnknown) return Outcome::kNotFound;
   ++verification_.reads_checked;
   if (verdict == Verdict::kLost) Note(target, verdict, "absent");
-  return verdict == Verdict::kFine ? Outcome::kOk : Outcome::kNotFound;
+  // An absence is explained by a delete, not by a load that never was.
+  const bool explained = verdict == Verdict::kFine && !VersionTable::Untouched(snapshot);
+  return explained ? Outcome::kOk : Outcome::kNotFound;
 }
 
 void Worker::Verify(const Target& target, uint64_t snapshot, std::string_view value) {
@@ -323,7 +325,7 @@ void Worker::Delete(const Target& target) {
   if (status.IsNotFound()) {
     const Verdict verdict =
         context_.versions.JudgeNothingToDelete(target.number, snapshot, version);
-    explained = verdict == Verdict::kFine;
+    explained = verdict == Verdict::kFine && !VersionTable::Untouched(snapshot);
     if (verifying_) Note(target, verdict, "nothing to delete");
   }
   context_.versions.EndWrite(target.number, absent_now);

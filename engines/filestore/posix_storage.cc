@@ -137,6 +137,10 @@ class PosixDirectory final : public PosixStorage {
         direct_(direct),
         created_(std::move(created)) {}
 
+  // Closing the descriptor would do, but for a forked child that holds it too.
+  ~PosixDirectory() override { Unlock(); }
+  void Unlock() override { flock(fd_.get(), LOCK_UN); }
+
   Result<std::vector<std::string>> List() override {
     std::vector<std::string> names;
     std::error_code error;

@@ -66,9 +66,11 @@ class Storage {
   virtual Status Remove(const std::string& name) = 0;
   virtual Status SyncDirectory() = 0;  // the names in it, and its own name in its parent
   virtual const std::string& path() const = 0;
+  // Lets other openers in. Nothing is written afterwards.
+  virtual void Unlock() {}
 };
 
-// A directory of the operating system, locked against a second opener until destroyed.
+// A directory of the operating system, locked against a second opener until Unlock.
 class PosixStorage : public Storage {
  public:
   // kBusy if another holds it; kNotFound if absent and not to be created; kUnsupported if `direct`

@@ -354,8 +354,10 @@ Status Store::Close() {
   const std::lock_guard lock(writer_mutex_);
   if (closed_) return Status::Ok();
   closed_ = true;
-  if (log_->epoch_bytes() == 0 && promises_power_loss()) return log_->Health();
-  return Checkpoint(true);
+  const bool clean = log_->epoch_bytes() == 0 && promises_power_loss();
+  Status status = clean ? log_->Health() : Checkpoint(true);
+  storage_->Unlock();
+  return status;
 }
 
 Store::~Store() {

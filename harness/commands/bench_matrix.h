@@ -24,7 +24,7 @@ struct Cell {
   unsigned threads = 1;
   Placement placement = Placement::kDefault;
   Durability durability = Durability::kNone;
-  std::string asked_durability;  // as the user wrote it; empty: the engine's strongest
+  std::string asked_durability;           // as the user wrote it; empty: the engine's strongest
   std::string skipped;                    // why it is not run; empty if it is
   std::string failed;                     // the first error of a repeat
   std::vector<nlohmann::json> summaries;  // of the repeats that ended
