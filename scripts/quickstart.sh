@@ -16,7 +16,7 @@ bench() {
   build/release/harness/fencepost bench \
     --engines cmap,filestore,rocksdb,lmdb \
     --workloads workloads/workloada,workloads/workloadb,workloads/workloadc,workloads/workloadd,workloads/workloadf \
-    --records 100000 --seconds "$seconds" --relaxed-load --placements default,tmpfs --out "$out"
+    --records 100000 --seconds "$seconds" --repeats 1 --relaxed-load --placements default,tmpfs --out "$out"
 }
 
 main() {
@@ -56,8 +56,8 @@ main() {
   printf '\n'
   [ $status != 130 ] || say "interrupted: the results are partial and marked so"
   say "results: $out"
-  say "table:   $(first_of "$out" '*.md' '*.txt')"
-  say "figures: $(first_of "$out" '*.html' '*.png')"
+  say "table:   $out/table.txt"
+  say "figures: $out/figures (throughput: $(first_of "$out/figures" 'throughput*.png'))"
   exit "$status"
 }
 

@@ -62,6 +62,7 @@ class BenchCommand {
   std::vector<std::string> ChildWords(const Cell& cell, const std::string& run_id,
                                       unsigned repeat) const;
   Status WriteReport() const;
+  std::string Table() const;
 
   const BenchFlags& flags_;
   const Arguments& arguments_;
@@ -252,13 +253,26 @@ Status BenchCommand::WriteReport() const {
   return WriteFileAtomically(folder_ / "bench.json", report.dump(2) + "\n");
 }
 
+std::string BenchCommand::Table() const {
+  std::string out = MatrixTable(cells_) + "\n" + FloorLine(cells_);
+  if (flags_.relaxed_load) {
+    out +=
+        "loads: relaxed (each engine's weakest durability, then one Sync); runs at the column's\n";
+  }
+  return out;
+}
+
 ExitCode BenchCommand::Execute() {
   if (Status status = Plan(); !status.ok()) return ReportError(status);
   if (Status status = MakeFolder(); !status.ok()) return ReportError(status);
   if (Status status = RunAll(); !status.ok()) return ReportError(status);
   if (Status status = WriteReport(); !status.ok()) return ReportError(status);
+  const std::string table = Table();
+  if (Status status = WriteFileAtomically(folder_ / "table.txt", table); !status.ok()) {
+    return ReportError(status);
+  }
   progress_.Finish(fmt::format("{} runs in {}", order_.size(), folder_.string()));
-  if (!flags_.json) fmt::print("{}", MatrixTable(cells_));
+  if (!flags_.json) fmt::print("{}", table);
   if (!CheckEqualDurability(cells_).ok()) {
     fmt::print(stderr, "fencepost: warning: durability differs between engines; see its column\n");
   }

@@ -127,6 +127,7 @@ std::string MainKind(const Cell& cell) {
   std::string best;
   uint64_t most = 0;
   if (cell.summaries.empty()) return best;
+  if (cell.summaries.front().at("kinds").contains("READ")) return "READ";
   for (const auto& [kind, record] : cell.summaries.front().at("kinds").items()) {
     if (const uint64_t count = record.at("count"); count > most) {
       most = count;
@@ -199,6 +200,20 @@ std::string MatrixTable(const std::vector<Cell>& cells) {
                   Microseconds(CellEstimate(*cell, Latency(kind, "p99"))), Remark(*cell)});
   }
   return table.Render();
+}
+
+std::string FloorLine(const std::vector<Cell>& cells) {
+  std::map<std::string, std::vector<double>> floors;
+  for (const Cell& cell : cells) {
+    if (const auto floor = CellEstimate(cell, json::json_pointer("/floor_ns_per_op"))) {
+      floors[fmt::format("{} {} thr", cell.workload, cell.threads)].push_back(floor->value);
+    }
+  }
+  std::string out;
+  for (const auto& [what, values] : floors) {
+    out += fmt::format("{}{} {:.0f} ns", out.empty() ? "" : ", ", what, Median(values));
+  }
+  return out.empty() ? out : fmt::format("harness floor (blackhole), an operation: {}\n", out);
 }
 
 }  // namespace fencepost

@@ -49,11 +49,13 @@ std::optional<Estimate> CellEstimate(const Cell& cell, const nlohmann::json::jso
 // kInvalidArgument if the cells promise different things: such a comparison must be asked for.
 Status CheckEqualDurability(const std::vector<Cell>& cells);
 
-// The kind of operation that a cell did most of: the one that its latencies are quoted of.
+// The kind of operation that a cell's latencies are quoted of: READ, or what it did most of.
 std::string MainKind(const Cell& cell);
 
 nlohmann::json CellJson(const Cell& cell);
 std::string MatrixTable(const std::vector<Cell>& cells);
+// What the harness itself costs, by workload and threads; empty if it was not measured.
+std::string FloorLine(const std::vector<Cell>& cells);
 
 }  // namespace fencepost
 

@@ -178,6 +178,7 @@ def summary(case: Case, run_id: str, repeat: int, rng: random.Random) -> dict[st
         "verification": {
             "level": case.verify,
             "reads_checked": operations,
+            "unknown": 0,
             "lost": case.lost,
             "stale": 0,
             "torn": 0,
@@ -186,6 +187,7 @@ def summary(case: Case, run_id: str, repeat: int, rng: random.Random) -> dict[st
             "length": 0,
             "undetectable": "",
             "verify_ns_mean": 60.0,
+            "examples": [],
             "judged": True,
         },
         "process": {
