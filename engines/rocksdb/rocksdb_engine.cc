@@ -274,32 +274,41 @@ class RocksdbEngine final : public Engine {
     rocksdb::Status status = change();
     if (status.ok()) [[likely]]
       return Status::Ok();
-    stopped_.store(ToCode(status));
+    Stop(status);
     if (ToCode(status) == StatusCode::kFull && Resume()) {
       status = change();
-      if (!status.ok()) stopped_.store(ToCode(status));
+      if (!status.ok()) Stop(status);
     }
     return ToStatus(call, status, path_);
   }
 
-  // Whether RocksDB takes writes again after one that failed.
+  // Whether RocksDB takes writes again after one that failed. What the memory tables hold goes into
+  // tables, so that nothing depends any longer on the log that could not be written.
   bool Resume() {
     const Result<FileSystem> file_system = FileSystemOf(path_);
     if (!file_system.ok() || file_system->free_bytes < kResumeFromBytes) return false;
-    if (!db_->Resume().ok()) return false;
+    if (!db_->Resume().ok() || !db_->Flush(rocksdb::FlushOptions()).ok()) return false;
     stopped_.store(StatusCode::kOk);
     return true;
   }
 
   Status FlushLog() {
-    // RocksDB asserts that nobody syncs a log after an append to it has failed.
     if (const StatusCode why = stopped_.load(); why != StatusCode::kOk && !Resume()) {
       return Status(why, fmt::format("DB::Resume: writes stopped after one that failed ({}): {}",
                                      StatusCodeName(why), path_.string()));
     }
-    const rocksdb::Status status = db_->FlushWAL(/*sync=*/true);
-    if (!status.ok()) stopped_.store(ToCode(status));
-    return ToStatus("DB::FlushWAL", status, path_);
+    // RocksDB asserts that nobody syncs a log after an append to it has failed, and it may still
+    // list such a log after Resume. Tables, which are synced, do as well.
+    const bool log_failed = log_failed_.load();
+    const rocksdb::Status status =
+        log_failed ? db_->Flush(rocksdb::FlushOptions()) : db_->FlushWAL(/*sync=*/true);
+    if (!status.ok()) Stop(status);
+    return ToStatus(log_failed ? "DB::Flush" : "DB::FlushWAL", status, path_);
+  }
+
+  void Stop(const rocksdb::Status& why) {
+    log_failed_.store(true);
+    stopped_.store(ToCode(why));
   }
 
   Status Walk(const rocksdb::ReadOptions& options, std::string_view start, size_t limit,
@@ -328,6 +337,7 @@ class RocksdbEngine final : public Engine {
   std::unique_ptr<rocksdb::DB> db_;
   // Not kOk: a write failed so, and RocksDB takes none until it is resumed.
   std::atomic<StatusCode> stopped_{StatusCode::kOk};
+  std::atomic<bool> log_failed_{false};  // since it was opened
   rocksdb::WriteOptions write_options_;
   rocksdb::ReadOptions read_options_;
   rocksdb::ReadOptions walk_options_;

@@ -159,7 +159,7 @@ def machine_name(manifest: dict[str, Any]) -> str:
     parts = [
         " ".join(machine["cpu_model"].split()),
         f"{cpus} CPU{'' if cpus == 1 else 's'}",
-        f"Linux {machine['kernel']}",
+        str(machine["kernel"]),
     ]
     if hypervisor and hypervisor != "none":
         parts.append("virtual machine" if hypervisor is True else f"under {hypervisor}")

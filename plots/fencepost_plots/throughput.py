@@ -69,15 +69,23 @@ def _limits(cells: Sequence[Cell]) -> tuple[str, float, float]:
     heights = [interval.median for interval in intervals if interval.median > 0]
     if not heights:
         return "linear", 0.0, 1.0
-    top = max(interval.high or interval.median for interval in intervals)
-    text_in = _GAP_IN + _CHAR_IN * max(len(_text(cell)) for cell in cells)
-    used = 1 - min(text_in / _AXES_IN, 0.6)
+    # Each bar's top, and the share of the axis that is left below the text that stands on it.
+    tops = [
+        (cell.throughput.high or cell.throughput.median, _share_below_text(cell))
+        for cell in cells
+        if cell.throughput and cell.throughput.median > 0
+    ]
     if max(heights) / min(heights) < _LOG_SPREAD:
-        return "linear", 0.0, top / used
+        return "linear", 0.0, max(top / below for top, below in tops)
     bottom = min(interval.low or interval.median for interval in intervals if interval.median > 0)
     # From a decade well below, so that the shortest bar is a bar still.
     low = 10.0 ** math.floor(math.log10(bottom / 2))
-    return "log", low, low * (top / low) ** (1 / used)
+    return "log", low, low * max((top / low) ** (1 / below) for top, below in tops)
+
+
+def _share_below_text(cell: Cell) -> float:
+    text_in = _GAP_IN + _CHAR_IN * len(_text(cell))
+    return 1 - min(text_in / _AXES_IN, 0.6)
 
 
 def _draw_bar(axes: Any, x: float, width: float, cell: Cell, look: style.Look) -> None:

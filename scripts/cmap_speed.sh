@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# cmap beside pmemkv's cmap, through the same driver, in turn: insert, overwrite, get, get of absent
+# keys, delete. Where libpmemkv is not installed, cmap alone, beside the figures that its engine
+# README quotes. Values are not verified; the floor of the harness is printed.
+#
+# Usage: scripts/cmap_speed.sh [--rounds N] [--records N] [--threads N]
+#   --rounds N    runs of each (default 3)
+#   --records N   pairs, with keys of 23 bytes and values of 100 (default 1000000)
+#   --threads N   client threads (default 1)
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+FENCEPOST=$FENCEPOST_ROOT/build/release/harness/fencepost
+
+# measure ENGINE OPERATION PROPERTY...: loads, runs the operation, keeps both summaries.
+measure() {
+  local engine=$1 operation=$2
+  shift 2
+  "$FENCEPOST" run "$engine" --load --json --quiet --results "$data/results" --placement tmpfs \
+    --scratch "cmap-speed-$$" --threads "$threads" -p "recordcount=$records" \
+    -p "operationcount=$records" -p fieldcount=1 -p fieldlength=100 -p fencepost.verify=off \
+    -p fencepost.update=blind -p requestdistribution=uniform "$@" \
+    >>"$data/$engine-$operation.json" || die "$engine failed at $operation"
+}
+
+main() {
+  local rounds=3 records=1000000 threads=1 data round engine engines=(cmap)
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --rounds | --records | --threads)
+        need_value "$1" $#
+        [[ $2 =~ ^[1-9][0-9]*$ ]] || die "$1 $2: must be a count from 1"
+        declare "${1#--}=$2"
+        shift
+        ;;
+      -h | --help) print_help && exit 0 ;;
+      *) unknown_argument "$1" ;;
+    esac
+    shift
+  done
+  cd "$FENCEPOST_ROOT"
+  scripts/build.sh --release --target fencepost
+  if "$FENCEPOST" engines --names | grep -qx pmemkv; then
+    engines+=(pmemkv)
+  else
+    say "pmemkv: not measured (libpmemkv not found)"
+  fi
+  data=$(mktemp -d)
+  # shellcheck disable=SC2064 # `data` is local: expand it now
+  trap "rm -rf '$data'" EXIT
+  for ((round = 1; round <= rounds; round++)); do
+    say "round $round of $rounds"
+    for engine in "${engines[@]}"; do
+      measure "$engine" overwrite -p readproportion=0 -p updateproportion=1
+      measure "$engine" get -p readproportion=1 -p updateproportion=0
+      measure "$engine" miss -p readproportion=0 -p updateproportion=0 -p fencepost.missproportion=1
+      measure "$engine" delete -p readproportion=0 -p updateproportion=0 \
+        -p fencepost.deleteproportion=1 -p requestdistribution=sequential
+    done
+  done
+  "$PYTHON" scripts/cmap_speed_table.py "$data" "${engines[@]}"
+}
+
+main "$@"

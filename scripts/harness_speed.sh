@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What the harness itself costs: the targets that the driver is held to, each with the figure that
+# was measured now. Medians of several runs on blackhole; nothing fails, a target is only printed.
+#
+# Usage: scripts/harness_speed.sh [--rounds N]
+#   --rounds N   runs of each line (default 5)
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# run_blackhole NAME COMMAND [argument]...: keeps the run's summaries for the table.
+run_blackhole() {
+  local name=$1 command=$2
+  shift 2
+  "$FENCEPOST_ROOT/build/release/harness/fencepost" "$command" blackhole --json --quiet \
+    --results "$data/results" "$@" >>"$data/$name.json"
+}
+
+micro() {
+  "$FENCEPOST_ROOT/build/release/bench/$1" --benchmark_filter="$2" --benchmark_format=json \
+    --benchmark_repetitions="$rounds" --benchmark_min_time=0.1 >"$data/$1.json" 2>/dev/null
+}
+
+main() {
+  local rounds=5 data round workloads=$FENCEPOST_ROOT/workloads
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --rounds)
+        need_value "$1" $#
+        [[ $2 =~ ^[1-9][0-9]*$ ]] || die "$1 $2: must be a count from 1"
+        rounds=$2
+        shift
+        ;;
+      -h | --help) print_help && exit 0 ;;
+      *) unknown_argument "$1" ;;
+    esac
+    shift
+  done
+  cd "$FENCEPOST_ROOT"
+  scripts/build.sh --release --target fencepost --target histogram_bench --target distributions_bench
+  data=$(mktemp -d)
+  # shellcheck disable=SC2064 # `data` is local: expand it now
+  trap "rm -rf '$data'" EXIT
+  for ((round = 1; round <= rounds; round++)); do
+    say "round $round of $rounds"
+    run_blackhole c1 run -P "$workloads/workloadc" -p recordcount=100000 \
+      -p operationcount=5000000 -p fencepost.verify=off
+    run_blackhole c2 run -P "$workloads/workloadc" -p recordcount=100000 \
+      -p operationcount=10000000 -p fencepost.verify=off -threads 2
+    run_blackhole a run -P "$workloads/workloada" -p recordcount=100000 \
+      -p operationcount=3000000 -p fencepost.verify=full
+    run_blackhole load load -P "$workloads/workloada" -p recordcount=1000000
+  done
+  micro histogram_bench 'Record'
+  micro distributions_bench 'zipfian'
+  "$PYTHON" scripts/harness_speed_table.py "$data"
+}
+
+main "$@"
