@@ -104,7 +104,7 @@ threaded_programs() {
 
 run_sanitizer() {
   local kinds=$1 dir=build/sanitize-${1/,/-} supp=$FENCEPOST_ROOT/scripts/sanitizers
-  local targets=(all) only=()
+  local targets=(tests fencepost) only=()
   if [ "$kinds" = thread ]; then
     mapfile -t targets < <(threaded_programs)
     if [ ${#targets[@]} -eq 0 ] && [ $asked = no ]; then
