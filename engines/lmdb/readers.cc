@@ -53,9 +53,27 @@ void ReaderSlots::Destroy() {
   }
 }
 
+namespace {
+
+// LMDB 0.9.24 begins a read in two steps: it notes the newest published transaction N, then takes
+// the root from meta page N mod 2. A thread that is suspended between the two while two commits go
+// by takes the root of N + 2, which its writer may not have published (nor synced) yet; its next
+// read could then see N + 1, older than what it has seen. While no transaction after N + 1 has
+// reached a meta page, that cannot have happened.
+bool MayHoldALaterSnapshot(MDB_env* env, MDB_txn* txn) {
+  MDB_envinfo info;
+  return mdb_env_info(env, &info) == 0 && info.me_last_txnid > mdb_txn_id(txn) + 1;
+}
+
+}  // namespace
+
 Reading::Reading(ReaderSlots* slots, MDB_env* env) : slot_(slots->Take()) {
-  code_ = slot_->txn != nullptr ? mdb_txn_renew(slot_->txn)
-                                : mdb_txn_begin(env, nullptr, MDB_RDONLY, &slot_->txn);
+  for (;;) {
+    code_ = slot_->txn != nullptr ? mdb_txn_renew(slot_->txn)
+                                  : mdb_txn_begin(env, nullptr, MDB_RDONLY, &slot_->txn);
+    if (code_ != 0 || !MayHoldALaterSnapshot(env, slot_->txn)) return;
+    mdb_txn_reset(slot_->txn);
+  }
 }
 
 Reading::~Reading() {
