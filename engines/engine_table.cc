@@ -103,16 +103,18 @@ Result<const EngineRow*> FindEngine(std::string_view name) {
   return Status::InvalidArgument(fmt::format("no engine '{}'; there are {}", name, names));
 }
 
-Result<std::unique_ptr<Engine>> OpenEngine(const EngineRow& row, const EngineOptions& options) {
-  if (std::find(row.durabilities.begin(), row.durabilities.end(), options.durability) ==
-      row.durabilities.end()) {
-    std::string names;
-    for (Durability durability : row.durabilities) {
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", DurabilityName(durability));
-    }
-    return Status::InvalidArgument(fmt::format(
-        "engine.durability={}: {} has {}", DurabilityName(options.durability), row.name, names));
+Status CheckDurability(const EngineRow& row, Durability durability) {
+  std::string names;
+  for (Durability promised : row.durabilities) {
+    if (promised == durability) return Status::Ok();
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", DurabilityName(promised));
   }
+  return Status::InvalidArgument(
+      fmt::format("engine.durability={}: {} has {}", DurabilityName(durability), row.name, names));
+}
+
+Result<std::unique_ptr<Engine>> OpenEngine(const EngineRow& row, const EngineOptions& options) {
+  RETURN_IF_ERROR(CheckDurability(row, options.durability));
   RETURN_IF_ERROR(options.tuning.CheckNames(row.options));
   return row.open(options);
 }

@@ -46,6 +46,9 @@ std::span<const EngineRow> Engines();
 // kInvalidArgument, naming the engines there are, if there is no such row.
 Result<const EngineRow*> FindEngine(std::string_view name);
 
+// kInvalidArgument, naming the classes that the engine has, if this is none of them.
+Status CheckDurability(const EngineRow& row, Durability durability);
+
 // Checks durability and tuning against the row, then opens.
 Result<std::unique_ptr<Engine>> OpenEngine(const EngineRow& row, const EngineOptions& options);
 

@@ -248,6 +248,46 @@ class CommandLineTest(unittest.TestCase):
         self.refuse("no engine", *words, "cmap,nosuch")
         self.refuse("placements", *words, "lmdb", "--placements", "moon")
         self.refuse("twice", *words, "lmdb,lmdb")
+        self.refuse("engine.durability", *words, "cmap:buffered")
+
+    def test_bench_never_touches_a_path_of_the_users(self) -> None:
+        precious = self.folder / "precious"
+        precious.mkdir()
+        (precious / "notes.txt").write_text("keep me")
+        words = ["-p", f"engine.path={precious}", "-p", "recordcount=10"]
+        workload = f"{SOURCE}/workloads/workloadc"
+        self.refuse("engine.path", "bench", "--engines", "lmdb", "--workloads", workload, *words)
+        self.refuse("engine.path", "run", "lmdb", "--load", "--scratch", "x", *SMALL, *words)
+        self.assertEqual((precious / "notes.txt").read_text(), "keep me")
+
+    def test_update_of_a_key_that_was_never_loaded_finds_nothing(self) -> None:
+        code, _, err = self.run_program(
+            "run", "lmdb", "-load", *SMALL, *self.place("lmdb"), "-p", "readproportion=1",
+            "-p", "updateproportion=0",
+        )  # fmt: skip
+        self.assertEqual(code, 0, err)
+        code, out, err = self.run_program(
+            "run", "lmdb", *SMALL, *self.place("lmdb"), "-p", "readproportion=0", "-p",
+            "updateproportion=1", "-p", "insertstart=1000", "-p", "recordcount=1200", "-p",
+            "insertcount=200",
+        )  # fmt: skip
+        self.assertEqual(code, 2, err)
+        self.assertIn("[UPDATE], Return=NOT_FOUND, 2000", out)
+
+    def test_flushes_of_a_load_are_not_charged_to_the_run(self) -> None:
+        code, out, err = self.run_program(
+            "run", "cmap", "-load", *SMALL, *self.place("cmap"), "--json", "-p",
+            "readproportion=1", "-p", "updateproportion=0",
+        )  # fmt: skip
+        self.assertEqual(code, 0, err)
+        load, run = json.loads(out)
+        self.assertGreater(load["engine_stats"]["flushed_lines"], 200)
+        self.assertEqual(run["engine_stats"]["flushed_lines"], 0)
+
+    def test_times_that_no_clock_holds_are_refused(self) -> None:
+        self.refuse("target", "run", "blackhole", *SMALL, "-target", "1e-12")
+        self.refuse("maxexecutiontime", "run", "blackhole", *SMALL, "--seconds", "1e30")
+        self.refuse("warmup", "run", "blackhole", *SMALL, "-p", "fencepost.warmup=2s")
 
     def test_every_command_has_help(self) -> None:
         for command in ("", "engines", "load", "run", "bench", "doctor", "properties"):

@@ -224,6 +224,7 @@ Result<PhaseResult> RunPhase(const PhaseRequest& request) {
   merger.Finish();
   teller.Tell(/*last=*/true);
   AddUpWorkers(context, &result);
+  result.stats_at_start = context.stats_at_start;
   result.first_failure = context.first_failure;
   result.failure_limit_reached = context.stop.load() && !result.interrupted;
   result.partial = context.stop.load();

@@ -49,7 +49,9 @@ Result<Durability> ChooseDurability(const EngineRow& row, const Tuning& common) 
         "engine.durability={}: must be power-fail, prefix, buffered or process-crash", name));
   }
   // An engine that promises nothing has no class to choose.
-  return row.capabilities.stores_data ? *durability : row.durabilities.front();
+  if (!row.capabilities.stores_data) return row.durabilities.front();
+  RETURN_IF_ERROR(CheckDurability(row, *durability));
+  return *durability;
 }
 
 }  // namespace

@@ -96,7 +96,8 @@ struct PhaseResult {
   bool interrupted = false;
   Status first_failure;  // ok if no operation failed
   bool failure_limit_reached = false;
-  ProcessUsage usage;  // of the measured part
+  ProcessUsage usage;          // of the measured part
+  EngineStats stats_at_start;  // of the engine, when the measured part began
 
   double throughput_ops_per_s() const {
     return run_s > 0 ? static_cast<double>(operations) / run_s : 0;

@@ -48,7 +48,7 @@ class Session {
   Status Open(Durability durability);
   Status Close();
   Status RunOne(Phase phase);
-  void EndPhase(PhaseReport* report);
+  Status EndPhase(PhaseReport* report);
   Result<double> MeasureFloor(Phase phase);
   Status LimitsExceeded(const PhaseReport& report) const;
 
@@ -82,6 +82,10 @@ Result<SessionResult> Session::Run() {
   const EngineOptions& options = request_.options;
   std::error_code error;
   const bool fresh = !row.capabilities.stores_data || !std::filesystem::exists(options.path, error);
+  if (fresh && !request_.load && row.capabilities.stores_data) {
+    return Status::InvalidArgument(
+        fmt::format("there is nothing at {}: was it loaded?", options.path.string()));
+  }
   if (row.capabilities.stores_data) {
     RETURN_IF_ERROR(CheckFreeSpace(options.path, EstimateStorageBytes(options.size_hint)));
   }
@@ -93,7 +97,8 @@ Result<SessionResult> Session::Run() {
   loaded_relaxed_ = request_.load && load_durability != options.durability;
   RETURN_IF_ERROR(Open(request_.load ? load_durability : options.durability));
   if (request_.load) result_.status = RunOne(Phase::kLoad);
-  if (request_.run && result_.status.ok()) {
+  const bool cut_short = !result_.phases.empty() && result_.phases.back().result.partial;
+  if (request_.run && result_.status.ok() && !cut_short) {
     if (durability_ != options.durability) {
       result_.status = Close();
       if (result_.status.ok()) result_.status = Open(options.durability);
@@ -117,6 +122,7 @@ Result<double> Session::MeasureFloor(Phase phase) {
   WorkloadSpec spec = spec_;
   spec.target_ops_per_s = 0;
   spec.warmup = {};
+  spec.operation_count = 0;  // by time only: a few operations would measure their own start
   ASSIGN_OR_RETURN(const auto versions,
                    VersionTable::Create(VersionCapacity(spec), true, 0, spec.threads > 1));
   PhaseRequest floor;
@@ -126,6 +132,7 @@ Result<double> Session::MeasureFloor(Phase phase) {
   floor.spec = &spec;
   floor.versions = versions.get();
   floor.max_run_s = kFloorSeconds;
+  floor.pin_threads = request_.pin_threads;
   ASSIGN_OR_RETURN(const PhaseResult result, RunPhase(floor));
   if (result.operations == 0) return 0.0;
   return result.run_s * 1e9 * spec.threads / static_cast<double>(result.operations);
@@ -149,26 +156,29 @@ Status Session::RunOne(Phase phase) {
   if (phase == Phase::kRun) phase_request.max_run_s = spec_.max_execution_time_s;
   if (request_.hooks) request_.hooks(phase, &phase_request);
   ASSIGN_OR_RETURN(report.result, RunPhase(phase_request));
-  EndPhase(&report);
+  const Status ended = EndPhase(&report);
   Status status = LimitsExceeded(report);
+  if (status.ok()) status = ended;
   result_.phases.push_back(std::move(report));
   return status;
 }
 
 // What a phase owes is done and charged: one Sync, then background work.
-void Session::EndPhase(PhaseReport* report) {
-  Status status;
-  report->sync_s = SecondsOf([&] { status = engine_->Sync(); });
-  if (!status.ok())
-    report->warnings.push_back(fmt::format("sync at the end: {}", status.message()));
+Status Session::EndPhase(PhaseReport* report) {
+  Status synced, settled;
+  report->sync_s = SecondsOf([&] { synced = engine_->Sync(); });
   if (Result<EngineStats> stats = engine_->Stats(); stats.ok())
     report->debt_bytes = stats->debt_bytes;
   if (report->phase == Phase::kRun) {
-    report->settle_s = SecondsOf([&] { status = engine_->Settle(); });
-    if (!status.ok()) report->warnings.push_back(fmt::format("settle: {}", status.message()));
+    report->settle_s = SecondsOf([&] { settled = engine_->Settle(); });
   }
   if (Result<EngineStats> stats = engine_->Stats(); stats.ok()) {
     report->stats = *stats;
+    // The phase's own share of what the engine has counted since it was opened.
+    const EngineStats& before = report->result.stats_at_start;
+    report->stats.flushed_lines -= before.flushed_lines;
+    report->stats.fences -= before.fences;
+    report->stats.syncs -= before.syncs;
   } else {
     report->warnings.push_back(fmt::format("no statistics: {}", stats.message()));
   }
@@ -186,6 +196,7 @@ void Session::EndPhase(PhaseReport* report) {
         "most reads were of keys whose history is not known: nothing is claimed of them "
         "(load and run in one call to know it)");
   }
+  return synced.ok() ? std::move(settled) : std::move(synced);
 }
 
 Status Session::LimitsExceeded(const PhaseReport& report) const {

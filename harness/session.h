@@ -23,6 +23,7 @@ struct SessionRequest {
   // Load at the engine's weakest durability, then one Sync; the run is at options.durability.
   bool relaxed_load = false;
   bool measure_floor = true;
+  bool pin_threads = true;  // of the floor; a phase's own are set by `hooks`
   // The largest share of operations that may find nothing where a value should be.
   double max_not_found = 0.01;
   // What PhaseRequest has by the same names; `hooks` is called before each phase to set them.

@@ -29,8 +29,6 @@ uint64_t Pack(const Word& w) {
          (uint64_t{w.group} << 8) | w.in_flight;
 }
 
-uint32_t Distance(uint32_t from, uint32_t to) { return (to - from) & kVersionMask; }
-
 // A floor that nobody knows: the key was written before this run, or by it and failed.
 constexpr uint32_t kUnknownFloor = 0;
 

@@ -99,6 +99,9 @@ void Worker::Run() {
   WarmUp();
   context_.rendezvous.Arrive([this] {
     (void)ResetPeakRss();
+    if (Result<EngineStats> stats = context_.engine.Stats(); stats.ok()) {
+      context_.stats_at_start = *stats;
+    }
     if (Result<ProcessUsage> usage = ReadProcessUsage(); usage.ok()) {
       context_.usage_at_start = *usage;
     }
@@ -108,6 +111,9 @@ void Worker::Run() {
   now_ = context_.start_ticks;
   pacer_.Start(now_);
   excluded_ticks_ = prepare_ticks_ = user_bytes_written_ = user_bytes_read_ = 0;
+  // Faults that the warm-up has shown stay; what was merely checked does not.
+  verification_.reads_checked = verification_.unknown = 0;
+  verification_.verify_ns_sum = verification_.verify_samples = 0;
   interval_end_ticks_ = now_ + context_.interval_ticks;
   if (context_.max_run_ticks != 0) deadline_ticks_ = now_ + context_.max_run_ticks;
   SetAttention();
@@ -216,30 +222,28 @@ bool Worker::RunBlock() {
   prepare_ticks_ += now_ - prepare_begin;
 
   size_t target = 0;
-  uint64_t done = 0;
   bool go_on = true;
   // A pause rewrites the trace, so it waits for the end of the block, which comes early then.
-  while (go_on && position_ < end && !pause_wanted_ && (!in_warmup_ || !WarmedUp(done))) {
+  while (go_on && position_ < end && !pause_wanted_ && !(in_warmup_ && WarmedUp())) {
     if (context_.open_loop && !AwaitIntendedStart()) [[unlikely]] {
       go_on = false;
       break;
     }
     position_ += RunOperation(position_, &target);
-    ++done;
+    operations_.store(operations_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (now_ >= attention_ticks_.load(std::memory_order_relaxed)) [[unlikely]]
       go_on = Attend(now_);
   }
   if (context_.spec.trace != TraceMode::kLive) {
     hash_.Update(std::span(trace_).subspan(first, position_ - first));
   }
-  operations_.store(operations_.load(std::memory_order_relaxed) + done, std::memory_order_relaxed);
-  return go_on && !(in_warmup_ && WarmedUp(0));
+  return go_on && !(in_warmup_ && WarmedUp());
 }
 
-// Whether a warm-up that is counted in operations is over, `more` operations after the last block.
-bool Worker::WarmedUp(uint64_t more) const {
+// Whether a warm-up that is counted in operations is over.
+bool Worker::WarmedUp() const {
   return warmup_operations_ != 0 &&
-         operations_.load(std::memory_order_relaxed) + more >= warmup_operations_;
+         operations_.load(std::memory_order_relaxed) >= warmup_operations_;
 }
 
 bool Worker::Attend(uint64_t now) {

@@ -53,6 +53,7 @@ struct PhaseContext {
   uint64_t interval_ticks = 0;
   uint64_t max_run_ticks = 0;  // 0: no limit of time
   ProcessUsage usage_at_start;
+  EngineStats stats_at_start;
 
   std::atomic<bool> measuring{false};
   std::atomic<bool> stop{false};   // Ctrl-C, or a thread met the limit of failures
@@ -113,7 +114,7 @@ class Worker {
   bool RunBlock();        // false: the phase is over for this thread
   size_t PrepareBlock();  // builds the block's keys; returns the words that it covers
   size_t RunOperation(size_t word_index, size_t* target);  // returns the words it used
-  bool WarmedUp(uint64_t more) const;
+  bool WarmedUp() const;
   bool Attend(uint64_t now);  // false: the phase is over for this thread
   void Pause();
   void HandOver(uint64_t now);
@@ -132,7 +133,10 @@ class Worker {
   void Batch(size_t first_word, size_t count, size_t first_target);
 
   // -- pieces of operations
-  Outcome VerifiedGet(const Target& target);
+  uint64_t Snapshot(const Target& target) const {
+    return verifying_ ? context_.versions.BeginRead(target.number) : 0;
+  }
+  Outcome VerifiedGet(const Target& target, uint64_t snapshot);
   void Verify(const Target& target, uint64_t snapshot, std::string_view value);
   Verdict JudgeShort(const Target& target, uint64_t snapshot, std::string_view value);
   void Note(const Target& target, Verdict verdict, std::string_view found);

@@ -91,7 +91,8 @@ Worker::Outcome Worker::OutcomeOf(const Status& status, bool absence_is_explaine
 
 // -- reads
 
-Worker::Outcome Worker::VerifiedGet(const Target& target) {
+// `snapshot` is of the key before this operation began to write it.
+Worker::Outcome Worker::VerifiedGet(const Target& target, uint64_t snapshot) {
   if (!verifying_) {
     const Status status = context_.engine.Get(
         target.key, [this](std::string_view value) { user_bytes_read_ += value.size(); });
@@ -99,7 +100,6 @@ Worker::Outcome Worker::VerifiedGet(const Target& target) {
       return Outcome::kOk;
     return OutcomeOf(status, status.IsNotFound() && context_.versions.Deleted(target.number));
   }
-  const uint64_t snapshot = context_.versions.BeginRead(target.number);
   const Status status = context_.engine.Get(target.key, [&](std::string_view value) {
     user_bytes_read_ += value.size();
     if (reads_until_sample_-- != 0) [[likely]] {
@@ -147,11 +147,12 @@ Verdict Worker::JudgeShort(const Target& target, uint64_t snapshot, std::string_
   if (!context_.versions.Candidates(target.number, snapshot, &oldest, &newest)) {
     return Verdict::kUnknown;
   }
-  const uint32_t last = std::min(newest, oldest + kMaxShortCandidates);
-  for (uint32_t version = oldest; version <= last; ++version) {
+  const uint32_t span = VersionTable::Distance(oldest, newest);
+  for (uint32_t i = 0; i <= std::min(span, kMaxShortCandidates); ++i) {
+    const uint32_t version = VersionTable::Advance(oldest, i);
     if (MatchesShort(target.key_hash, version, value)) return Verdict::kFine;
   }
-  return last < newest ? Verdict::kUnknown : Verdict::kPhantom;
+  return span > kMaxShortCandidates ? Verdict::kUnknown : Verdict::kPhantom;
 }
 
 void Worker::Note(const Target& target, Verdict verdict, std::string_view found) {
@@ -207,7 +208,7 @@ void Worker::AddExample(const Target& target, std::string_view fault, std::strin
 
 void Worker::Read(const Target& target) {
   const uint64_t begin = now_;
-  const Outcome outcome = VerifiedGet(target);
+  const Outcome outcome = VerifiedGet(target, Snapshot(target));
   now_ = Clock::Ticks();
   Finish(OpKind::kRead, outcome, Clock::NsBetween(begin, now_));
 }
@@ -224,11 +225,20 @@ void Worker::Miss(const Target& target) {
 }
 
 void Worker::Scan(const Target& target, size_t limit) {
+  size_t visited = 0;
+  std::string previous(target.key);
+  now_ = Clock::Ticks();
   const uint64_t begin = now_;
   const Status status =
       context_.engine.Scan(target.key, limit, [&](std::string_view key, std::string_view value) {
         user_bytes_read_ += value.size();
-        if (verifying_ && value.size() >= kStampBytes) {
+        // Ascending from the start, and no more than asked for.
+        if (judged_ && verifying_) {
+          const bool in_order = visited == 0 ? key >= previous : key > previous;
+          if (!in_order || ++visited > limit) Note(target, Verdict::kPhantom, "a key out of order");
+          previous = key;
+        }
+        if (judged_ && verifying_ && value.size() >= kStampBytes) {
           ++verification_.reads_checked;
           const uint32_t key_hash = KeyHash(key);
           const ValueReading reading = ReadValue(key_hash, value, verify_level_);
@@ -262,11 +272,11 @@ Status Worker::PutValue(const Target& target, std::string_view value) {
 }
 
 void Worker::Update(const Target& target) {
-  const uint32_t version = context_.versions.BeginPut(target.number);
-  const std::string_view value = BuildValue(target, version);
+  const uint64_t snapshot = Snapshot(target);
+  const std::string_view value = BuildValue(target, context_.versions.BeginPut(target.number));
   const uint64_t begin = now_;
   Outcome outcome = Outcome::kOk;
-  if (context_.spec.update_mode == UpdateMode::kRmw) outcome = VerifiedGet(target);
+  if (context_.spec.update_mode == UpdateMode::kRmw) outcome = VerifiedGet(target, snapshot);
   if (outcome == Outcome::kOk) {
     outcome = OutcomeOf(PutValue(target, value), false);
   } else {
@@ -278,7 +288,7 @@ void Worker::Update(const Target& target) {
 
 void Worker::ReadModifyWrite(const Target& target) {
   const uint64_t begin = now_;
-  Outcome outcome = VerifiedGet(target);
+  Outcome outcome = VerifiedGet(target, Snapshot(target));
   now_ = Clock::Ticks();
   const uint64_t read_ns = Clock::NsBetween(begin, now_);
   Finish(OpKind::kRead, outcome, read_ns);
@@ -299,14 +309,13 @@ void Worker::Insert(const Target& target) {
   const uint64_t begin = now_;
   Status status = PutValue(target, value);
   for (uint64_t retry = 0; !status.ok() && status.code() != StatusCode::kFull &&
-                           retry < context_.spec.insertion_retry_limit;
+                           !context_.stop.load() && retry < context_.spec.insertion_retry_limit;
        ++retry) {
     // YCSB waits the interval times [0.8, 1.2); the middle of it keeps the run deterministic.
     std::this_thread::sleep_for(
         std::chrono::duration<double>(context_.spec.insertion_retry_interval_s));
     ++(*recorder_)[OpKind::kInsert].counts.retried;
-    (void)context_.versions.BeginPut(target.number);
-    status = PutValue(target, value);
+    status = PutValue(target, BuildValue(target, context_.versions.BeginPut(target.number)));
   }
   const Outcome outcome = OutcomeOf(status, false);
   if (outcome == Outcome::kOk) source_->Acknowledge(target.number);

@@ -49,11 +49,11 @@ constexpr PropertySpec kProperties[] = {
     // How it is run
     {"threadcount", "count", "1", "client threads"},
     {"target", "ops/s", "0", "open loop at this rate of all threads; 0: closed loop"},
-    {"spin.sleep", "bool", "false", "wait for the next operation by spinning"},
+    {"spin.sleep", "bool", "false", "recorded only: waits sleep, then spin for the last 100 us"},
     {"core_workload_insertion_retry_limit", "count", "0", "further attempts of a failed insert"},
     {"core_workload_insertion_retry_interval", "seconds", "3", "between attempts, x [0.8, 1.2)"},
     {"core_workload_insertion_keep_going_on_error", "bool", "false",
-     "go on with the load after a failed insert"},
+     "recorded only: fencepost.maxfailures decides"},
     // What is printed
     {"status", "bool", "false", "a status line on standard error at intervals"},
     {"status.interval", "seconds", "10", "between status lines"},
@@ -62,10 +62,11 @@ constexpr PropertySpec kProperties[] = {
      "latency from the actual start, the intended one, or both"},
     {"measurementtype", "string", "hdrhistogram", "recorded only: always an HDR histogram"},
     {"hdrhistogram.percentiles", "list", "50,95,99", "percentiles to print"},
-    {"hdrhistogram.fileoutput", "bool", "false", "write HdrHistogram logs"},
-    {"hdrhistogram.output.path", "prefix", "", "where HdrHistogram logs go"},
+    {"hdrhistogram.fileoutput", "bool", "false",
+     "recorded only: results/<run_id>/latency.hlog always has them"},
+    {"hdrhistogram.output.path", "prefix", "", "recorded only"},
     {"exporter", "class", "site.ycsb.measurements.exporter.TextMeasurementsExporter",
-     "format of the results"},
+     "recorded only: YCSB's text, or --json"},
     {"exportfile", "file", "", "where the results go; default standard output"},
     // Ours
     {"fencepost.deleteproportion", "weight", "0", "deletes"},

@@ -94,6 +94,7 @@ WorkloadFlags BenchCommand::FlagsOf(const std::string& file, const std::string& 
   if (!durability.empty()) flags.properties.push_back("engine.durability=" + durability);
   if (!flags_.records.empty()) flags.properties.push_back("recordcount=" + flags_.records);
   if (flags_.relaxed_load) flags.properties.push_back("fencepost.load=relaxed");
+  flags.properties.insert(flags.properties.begin(), fmt::format("fencepost.seed={}", flags_.seed));
   flags.threads = threads;
   flags.seconds = flags_.seconds;
   return flags;
@@ -122,6 +123,9 @@ Status BenchCommand::PlanCell(const std::string& engine, const std::string& file
   cell.threads = plan.spec->threads;
   cell.placement = placement;
   cell.durability = plan.options.durability;
+  if (row.capabilities.stores_data) {
+    ASSIGN_OR_RETURN(cell.medium, MediumOf(plan.options.path));
+  }
   cell.asked_durability = durability;
   cell.skipped = SkipReason(row, *plan.spec);
   cells_.push_back(std::move(cell));
@@ -129,6 +133,11 @@ Status BenchCommand::PlanCell(const std::string& engine, const std::string& file
 }
 
 Status BenchCommand::Plan() {
+  for (const std::string& property : flags_.properties) {
+    if (property.starts_with("engine.path=")) {
+      return Status::InvalidArgument("engine.path: bench makes a folder of its own for each run");
+    }
+  }
   if (flags_.repeats == 0) return Status::InvalidArgument("--repeats must be at least 1");
   for (const std::string& file : flags_.workloads) {
     for (const std::string& threads : flags_.threads) {
@@ -303,7 +312,8 @@ std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments
   app.add_option("--repeats", flags->repeats, "runs of each cell (default 3)");
   app.add_option("--seconds", flags->seconds, "length of a run instead of operationcount");
   app.add_option("--records", flags->records, "recordcount of every workload");
-  app.add_option("--seed", flags->seed, "seed of the order of the runs (default 1)");
+  app.add_option("--seed", flags->seed,
+                 "seed of the operations and of the order of the runs (default 1)");
   app.add_option("--out", flags->out, "folder of the results (default results/<bench_id>)");
   app.add_flag("--relaxed-load", flags->relaxed_load,
                "load at the weakest durability, then one Sync");

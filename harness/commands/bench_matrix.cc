@@ -57,7 +57,7 @@ std::string Remark(const Cell& cell) {
   const bool partial = std::any_of(cell.summaries.begin(), cell.summaries.end(),
                                    [](const json& s) { return s.at("partial").get<bool>(); });
   if (partial) remark = "partial";
-  if (cell.Medium() == "tmpfs") {
+  if (cell.MediumLabel() == "tmpfs") {
     remark += fmt::format(
         "{}{}", remark.empty() ? "" : "; ",
         cell.row->capabilities.persistent_memory ? "emulated pmem" : "sync is free here");
@@ -72,8 +72,9 @@ std::string Cell::Name() const {
                      asked_durability.empty() ? "" : "-", asked_durability);
 }
 
-std::string Cell::Medium() const {
-  return summaries.empty() ? "-" : summaries.front().at("medium").get<std::string>();
+std::string Cell::MediumLabel() const {
+  return summaries.empty() ? std::string(MediumName(medium))
+                           : summaries.front().at("medium").get<std::string>();
 }
 
 std::vector<RunOrder> InterleavedOrder(const std::vector<Cell>& cells, unsigned repeats,
@@ -152,7 +153,7 @@ json CellJson(const Cell& cell) {
       {"workload", cell.workload},
       {"threads", cell.threads},
       {"placement", PlacementName(cell.placement)},
-      {"medium", cell.Medium()},
+      {"medium", cell.MediumLabel()},
       {"durability", DurabilityName(cell.durability)},
       {"repeats", std::move(repeats)},
       {"throughput_ops_per_s",
@@ -183,15 +184,15 @@ std::string MatrixTable(const std::vector<Cell>& cells) {
   for (const Cell& cell : cells) sorted.push_back(&cell);
   // Engines that are compared with each other stand together: same workload, same medium.
   std::stable_sort(sorted.begin(), sorted.end(), [](const Cell* a, const Cell* b) {
-    return std::tuple(a->workload, a->threads, a->Medium()) <
-           std::tuple(b->workload, b->threads, b->Medium());
+    return std::tuple(a->workload, a->threads, a->MediumLabel()) <
+           std::tuple(b->workload, b->threads, b->MediumLabel());
   });
   for (const Cell* cell : sorted) {
     const auto ops = CellEstimate(*cell, json::json_pointer("/throughput_ops_per_s"));
     const std::string kind = MainKind(*cell);
-    table.AddRow({cell->workload, cell->Medium(), std::string(DurabilityName(cell->durability)),
-                  std::string(cell->row->name), fmt::format("{}", cell->threads),
-                  ops ? Count(ops->value) : "-",
+    table.AddRow({cell->workload, cell->MediumLabel(),
+                  std::string(DurabilityName(cell->durability)), std::string(cell->row->name),
+                  fmt::format("{}", cell->threads), ops ? Count(ops->value) : "-",
                   ops && ops->count > 1 ? fmt::format("{}-{} ({:.0f} %)", Count(ops->low),
                                                       Count(ops->high), ops->confidence * 100)
                                         : "-",

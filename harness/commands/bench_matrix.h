@@ -23,6 +23,7 @@ struct Cell {
   std::string workload;  // its name
   unsigned threads = 1;
   Placement placement = Placement::kDefault;
+  fencepost::Medium medium = fencepost::Medium::kNone;  // where it is to run
   Durability durability = Durability::kNone;
   std::string asked_durability;           // as the user wrote it; empty: the engine's strongest
   std::string skipped;                    // why it is not run; empty if it is
@@ -31,7 +32,7 @@ struct Cell {
 
   // "lmdb-workloada-t1-default", with the durability that was asked for, if one was
   std::string Name() const;
-  std::string Medium() const;  // of the first summary; "-" if there is none
+  std::string MediumLabel() const;  // of the first summary, or where it was to run
 };
 
 // The runs of all cells: each repeat is one random permutation of the cells, so that a drift of

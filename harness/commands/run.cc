@@ -2,6 +2,7 @@
 // fencepost load ENGINE, fencepost run ENGINE: one engine, one workload, YCSB's flags and output.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -40,7 +41,14 @@ struct RunFlags {
 // Removes a cell's data when it goes out of scope, however the run ended.
 class ScratchData {
  public:
-  explicit ScratchData(std::filesystem::path path) : path_(std::move(path)) {}
+  // `leaf` is the folder that PlaceFor made of --scratch, somewhere above `data`; nothing else is
+  // ever removed.
+  ScratchData(const std::filesystem::path& data, const std::string& leaf) {
+    if (leaf.empty()) return;
+    for (auto path = data; path.has_relative_path(); path = path.parent_path()) {
+      if (path.filename() == leaf) path_ = path;
+    }
+  }
   ~ScratchData() {
     std::error_code ignored;
     if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
@@ -49,7 +57,7 @@ class ScratchData {
   ScratchData& operator=(const ScratchData&) = delete;
 
  private:
-  const std::filesystem::path path_;
+  std::filesystem::path path_;
 };
 
 class RunCommand {
@@ -74,9 +82,24 @@ class RunCommand {
   RunPlan plan_;
   ClockInfo clock_;
   Progress progress_;
-  Status folder_status_;
+  bool exported_ = false;  // a phase has been written to exportfile
   std::vector<std::unique_ptr<RunFolder>> folders_;
 };
+
+// Before any data is made: a run whose results cannot be kept is not worth starting.
+Status CheckResultsFolder(const std::filesystem::path& folder) {
+  std::filesystem::path existing = folder;
+  std::error_code error;
+  while (!existing.empty() && !std::filesystem::exists(existing, error)) {
+    existing = existing.parent_path();
+  }
+  if (existing.empty()) existing = ".";
+  if (!std::filesystem::is_directory(existing, error) || access(existing.c_str(), W_OK) != 0) {
+    return Status::InvalidArgument(fmt::format("--results={}: {} is no folder that can be written",
+                                               folder.string(), existing.string()));
+  }
+  return Status::Ok();
+}
 
 Status RunCommand::Plan() {
   const std::optional<Placement> placement = PlacementFromName(flags_.placement);
@@ -86,9 +109,12 @@ Status RunCommand::Plan() {
   }
   ASSIGN_OR_RETURN(plan_, MakeRunPlan(flags_.workload, flags_.engine, *placement, flags_.scratch));
   WarnOfUnread(*plan_.properties);
+  if (!flags_.scratch.empty() && plan_.properties->entries().contains("engine.path")) {
+    return Status::InvalidArgument("engine.path: bench makes a folder of its own for each run");
+  }
   if (flags_.load) RETURN_IF_ERROR(CheckPhase(*plan_.spec, Phase::kLoad));
   if (flags_.run) RETURN_IF_ERROR(CheckPhase(*plan_.spec, Phase::kRun));
-  return Status::Ok();
+  return CheckResultsFolder(flags_.results);
 }
 
 RunContext RunCommand::Context(const RunFolder& folder) const {
@@ -133,7 +159,8 @@ void RunCommand::HookPhase(Phase phase, PhaseRequest* request) {
   request->progress_every_s = status_lines ? plan_.spec->status_interval_s : 0.2;
   request->on_progress = [this, status_lines, phase_name](const PhaseProgress& progress) {
     if (status_lines) {
-      fmt::print(stderr, "{}\n", YcsbStatusLine(progress));
+      fmt::print(stderr, "{}{}{}\n", plan_.spec->label, plan_.spec->label.empty() ? "" : " ",
+                 YcsbStatusLine(progress));
     } else {
       progress_.Update(progress.Fraction(),
                        fmt::format("{} {} {}: {:.0f} ops/s", phase_name, plan_.row->name,
@@ -147,7 +174,8 @@ Status RunCommand::WriteYcsbOutput(const std::string& text) {
     fmt::print("{}", text);
     return Status::Ok();
   }
-  std::ofstream out(plan_.spec->export_file, std::ios::app);
+  std::ofstream out(plan_.spec->export_file, exported_ ? std::ios::app : std::ios::trunc);
+  exported_ = true;
   out << text;
   out.close();
   if (!out) return Status::IoError(fmt::format("write: exportfile {}", plan_.spec->export_file));
@@ -160,12 +188,13 @@ Status RunCommand::Report(const PhaseReport& report, RunFolder& folder) {
   if (!flags_.json) RETURN_IF_ERROR(WriteYcsbOutput(YcsbLines(report.result, *plan_.spec)));
   if (flags_.quiet) return Status::Ok();
   const PhaseResult& result = report.result;
-  fmt::print(
-      stderr, "{} {}: durability {}{}, medium {}, seed {}, trace {}, floor {}\n", plan_.row->name,
-      report.phase == Phase::kLoad ? "load" : "run", DurabilityName(report.durability),
-      report.relaxed_load ? " (relaxed load, one sync)" : "", MediumName(report.medium),
-      plan_.spec->seed, result.trace_hash ? fmt::format("{:016x}", *result.trace_hash) : "live",
-      report.floor_ns_per_op ? fmt::format("{:.0f} ns", *report.floor_ns_per_op) : "-");
+  fmt::print(stderr, "{} {}: durability {}{}, medium {}, verify {}, seed {}, trace {}, floor {}\n",
+             plan_.row->name, report.phase == Phase::kLoad ? "load" : "run",
+             DurabilityName(report.durability),
+             report.relaxed_load ? " (relaxed load, one sync)" : "", MediumName(report.medium),
+             Name(plan_.spec->verify), plan_.spec->seed,
+             result.trace_hash ? fmt::format("{:016x}", *result.trace_hash) : "live",
+             report.floor_ns_per_op ? fmt::format("{:.0f} ns", *report.floor_ns_per_op) : "-");
   for (const std::string& warning : report.warnings) {
     fmt::print(stderr, "fencepost: warning: {}\n", warning);
   }
@@ -199,8 +228,7 @@ ExitCode RunCommand::Conclude(const SessionResult& session) {
 ExitCode RunCommand::Execute() {
   if (Status status = Plan(); !status.ok()) return ReportError(status);
   clock_ = Clock::Calibrate();
-  const std::filesystem::path data = plan_.options.path;
-  const ScratchData scratch(flags_.scratch.empty() ? std::filesystem::path() : data);
+  const ScratchData scratch(plan_.options.path, flags_.scratch);
   SessionRequest request;
   request.row = plan_.row;
   request.options = plan_.options;
@@ -209,6 +237,7 @@ ExitCode RunCommand::Execute() {
   request.run = flags_.run;
   request.relaxed_load = plan_.settings.relaxed_load;
   request.measure_floor = plan_.settings.measure_floor;
+  request.pin_threads = plan_.settings.pin_threads;
   request.max_not_found = plan_.settings.max_not_found;
   request.hooks = [this](Phase phase, PhaseRequest* phase_request) {
     HookPhase(phase, phase_request);

@@ -25,6 +25,30 @@ Result<std::unique_ptr<Properties>> ReadProperties(const WorkloadFlags& flags) {
   return properties;
 }
 
+namespace {
+
+// Numbers that a clock in nanoseconds can hold, and a warm-up that leaves something to measure.
+Status CheckTimes(const WorkloadSpec& spec) {
+  constexpr double kMaxSeconds = 1e9;
+  constexpr double kMinTarget = 1e-3;
+  if (spec.max_execution_time_s > kMaxSeconds || spec.warmup.seconds > kMaxSeconds) {
+    return Status::InvalidArgument(
+        fmt::format("maxexecutiontime, fencepost.warmup: at most {} s", kMaxSeconds));
+  }
+  if (spec.target_ops_per_s != 0 && spec.target_ops_per_s < kMinTarget) {
+    return Status::InvalidArgument(
+        fmt::format("target={}: must be 0 or at least {}", spec.target_ops_per_s, kMinTarget));
+  }
+  if (spec.warmup.seconds > 0 && spec.operation_count > 0) {
+    return Status::InvalidArgument(
+        "fencepost.warmup by time needs a run by time (operationcount=0 and maxexecutiontime, or "
+        "--seconds); a warm-up of operations goes with operationcount");
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
 Result<RunPlan> MakeRunPlan(const WorkloadFlags& flags, const std::string& engine,
                             Placement placement, const std::string& leaf) {
   RunPlan plan;
@@ -33,6 +57,7 @@ Result<RunPlan> MakeRunPlan(const WorkloadFlags& flags, const std::string& engin
   ASSIGN_OR_RETURN(WorkloadSpec spec, ParseWorkload(*plan.properties, HarnessProperties()));
   plan.spec = std::make_unique<WorkloadSpec>(std::move(spec));
   ASSIGN_OR_RETURN(plan.settings, ParseRunSettings(*plan.properties));
+  RETURN_IF_ERROR(CheckTimes(*plan.spec));
   ASSIGN_OR_RETURN(plan.options,
                    MakeEngineOptions(*plan.row, *plan.properties, *plan.spec, placement, leaf));
   return plan;

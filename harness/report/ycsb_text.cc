@@ -56,8 +56,10 @@ void AppendKind(const KindRecord& record, const std::string& name, const Workloa
     returns(name);
   }
   if (response) {
-    AppendLatencies("Intended-" + name, *record.response, spec, out);
-    returns("Intended-" + name);
+    // Beside the service times they need a name of their own; alone they have the plain one.
+    const std::string response_name = service ? "Intended-" + name : name;
+    AppendLatencies(response_name, *record.response, spec, out);
+    returns(response_name);
   }
   if (record.failed && !record.failed->empty()) {
     AppendLatencies(name + "-FAILED", *record.failed, spec, out);
