@@ -98,8 +98,8 @@ find_launcher() {
 
 # The programs with a test that THREADED fits, one a line; the name may stand on the next line.
 threaded_programs() {
-  grep -rlzE --include='*_test.cc' "^TEST[_FPYTED]*\([^)]*($THREADED)" \
-    engines workloads faultinject harness 2>/dev/null | xargs -r -n 1 basename -s .cc
+  grep -rlzP --include='*_test.cc' "(?m)^TEST\w*\([^)]*($THREADED)" \
+    engines workloads harness | xargs -r -n 1 basename -s .cc
 }
 
 run_sanitizer() {
@@ -170,7 +170,7 @@ main() {
   if [ "${#labels[@]}${#kinds[@]}$tidy" = 00no ]; then
     asked=no
     labels=(fast slow crash)
-    kinds=("address,undefined" thread)
+    kinds=("address,undefined")
   fi
 
   cd "$FENCEPOST_ROOT"
