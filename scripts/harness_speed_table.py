@@ -28,7 +28,7 @@ def summaries(path: Path) -> list[dict[str, Any]]:
 
 def ns_per_op(runs: list[dict[str, Any]]) -> float:
     """Of one thread: run time, in which keys are built, without the generation of the trace."""
-    return median(1e9 * run["threads"] / run["throughput_ops_per_s"] for run in runs)
+    return float(median(1e9 * run["threads"] / run["throughput_ops_per_s"] for run in runs))
 
 
 def micro_ns(path: Path, name: str) -> float | None:

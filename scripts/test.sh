@@ -5,7 +5,7 @@
 # build, or no test found) counts as one failed. Exit code 1 if anything failed.
 #
 # Usage: scripts/test.sh [STEP]... [--filter REGEX] [--no-setup]
-# With no STEP: --fast --slow --crash and --sanitize with both its KINDS.
+# With no STEP: --fast --slow --crash and --sanitize address,undefined.
 #   --fast            unit tests, linters, tests of the scripts and of the Python
 #   --slow            tests that take minutes
 #   --crash           the bounded set of crash tests
