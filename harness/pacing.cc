@@ -18,26 +18,16 @@ constexpr uint64_t kMaxSleepNs = 50'000'000;
 }  // namespace
 
 Pacer::Pacer(Arrivals arrivals, double mean_gap_ticks, uint64_t seed)
-    : arrivals_(arrivals), mean_gap_ticks_(mean_gap_ticks), random_state_(seed) {}
+    : arrivals_(arrivals), mean_gap_ticks_(mean_gap_ticks), rng_(seed) {}
 
 void Pacer::Start(uint64_t start_ticks) {
   base_ = start_ticks;
   offset_ = 0;
 }
 
-double Pacer::UniformOpen() {
-  // SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
-  random_state_ += 0x9e3779b97f4a7c15;
-  uint64_t z = random_state_;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  z ^= z >> 31;
-  return (static_cast<double>(z >> 11) + 1) * 0x1p-53;
-}
-
 uint64_t Pacer::Next() {
   if (arrivals_ == Arrivals::kPoisson) {
-    offset_ += -std::log(UniformOpen()) * mean_gap_ticks_;
+    offset_ += -std::log1p(-rng_.Unit()) * mean_gap_ticks_;
     return base_ + static_cast<uint64_t>(offset_);
   }
   const uint64_t intended = base_ + static_cast<uint64_t>(offset_);

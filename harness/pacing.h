@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "workloads/rng.h"
 #include "workloads/workload.h"
 
 namespace fencepost {
@@ -30,11 +31,9 @@ class Pacer {
   static uint64_t WaitUntil(uint64_t ticks, const std::atomic<bool>& give_up);
 
  private:
-  double UniformOpen();  // (0, 1]
-
   const Arrivals arrivals_;
   const double mean_gap_ticks_;
-  uint64_t random_state_;
+  Rng rng_;
   uint64_t base_ = 0;
   double offset_ = 0;
 };

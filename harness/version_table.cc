@@ -9,7 +9,7 @@
 namespace fencepost {
 namespace {
 
-constexpr uint32_t kVersionMask = (1u << 24) - 1;
+constexpr uint32_t kVersionMask = VersionTable::kVersionMask;
 constexpr uint32_t kSaturated = 255;
 
 struct Word {

@@ -79,6 +79,7 @@ class VersionTable {
   bool Candidates(uint64_t number, uint64_t snapshot, uint32_t* oldest, uint32_t* newest) const;
 
   // Versions are numbers modulo 2^24.
+  static constexpr uint32_t kVersionMask = (1u << 24) - 1;
   static uint32_t Distance(uint32_t from, uint32_t to) { return (to - from) & kVersionMask; }
   static uint32_t Advance(uint32_t version, uint32_t by) { return (version + by) & kVersionMask; }
 
@@ -86,8 +87,6 @@ class VersionTable {
   bool Deleted(uint64_t number) const;
 
  private:
-  static constexpr uint32_t kVersionMask = (1u << 24) - 1;
-
   VersionTable(std::atomic<uint64_t>* words, uint64_t capacity, bool fresh, uint32_t nonce,
                bool concurrent);
   uint32_t Begin(uint64_t number, uint32_t parity);

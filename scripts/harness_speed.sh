@@ -26,9 +26,7 @@ main() {
   while [ $# -gt 0 ]; do
     case $1 in
       --rounds)
-        need_value "$1" $#
-        [[ $2 =~ ^[1-9][0-9]*$ ]] || die "$1 $2: must be a count from 1"
-        rounds=$2
+        take_count "$1" "${2:-}" $#
         shift
         ;;
       -h | --help) print_help && exit 0 ;;

@@ -35,6 +35,14 @@ unknown_argument() { die "unknown argument '$1' (see --help)"; }
 # need_value FLAG COUNT: dies unless FLAG has something behind it. COUNT is the caller's $#.
 need_value() { [ "$2" -ge 2 ] || die "$1 needs a value (see --help)"; }
 
+# take_count FLAG VALUE COUNT: sets the caller's variable of the flag's name to a count from 1. COUNT
+# is the caller's $#.
+take_count() {
+  need_value "$1" "$3"
+  [[ $2 =~ ^[1-9][0-9]*$ ]] || die "$1 $2: must be a count from 1"
+  printf -v "${1#--}" '%s' "$2"
+}
+
 # "20260131T235959Z", for names of results.
 utc_stamp() { date -u +%Y%m%dT%H%M%SZ; }
 

@@ -85,9 +85,7 @@ main() {
   while [ $# -gt 0 ]; do
     case $1 in
       --rounds | --records | --operations)
-        need_value "$1" $#
-        [[ $2 =~ ^[1-9][0-9]*$ ]] || die "$1 $2: must be a count from 1"
-        declare "${1#--}=$2"
+        take_count "$1" "${2:-}" $#
         shift
         ;;
       -h | --help) print_help && exit 0 ;;

@@ -22,18 +22,6 @@ using nlohmann::json;
 
 std::string_view PhaseName(Phase phase) { return phase == Phase::kLoad ? "load" : "run"; }
 
-std::string_view VerifyName(VerifyLevel level) {
-  switch (level) {
-    case VerifyLevel::kOff:
-      return "off";
-    case VerifyLevel::kStamp:
-      return "stamp";
-    case VerifyLevel::kFull:
-      return "full";
-  }
-  return "unknown";
-}
-
 // Of the values of the first records; exact where lengths do not vary.
 double MeanValueBytes(const WorkloadSpec& spec) {
   constexpr uint64_t kSample = 4096;
@@ -165,7 +153,7 @@ json VerificationJson(const RunContext& context, const PhaseResult& result) {
     undetectable +=
         "; scans: old versions and missing keys (key, order, length and bytes are checked)";
   }
-  return {{"level", VerifyName(context.spec->verify)},
+  return {{"level", Name(context.spec->verify)},
           {"reads_checked", counts.reads_checked},
           {"unknown", counts.unknown},
           {"lost", counts.lost},
@@ -239,14 +227,17 @@ json EngineJson(const RunContext& context, const PhaseReport& report) {
 }
 
 std::string IntervalsCsv(const PhaseResult& result) {
-  std::string out = "elapsed_s,kind,operations,ops_per_s,mean_ns,p50_ns,p99_ns,max_ns\n";
+  CsvTable table(
+      {"elapsed_s", "kind", "operations", "ops_per_s", "mean_ns", "p50_ns", "p99_ns", "max_ns"});
   for (const IntervalRow& row : result.intervals) {
-    fmt::format_to(std::back_inserter(out), "{:.3f},{},{},{:.1f},{:.1f},{},{},{}\n",
-                   static_cast<double>(row.interval + 1) * result.interval_s, OpKindName(row.kind),
-                   row.operations, static_cast<double>(row.operations) / result.interval_s,
-                   row.mean_ns, row.p50_ns, row.p99_ns, row.max_ns);
+    const double end_s = static_cast<double>(row.interval + 1) * result.interval_s;
+    table.AddRow({fmt::format("{:.3f}", end_s), std::string(OpKindName(row.kind)),
+                  fmt::format("{}", row.operations),
+                  fmt::format("{:.1f}", static_cast<double>(row.operations) / result.interval_s),
+                  fmt::format("{:.1f}", row.mean_ns), fmt::format("{}", row.p50_ns),
+                  fmt::format("{}", row.p99_ns), fmt::format("{}", row.max_ns)});
   }
-  return out;
+  return table.text();
 }
 
 }  // namespace
@@ -296,8 +287,8 @@ json SummaryJson(const RunContext& context, const PhaseReport& report) {
           {"durability", DurabilityName(report.durability)},
           {"medium", MediumName(report.medium)},
           {"relaxed_load", report.relaxed_load},
-          {"update", spec.update_mode == UpdateMode::kRmw ? "rmw" : "blind"},
-          {"verify", VerifyName(spec.verify)},
+          {"update", Name(spec.update_mode)},
+          {"verify", Name(spec.verify)},
           {"partial", result.partial},
           {"record_count", spec.record_count},
           {"value_bytes_mean", value_bytes_mean},
