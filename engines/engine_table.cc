@@ -56,6 +56,7 @@ const EngineRow kEngines[] = {
      .capabilities = {.ordered = true,
                       .atomic_batch = true,
                       .exact_count = false,
+                      .resumes_when_full = false,
                       .max_key_bytes = kRocksdbMaxKeyBytes,
                       .max_value_bytes = kRocksdbMaxValueBytes},
      .durabilities = kRocksdbDurabilities,

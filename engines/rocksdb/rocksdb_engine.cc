@@ -23,7 +23,7 @@
 #include <utility>
 
 #include "engines/rocksdb/background_threads.h"
-#include "engines/rocksdb/sync_counter.h"
+#include "engines/rocksdb/watched_file_system.h"
 #include "engines/store_directory.h"
 
 namespace fencepost {
@@ -39,6 +39,8 @@ constexpr std::pair<std::string_view, rocksdb::CompressionType> kCompressions[] 
 
 // Free space from which it is worth waking RocksDB up again: a log and a table must fit.
 constexpr uint64_t kResumeFromBytes = uint64_t{4} << 20;
+
+constexpr std::string_view kOpenAgain = " (writes go on when the store is opened again)";
 
 // After a full medium RocksDB looks for space every five seconds, and until then DB::Resume does
 // nothing. Change looks when it is called, so this turns the other off.
@@ -171,8 +173,8 @@ class RocksdbEngine final : public Engine {
   ~RocksdbEngine() override { (void)Close(); }
 
   Status Start(const EngineOptions& options) {
-    syncs_ = std::make_shared<std::atomic<uint64_t>>(0);
-    env_ = rocksdb::NewCompositeEnv(NewSyncCountingFileSystem(syncs_));
+    activity_ = std::make_shared<FileActivity>();
+    env_ = rocksdb::NewCompositeEnv(NewWatchedFileSystem(activity_));
     ASSIGN_OR_RETURN(const rocksdb::Options rocksdb_options, MakeOptions(options, env_.get()));
     ASSIGN_OR_RETURN(medium_, MediumOf(path_));
     if (rocksdb_options.use_direct_reads && medium_ == Medium::kPageCache) medium_ = Medium::kBlock;
@@ -279,7 +281,9 @@ class RocksdbEngine final : public Engine {
       status = change();
       if (!status.ok()) Stop(status);
     }
-    return ToStatus(call, status, path_);
+    const Status result = ToStatus(call, status, path_);
+    if (result.code() != StatusCode::kFull || !IsStuck()) return result;
+    return Status(StatusCode::kFull, fmt::format("{}{}", result.message(), kOpenAgain));
   }
 
   // Whether RocksDB takes writes again after one that failed. What the memory tables hold goes into
@@ -287,15 +291,26 @@ class RocksdbEngine final : public Engine {
   bool Resume() {
     const Result<FileSystem> file_system = FileSystemOf(path_);
     if (!file_system.ok() || file_system->free_bytes < kResumeFromBytes) return false;
+    if (IsStuck()) return false;
     if (!db_->Resume().ok() || !db_->Flush(rocksdb::FlushOptions()).ok()) return false;
     stopped_.store(StatusCode::kOk);
     return true;
   }
 
+  // Whether DB::Resume would lead into an abort. It leaves a log that failed by moving the memtable
+  // to a new one, so with an empty memtable it goes on with the log that failed, and RocksDB, as
+  // Debian builds it, asserts that nobody writes there. Nothing is lost: what was acknowledged is
+  // in tables and in older logs.
+  bool IsStuck() const {
+    return activity_->failed_log.load() == activity_->newest_log.load() &&
+           Property(rocksdb::DB::Properties::kNumEntriesActiveMemTable) == 0;
+  }
+
   Status FlushLog() {
     if (const StatusCode why = stopped_.load(); why != StatusCode::kOk && !Resume()) {
-      return Status(why, fmt::format("DB::Resume: writes stopped after one that failed ({}): {}",
-                                     StatusCodeName(why), path_.string()));
+      return Status(why,
+                    fmt::format("DB::Resume: writes stopped after one that failed ({}){}: {}",
+                                StatusCodeName(why), IsStuck() ? kOpenAgain : "", path_.string()));
     }
     // RocksDB asserts that nobody syncs a log after an append to it has failed, and it may still
     // list such a log after Resume. Tables, which are synced, do as well.
@@ -331,7 +346,7 @@ class RocksdbEngine final : public Engine {
   const fs::path path_;
   const Durability durability_;
   Medium medium_ = Medium::kNone;
-  std::shared_ptr<std::atomic<uint64_t>> syncs_;
+  std::shared_ptr<FileActivity> activity_;
   std::optional<BackgroundThreads> threads_;
   std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
@@ -370,7 +385,7 @@ Result<EngineStats> RocksdbEngine::Stats() {
   const uint64_t memtable_bytes = Property(rocksdb::DB::Properties::kCurSizeAllMemTables);
   stats.cache_bytes = memtable_bytes + Property(rocksdb::DB::Properties::kBlockCacheUsage) +
                       Property(rocksdb::DB::Properties::kEstimateTableReadersMem);
-  stats.syncs = syncs_->load(std::memory_order_relaxed);
+  stats.syncs = activity_->syncs.load(std::memory_order_relaxed);
   stats.debt_bytes =
       memtable_bytes + Property(rocksdb::DB::Properties::kEstimatePendingCompactionBytes);
   return stats;

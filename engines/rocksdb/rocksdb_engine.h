@@ -6,9 +6,8 @@
 //               write path a write becomes visible to readers only after that sync, so nobody reads
 //               what a power loss can still take back.
 //   prefix      sync off: a write is in the page cache when it returns. As RocksDB switches to a
-//   new
-//               log without syncing the old one, a power loss between the switch and the flush of
-//               the old memtable can leave a hole instead of a prefix (facebook/rocksdb 10560,
+//               new log without syncing the old one, a power loss between the switch and the flush
+//               of the old memtable can leave a hole instead of a prefix (facebook/rocksdb 10560,
 //               12489): that is RocksDB's to answer for, and for a crash test to find.
 //   buffered    manual_wal_flush: the log is in the process's memory until 1 MiB has gathered
 //               (writable_file_max_buffer_size), or until Sync or Close.
@@ -29,8 +28,10 @@
 // only one of them finds it.
 //
 // Full medium: RocksDB stops all writes after a failure (a background error). A write that is
-// refused for want of space is tried once more, after DB::Resume, if there is space again. A delete
-// needs space too: it is a record in the log, and what it covers is given back by compaction.
+// refused for want of space is tried once more, after DB::Resume, if there is space again. Where
+// the write that failed was the first one of a log, RocksDB 7.8 cannot leave that log (and Debian's
+// build of it aborts on the attempt): the store stays full, and says so, until it is opened again.
+// A delete needs space too: it is a record in the log, and compaction gives back what it covers.
 //
 // Threads: RocksDB's. Its background threads belong to the process; they are sent home when the
 //   last engine closes.
