@@ -119,7 +119,7 @@ class ProgressTeller {
 
 void AddUpWorkers(const PhaseContext& context, PhaseResult* result) {
   uint64_t last_end = context.start_ticks, longest_run = 0;
-  uint64_t generate_ticks = 0, generated = 0, prepare_ticks = 0;
+  uint64_t generate_ticks = context.key_table_ticks, generated = 0, prepare_ticks = 0;
   std::vector<uint64_t> hashes;
   for (const auto& worker : context.workers) {
     const uint64_t wall = worker->end_ticks() - context.start_ticks;

@@ -262,6 +262,22 @@ TEST(Driver, OneSeedIsOneTrace) {
   EXPECT_NE(reference, hash({"fencepost.seed=7", "threadcount=1"}));
 }
 
+// A load builds every key; a run finds all, some or none of them in its table.
+TEST(Driver, KeysAreTheSameWhereverTheyComeFrom) {
+  for (const char* bytes : {"0", "6400", "64M"}) {
+    const Measured measured = LoadAndRun(
+        Spec({"readproportion=0.8", "insertproportion=0.1", "fencepost.missproportion=0.1",
+              "requestdistribution=latest", std::string("fencepost.key_table_bytes=") + bytes}),
+        Defect::kNone);
+    EXPECT_EQ(measured.run.verification.faults(), 0u) << bytes;
+    EXPECT_EQ(measured.run.verification.unknown, 0u) << bytes;
+    const KindRecord* reads = measured.run.kinds.Find(OpKind::kRead);
+    ASSERT_NE(reads, nullptr);
+    EXPECT_GT(reads->counts.ok, 10000u);
+    EXPECT_EQ(reads->counts.not_found, 0u) << bytes;
+  }
+}
+
 TEST(Driver, LiveTraceRunsWithoutHash) {
   const Measured measured =
       LoadAndRun(Spec({"readproportion=0.9", "insertproportion=0.1", "requestdistribution=latest",

@@ -87,8 +87,8 @@ struct PhaseResult {
   uint64_t operations = 0;
   double run_s = 0;  // without pauses for generation; key preparation counts
   double wall_s = 0;
-  double generate_ns_per_op = 0;       // writing the operation trace ahead of the clock
-  double prepare_ns_per_op = 0;        // building keys in blocks: inside run_s, outside latencies
+  double generate_ns_per_op = 0;       // the trace and the key table, written ahead of the clock
+  double prepare_ns_per_op = 0;        // finding keys in blocks: inside run_s, outside latencies
   std::optional<uint64_t> trace_hash;  // none in live mode
   uint64_t user_bytes_written = 0;
   uint64_t user_bytes_read = 0;

@@ -16,6 +16,16 @@ constexpr size_t kBlockKeys = 64;
 // A run that is bounded by time does not know how many operations it needs: write them in pieces.
 constexpr size_t kTimedTraceWords = size_t{1} << 20;
 
+// The keys of a run's loaded records. A load inserts each key once, so it builds them as it goes.
+KeyTable MakeKeyTable(const PhaseRequest& request, const KeyFormat& keys, uint64_t* ticks) {
+  if (request.phase == Phase::kLoad) return {};
+  const uint64_t begin = Clock::Ticks();
+  const WorkloadSpec& spec = *request.spec;
+  KeyTable table(keys, spec.insert_start, spec.insert_count, spec.key_table_bytes);
+  *ticks = Clock::Ticks() - begin;
+  return table;
+}
+
 // The kinds that a phase can record.
 std::vector<OpKind> KindsOf(const WorkloadSpec& spec, Phase phase) {
   if (phase == Phase::kLoad) return {OpKind::kInsert};
@@ -50,6 +60,7 @@ PhaseContext::PhaseContext(const PhaseRequest& phase_request, unsigned threads)
       engine(*phase_request.engine),
       versions(*phase_request.versions),
       keys(spec.hashed_keys, spec.zero_padding),
+      key_table(MakeKeyTable(request, keys, &key_table_ticks)),
       values(spec),
       thread_count(threads),
       open_loop(phase_request.phase == Phase::kRun && spec.target_ops_per_s > 0),
@@ -85,7 +96,8 @@ Worker::Worker(PhaseContext& context, unsigned index, std::unique_ptr<TraceSourc
       recorder_(std::make_unique<Recorder>(context.open_loop)),
       pacer_(context.spec.arrivals, MeanGapTicks(context), context.spec.seed + index),
       value_buffer_(context.values.max_value_bytes()) {
-  needs_key_hash_ = verifying_ || context.request.phase == Phase::kLoad || Writes(context.spec);
+  targets_.resize(kBlockKeys + MaxOpWords(context.spec));
+  uses_versions_ = verifying_ || context.request.phase == Phase::kLoad || Writes(context.spec);
   PrepareRecorder(recorder_.get());
 }
 
@@ -189,27 +201,44 @@ void Worker::GenerateTrace() {
 }
 
 size_t Worker::PrepareBlock() {
-  block_numbers_.clear();
-  size_t word = position_;
-  while (word < trace_.size() && block_numbers_.size() < kBlockKeys) {
+  size_t word = position_, count = 0;
+  while (word < trace_.size() && count < kBlockKeys) {
     const Op op{trace_[word++]};
-    if (op.kind() == OpKind::kBatch) {
+    if (op.kind() == OpKind::kBatch) [[unlikely]] {
       for (uint64_t left = op.number(); left > 0; --left) {
-        block_numbers_.push_back(Op{trace_[word++]}.number());
+        SetTarget(count++, Op{trace_[word++]}.number());
       }
       continue;
     }
-    block_numbers_.push_back(op.number());
+    SetTarget(count++, op.number());
     if (op.kind() == OpKind::kScan) ++word;  // its length
   }
-  key_block_.Build(context_.keys, block_numbers_);
-  targets_.resize(block_numbers_.size());
-  for (size_t i = 0; i < targets_.size(); ++i) {
-    const std::string_view key = key_block_[i];
-    targets_[i] = {block_numbers_[i], key, needs_key_hash_ ? KeyHash(key) : 0};
-    if (needs_key_hash_) context_.versions.Prefetch(block_numbers_[i]);
-  }
+  if (!missing_numbers_.empty()) BuildMissingKeys();
   return word - position_;
+}
+
+inline void Worker::SetTarget(size_t index, uint64_t number) {
+  if (uses_versions_) context_.versions.Prefetch(number);
+  Target& target = targets_[index];
+  target.number = number;
+  if (const KeyTable::Entry* entry = context_.key_table.Find(number)) [[likely]] {
+    target.key = entry->key();
+    target.key_hash = entry->key_hash;
+    return;
+  }
+  missing_numbers_.push_back(number);
+  missing_targets_.push_back(index);
+}
+
+void Worker::BuildMissingKeys() {
+  key_block_.Build(context_.keys, missing_numbers_);
+  for (size_t i = 0; i < missing_targets_.size(); ++i) {
+    Target& target = targets_[missing_targets_[i]];
+    target.key = key_block_[i];
+    if (uses_versions_) target.key_hash = KeyHash(target.key);
+  }
+  missing_numbers_.clear();
+  missing_targets_.clear();
 }
 
 bool Worker::RunBlock() {
@@ -228,6 +257,9 @@ bool Worker::RunBlock() {
     if (context_.open_loop && !AwaitIntendedStart()) [[unlikely]] {
       go_on = false;
       break;
+    }
+    if (const size_t ahead = position_ + kBlockKeys; ahead < trace_.size()) [[likely]] {
+      context_.key_table.Prefetch(Op{trace_[ahead]}.number());
     }
     position_ += RunOperation(position_, &target);
     operations_.store(operations_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);

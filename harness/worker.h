@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Worker: one thread of a phase, and what the threads of a phase share.
 //
-// The loop: a trace of operations is written ahead of the clock; keys are built a block ahead of
-// the operations that use them; then each operation is one call of the engine and one reading of
-// the clock, whose value is the start of the next. Everything rare (an interval is over, time is
-// up, somebody needs a pause, Ctrl-C) hides behind one comparison with `attention_ticks_`.
+// The loop: a trace of operations, and the keys of the loaded records, are written ahead of the
+// clock. Keys are gathered a block ahead of the operations that use them (others are built then);
+// then each operation is one call of the engine and one reading of the clock, whose value is the
+// start of the next. Everything rare (an interval is over, time is up, somebody needs a pause,
+// Ctrl-C) hides behind one comparison with `attention_ticks_`.
 //
 // Threads: a Worker is driven by its own thread; RequestAttention and the interval hand-over are
 // what others may touch.
@@ -23,6 +24,7 @@
 #include "harness/phase.h"
 #include "harness/rendezvous.h"
 #include "harness/version_table.h"
+#include "workloads/key_table.h"
 #include "workloads/keys.h"
 #include "workloads/op_trace.h"
 #include "workloads/trace_hash.h"
@@ -41,6 +43,8 @@ struct PhaseContext {
   Engine& engine;
   VersionTable& versions;
   const KeyFormat keys;
+  uint64_t key_table_ticks = 0;  // spent on the next
+  const KeyTable key_table;      // of the loaded records, as far as it may reach
   const ValueMaker values;
   const unsigned thread_count;
   const bool open_loop;
@@ -112,7 +116,9 @@ class Worker {
   bool EnsureTrace();  // false: no operations are left
   void GenerateTrace();
   bool RunBlock();        // false: the phase is over for this thread
-  size_t PrepareBlock();  // builds the block's keys; returns the words that it covers
+  size_t PrepareBlock();  // finds the block's keys; returns the words that it covers
+  void SetTarget(size_t index, uint64_t number);
+  void BuildMissingKeys();
   size_t RunOperation(size_t word_index, size_t* target);  // returns the words it used
   bool WarmedUp() const;
   bool Attend(uint64_t now);  // false: the phase is over for this thread
@@ -136,6 +142,7 @@ class Worker {
   uint64_t Snapshot(const Target& target) const {
     return verifying_ ? context_.versions.BeginRead(target.number) : 0;
   }
+  Outcome Get(const Target& target, uint64_t snapshot);
   Outcome VerifiedGet(const Target& target, uint64_t snapshot);
   void Verify(const Target& target, uint64_t snapshot, std::string_view value);
   Verdict JudgeShort(const Target& target, uint64_t snapshot, std::string_view value);
@@ -146,6 +153,7 @@ class Worker {
   Status PutValue(const Target& target, std::string_view value);
   Outcome OutcomeOf(const Status& status, bool absence_is_explained);
   void Finish(OpKind kind, Outcome outcome, uint64_t service_ns);
+  void FinishNotOk(KindRecord* record, Outcome outcome, uint64_t service_ns);
 
   PhaseContext& context_;
   const unsigned index_;
@@ -153,7 +161,7 @@ class Worker {
   const VerifyLevel verify_level_;
   const bool judged_;  // false: the engine stores nothing, so verification is work and no verdict
   // Read-only and unverified runs need no stamps and no versions.
-  bool needs_key_hash_;
+  bool uses_versions_;
 
   std::unique_ptr<TraceSource> source_;
   std::vector<uint64_t> trace_;
@@ -161,8 +169,9 @@ class Worker {
   bool source_empty_ = false;
   TraceHash hash_;
 
-  std::vector<uint64_t> block_numbers_;
-  std::vector<Target> targets_;
+  std::vector<Target> targets_;            // the block's; room for a batch that begins at its end
+  std::vector<uint64_t> missing_numbers_;  // those of targets_ that the key table does not have
+  std::vector<size_t> missing_targets_;    // where they belong
   KeyBlock key_block_;
 
   std::unique_ptr<Recorder> recorder_;

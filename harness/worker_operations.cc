@@ -68,12 +68,16 @@ bool Worker::AwaitIntendedStart() {
   return now_ >= intended_;
 }
 
-void Worker::Finish(OpKind kind, Outcome outcome, uint64_t service_ns) {
+void Worker::FinishNotOk(KindRecord* record, Outcome outcome, uint64_t service_ns) {
+  ++(outcome == Outcome::kFailed ? record->counts.failed : record->counts.not_found);
+  if (!record->failed) record->failed = std::make_unique<Histogram>();
+  record->failed->Record(service_ns);
+}
+
+inline void Worker::Finish(OpKind kind, Outcome outcome, uint64_t service_ns) {
   KindRecord& record = (*recorder_)[kind];
   if (outcome != Outcome::kOk) [[unlikely]] {
-    ++(outcome == Outcome::kFailed ? record.counts.failed : record.counts.not_found);
-    if (!record.failed) record.failed = std::make_unique<Histogram>();
-    record.failed->Record(service_ns);
+    FinishNotOk(&record, outcome, service_ns);
     return;
   }
   ++record.counts.ok;
@@ -81,7 +85,7 @@ void Worker::Finish(OpKind kind, Outcome outcome, uint64_t service_ns) {
   if (record.response) record.response->Record(Clock::NsBetween(intended_, now_));
 }
 
-Worker::Outcome Worker::OutcomeOf(const Status& status, bool absence_is_explained) {
+inline Worker::Outcome Worker::OutcomeOf(const Status& status, bool absence_is_explained) {
   if (status.ok()) [[likely]]
     return Outcome::kOk;
   if (status.IsNotFound()) return absence_is_explained ? Outcome::kOk : Outcome::kNotFound;
@@ -92,14 +96,16 @@ Worker::Outcome Worker::OutcomeOf(const Status& status, bool absence_is_explaine
 // -- reads
 
 // `snapshot` is of the key before this operation began to write it.
+inline Worker::Outcome Worker::Get(const Target& target, uint64_t snapshot) {
+  if (verifying_) return VerifiedGet(target, snapshot);
+  const Status status = context_.engine.Get(
+      target.key, [this](std::string_view value) { user_bytes_read_ += value.size(); });
+  if (status.ok()) [[likely]]
+    return Outcome::kOk;
+  return OutcomeOf(status, status.IsNotFound() && context_.versions.Deleted(target.number));
+}
+
 Worker::Outcome Worker::VerifiedGet(const Target& target, uint64_t snapshot) {
-  if (!verifying_) {
-    const Status status = context_.engine.Get(
-        target.key, [this](std::string_view value) { user_bytes_read_ += value.size(); });
-    if (status.ok()) [[likely]]
-      return Outcome::kOk;
-    return OutcomeOf(status, status.IsNotFound() && context_.versions.Deleted(target.number));
-  }
   const Status status = context_.engine.Get(target.key, [&](std::string_view value) {
     user_bytes_read_ += value.size();
     if (reads_until_sample_-- != 0) [[likely]] {
@@ -208,7 +214,7 @@ void Worker::AddExample(const Target& target, std::string_view fault, std::strin
 
 void Worker::Read(const Target& target) {
   const uint64_t begin = now_;
-  const Outcome outcome = VerifiedGet(target, Snapshot(target));
+  const Outcome outcome = Get(target, Snapshot(target));
   now_ = Clock::Ticks();
   Finish(OpKind::kRead, outcome, Clock::NsBetween(begin, now_));
 }
@@ -276,7 +282,7 @@ void Worker::Update(const Target& target) {
   const std::string_view value = BuildValue(target, context_.versions.BeginPut(target.number));
   const uint64_t begin = now_;
   Outcome outcome = Outcome::kOk;
-  if (context_.spec.update_mode == UpdateMode::kRmw) outcome = VerifiedGet(target, snapshot);
+  if (context_.spec.update_mode == UpdateMode::kRmw) outcome = Get(target, snapshot);
   if (outcome == Outcome::kOk) {
     outcome = OutcomeOf(PutValue(target, value), false);
   } else {
@@ -288,7 +294,7 @@ void Worker::Update(const Target& target) {
 
 void Worker::ReadModifyWrite(const Target& target) {
   const uint64_t begin = now_;
-  Outcome outcome = VerifiedGet(target, Snapshot(target));
+  Outcome outcome = Get(target, Snapshot(target));
   now_ = Clock::Ticks();
   const uint64_t read_ns = Clock::NsBetween(begin, now_);
   Finish(OpKind::kRead, outcome, read_ns);

@@ -81,6 +81,8 @@ constexpr PropertySpec kProperties[] = {
     {"fencepost.trace", "built|live", "built",
      "operations independent of timing, or YCSB's shared insert counter"},
     {"fencepost.trace_bytes", "bytes", "64M", "operations generated before the clock starts"},
+    {"fencepost.key_table_bytes", "bytes", "64M",
+     "keys of loaded records built before the clock starts, 32 bytes each"},
     {"fencepost.zipfian", "ycsb|exact", "ycsb", "YCSB's approximations, or Zipf's law"},
     {"fencepost.arrivals", "constant|poisson", "constant", "open loop: gaps between operations"},
 };

@@ -23,7 +23,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "stamps are stored as they are");
 
-constexpr size_t kPoolBytes = size_t{1} << 20;
+constexpr size_t kPoolBytes = size_t{512} << 10;
 constexpr size_t kSlices = 4096;
 constexpr size_t kSliceStep = kPoolBytes / kSlices;
 constexpr size_t kLengthBytes = 4;  // of a field's length

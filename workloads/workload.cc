@@ -267,6 +267,7 @@ void ReadExecution(Reader& reader, WorkloadSpec* spec) {
   spec->seed = reader.Number("fencepost.seed");
   spec->trace = reader.Choice<TraceMode>("fencepost.trace", kTraceNames);
   spec->trace_bytes = reader.Bytes("fencepost.trace_bytes");
+  spec->key_table_bytes = reader.Bytes("fencepost.key_table_bytes");
   spec->threads = static_cast<unsigned>(reader.Count("threadcount", 1, kMaxThreads));
   spec->target_ops_per_s = reader.NotNegative("target");
   spec->arrivals = reader.Choice<Arrivals>("fencepost.arrivals", kArrivalsNames);

@@ -127,6 +127,7 @@ struct WorkloadSpec {
   uint64_t seed = 0;
   TraceMode trace = TraceMode::kBuilt;
   uint64_t trace_bytes = 0;  // of all threads, generated before the clock starts
+  uint64_t key_table_bytes = 0;
 
   // How it is run
   unsigned threads = 1;

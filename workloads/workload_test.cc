@@ -79,6 +79,7 @@ TEST(Workload, DefaultsAreYcsbs) {
   EXPECT_EQ(spec.update_mode, UpdateMode::kRmw);
   EXPECT_EQ(spec.verify, VerifyLevel::kFull);
   EXPECT_EQ(spec.trace_bytes, uint64_t{64} << 20);
+  EXPECT_EQ(spec.key_table_bytes, uint64_t{64} << 20);
 }
 
 TEST(Workload, EveryKnownPropertyIsReadAndNoNameIsTwice) {

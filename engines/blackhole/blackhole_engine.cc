@@ -19,8 +19,9 @@ class BlackholeEngine final : public Engine {
   Status Get(std::string_view key, ValueVisitor visit) override {
     if (pooled_value.size() != value_bytes_) [[unlikely]]
       pooled_value.assign(value_bytes_, 'v');
-    std::memcpy(pooled_value.data(), key.data(),
-                std::min({key.size(), pooled_value.size(), kStampBytes}));
+    if (std::min(key.size(), value_bytes_) >= kStampBytes) [[likely]] {
+      std::memcpy(pooled_value.data(), key.data(), kStampBytes);
+    }
     visit(pooled_value);
     return Status::Ok();
   }
