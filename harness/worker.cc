@@ -250,6 +250,7 @@ bool Worker::RunBlock() {
   now_ = Clock::Ticks();
   prepare_ticks_ += now_ - prepare_begin;
 
+  const std::span<const uint64_t> trace = trace_;
   size_t target = 0;
   bool go_on = true;
   // A pause rewrites the trace, so it waits for the end of the block, which comes early then.
@@ -258,8 +259,8 @@ bool Worker::RunBlock() {
       go_on = false;
       break;
     }
-    if (const size_t ahead = position_ + kBlockKeys; ahead < trace_.size()) [[likely]] {
-      context_.key_table.Prefetch(Op{trace_[ahead]}.number());
+    if (const size_t ahead = position_ + kBlockKeys; ahead < trace.size()) [[likely]] {
+      context_.key_table.Prefetch(Op{trace[ahead]}.number());
     }
     position_ += RunOperation(position_, &target);
     operations_.store(operations_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);

@@ -26,42 +26,6 @@ constexpr uint32_t kMaxShortCandidates = 4096;
 
 }  // namespace
 
-size_t Worker::RunOperation(size_t word, size_t* target_index) {
-  const Op op{trace_[word]};
-  const Target& target = targets_[*target_index];
-  *target_index += 1;
-  switch (op.kind()) {
-    case OpKind::kRead:
-      Read(target);
-      return 1;
-    case OpKind::kUpdate:
-      Update(target);
-      return 1;
-    case OpKind::kInsert:
-      Insert(target);
-      return 1;
-    case OpKind::kReadModifyWrite:
-      ReadModifyWrite(target);
-      return 1;
-    case OpKind::kDelete:
-      Delete(target);
-      return 1;
-    case OpKind::kMiss:
-      Miss(target);
-      return 1;
-    case OpKind::kScan:
-      Scan(target, trace_[word + 1]);
-      return 2;
-    case OpKind::kBatch: {
-      const size_t count = op.number();
-      *target_index += count - 1;
-      Batch(word + 1, count, *target_index - count);
-      return 1 + count;
-    }
-  }
-  CHECK(false);
-}
-
 bool Worker::AwaitIntendedStart() {
   intended_ = pacer_.Next();
   now_ = Pacer::WaitUntil(std::min(intended_, deadline_ticks_), context_.stop);
@@ -212,7 +176,7 @@ void Worker::AddExample(const Target& target, std::string_view fault, std::strin
       fmt::format("{} (key number {}): {}: found {}", target.key, target.number, fault, found));
 }
 
-void Worker::Read(const Target& target) {
+inline void Worker::Read(const Target& target) {
   const uint64_t begin = now_;
   const Outcome outcome = Get(target, Snapshot(target));
   now_ = Clock::Ticks();
@@ -377,6 +341,42 @@ void Worker::Batch(size_t first_word, size_t count, size_t first_target) {
   }
   if (status.ok()) user_bytes_written_ += bytes;
   Finish(OpKind::kBatch, OutcomeOf(status, false), Clock::NsBetween(begin, now_));
+}
+
+size_t Worker::RunOperation(size_t word, size_t* target_index) {
+  const Op op{trace_[word]};
+  const Target& target = targets_[*target_index];
+  *target_index += 1;
+  switch (op.kind()) {
+    case OpKind::kRead:
+      Read(target);
+      return 1;
+    case OpKind::kUpdate:
+      Update(target);
+      return 1;
+    case OpKind::kInsert:
+      Insert(target);
+      return 1;
+    case OpKind::kReadModifyWrite:
+      ReadModifyWrite(target);
+      return 1;
+    case OpKind::kDelete:
+      Delete(target);
+      return 1;
+    case OpKind::kMiss:
+      Miss(target);
+      return 1;
+    case OpKind::kScan:
+      Scan(target, trace_[word + 1]);
+      return 2;
+    case OpKind::kBatch: {
+      const size_t count = op.number();
+      *target_index += count - 1;
+      Batch(word + 1, count, *target_index - count);
+      return 1 + count;
+    }
+  }
+  CHECK(false);
 }
 
 }  // namespace fencepost
