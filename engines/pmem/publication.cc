@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engines/pmem/pool_errors.h"
+#include "engines/thread_sanitizer.h"
 
 namespace fencepost::pmem {
 namespace {
@@ -41,6 +42,13 @@ struct PublicationScratch {
 namespace {
 // What the thread's last Publication left, emptied, so that the next one allocates nothing.
 thread_local std::unique_ptr<PublicationScratch> kept_scratch;
+
+// The object goes back to libpmemobj, which may give its memory to another thread.
+void HandBack(const Pool& pool, uint64_t offset) {
+  if constexpr (!kUnderThreadSanitizer) return;
+  HandBackMemory(pool.At<char>(offset), pmemobj_alloc_usable_size(PMEMoid{pool.uuid(), offset}));
+}
+
 }  // namespace
 
 Publication::Publication(Pool& pool) : pool_(pool), scratch_(std::move(kept_scratch)) {
@@ -49,6 +57,7 @@ Publication::Publication(Pool& pool) : pool_(pool), scratch_(std::move(kept_scra
 
 Publication::~Publication() {
   std::vector<pobj_action>& actions = scratch_->heap_actions;
+  for (const pobj_action& action : actions) HandBack(pool_, action.heap.offset);
   if (!actions.empty()) pmemobj_cancel(pool_.handle(), actions.data(), actions.size());
   if (actions.capacity() > kKeptActionsMax || scratch_->stores.capacity() > kKeptActionsMax) return;
   actions.clear();
@@ -95,6 +104,7 @@ uint64_t Publication::ReserveWithFlags(uint64_t bytes, uint64_t type, uint64_t f
   const PMEMoid oid = pmemobj_xreserve(pool_.handle(), &action, bytes, type, flags);
   if (OID_IS_NULL(oid)) return 0;
   scratch_->heap_actions.push_back(action);
+  if constexpr (kUnderThreadSanitizer) TakeOverMemory(pool_.At<char>(oid.off), bytes);
   return oid.off;
 }
 
@@ -116,10 +126,12 @@ void Publication::Free(uint64_t offset) {
   std::vector<pobj_action>& actions = scratch_->heap_actions;
   for (size_t i = actions.size(); i-- > 0;) {
     if (actions[i].heap.offset != offset) continue;
+    HandBack(pool_, offset);
     pmemobj_cancel(pool_.handle(), &actions[i], 1);
     actions.erase(actions.begin() + static_cast<std::ptrdiff_t>(i));
     return;
   }
+  HandBack(pool_, offset);
   pobj_action action;
   pmemobj_defer_free(pool_.handle(), PMEMoid{pool_.uuid(), offset}, &action);
   actions.push_back(action);
