@@ -5,7 +5,7 @@
 # build, or no test found) counts as one failed. Exit code 1 if anything failed.
 #
 # Usage: scripts/test.sh [STEP]... [--filter REGEX] [--no-setup]
-# With no STEP: --fast --slow --crash and --sanitize address,undefined.
+# With no STEP: --fast --slow --crash, --sanitize address,undefined and --sanitize thread.
 #   --fast            unit tests, linters, tests of the scripts and of the Python
 #   --slow            tests that take minutes
 #   --crash           the bounded set of crash tests
@@ -172,7 +172,7 @@ main() {
   if [ "${#labels[@]}${#kinds[@]}$tidy" = 00no ]; then
     asked=no
     labels=(fast slow crash)
-    kinds=("address,undefined")
+    kinds=("address,undefined" thread)
   fi
 
   cd "$FENCEPOST_ROOT"
