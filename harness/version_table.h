@@ -54,7 +54,9 @@ class VersionTable {
 
   uint64_t capacity() const { return capacity_; }
   // Inlined always: GCC 12 takes a function that only prefetches for one that does nothing.
-  [[gnu::always_inline]] void Prefetch(uint64_t number) const { __builtin_prefetch(&words_[number], 1); }
+  [[gnu::always_inline]] void Prefetch(uint64_t number) const {
+    __builtin_prefetch(&words_[number], 1);
+  }
 
   // The versions of writes: an even one for a put, an odd one for a delete.
   uint32_t BeginPut(uint64_t number) { return Begin(number, /*parity=*/0); }

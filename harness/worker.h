@@ -2,10 +2,10 @@
 // Worker: one thread of a phase, and what the threads of a phase share.
 //
 // The loop: a trace of operations, and the keys of the loaded records, are written ahead of the
-// clock. Keys are gathered a block ahead of the operations that use them (others are built then);
-// then each operation is one call of the engine and one reading of the clock, whose value is the
-// start of the next. Everything rare (an interval is over, time is up, somebody needs a pause,
-// Ctrl-C) hides behind one comparison with `attention_ticks_`.
+// clock. Keys are gathered a block ahead of the operations that use them, and built then if the
+// table does not have them. Each operation is one call of the engine and one reading of the clock,
+// whose value is the start of the next. Everything rare (an interval is over, time is up, somebody
+// needs a pause, Ctrl-C) hides behind one comparison with `attention_ticks_`.
 //
 // Threads: a Worker is driven by its own thread; RequestAttention and the interval hand-over are
 // what others may touch.

@@ -27,7 +27,7 @@ def summaries(path: Path) -> list[dict[str, Any]]:
 
 
 def ns_per_op(runs: list[dict[str, Any]]) -> float:
-    """Of one thread: run time, in which keys are found, without the generation of trace and key table."""
+    """Of one thread: run time, in which keys are found, not the writing of trace and key table."""
     return float(median(1e9 * run["threads"] / run["throughput_ops_per_s"] for run in runs))
 
 
