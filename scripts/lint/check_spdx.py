@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every source carries its licence in one of its first lines.
 
-BSD-3-Clause, but for the Valgrind tool, which is under Valgrind's own GPL-2.0-or-later. Exempt are
+BSD-3-Clause, but for the Valgrind tool, which is under Valgrind's own GPL-2.0-or-later (its header
+for client programs is not: whoever includes it need not be under the GPL). Exempt are
 formats without comments (JSON, CSV, pictures), prose, test data and results.
 """
 
@@ -18,7 +19,8 @@ FIRST_LINES = 3  # a script's interpreter comes before it
 
 
 def licence_of(path: str) -> str:
-    return "GPL-2.0-or-later" if path.startswith("faultinject/pmemcheck/") else "BSD-3-Clause"
+    tool = path.startswith("faultinject/pmemcheck/") and not path.endswith("/valgrind/pmemcheck.h")
+    return "GPL-2.0-or-later" if tool else "BSD-3-Clause"
 
 
 def check(tree: Tree) -> Iterator[Finding]:

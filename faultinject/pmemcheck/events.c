@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where each event goes: to the line states and transactions, to the store log, to the trace. */
+#include "faultinject/pmemcheck/store_log.h"
+#include "faultinject/pmemcheck/tool.h"
+
+struct pmc_ranges mappings, checked;
+struct pmc_lines lines;
+struct pmc_findings findings;
+struct pmc_transactions transactions;
+
+/* Mapped files, by number from 1; 0 is memory that is no file. */
+static HChar** files;
+static UInt file_count;
+
+/* The mapping that held the last address that was asked for: the next is most likely there too. */
+static Addr last_begin, last_end;
+
+void* pmc_alloc(size_t bytes) { return VG_(malloc)("pmc.state", bytes); }
+void pmc_free(void* memory) { VG_(free)(memory); }
+
+void events_init(void) {
+  pmc_ranges_init(&mappings);
+  pmc_ranges_init(&checked);
+  pmc_lines_init(&lines, &findings);
+  pmc_tx_init(&transactions, &findings);
+  lines.report_overwrites = options.mult_stores;
+  lines.indifferent_superblocks = (UInt)options.indiff;
+  transactions.report_outside = options.tx_only;
+}
+
+Bool is_persistent(Addr address) {
+  const struct pmc_range* range;
+  if (address >= last_begin && address < last_end) return True;
+  range = pmc_ranges_find(&mappings, address);
+  if (range == NULL) return False;
+  last_begin = range->begin;
+  last_end = range->end;
+  return True;
+}
+
+static void mappings_changed(void) {
+  /* A store may begin up to 31 bytes before the memory that it reaches into. */
+  const ULong reach = 31;
+  uint64_t begin, end;
+  pmc_ranges_hull(&mappings, &begin, &end);
+  last_begin = last_end = 0;
+  hull_begin = begin > reach ? begin - reach : 0;
+  hull_bytes = begin == end ? 0 : end - hull_begin;
+}
+
+static UInt number_of_file(const HChar* path) {
+  if (path == NULL) return 0;
+  for (UInt i = 0; i < file_count; ++i) {
+    if (VG_(strcmp)(files[i], path) == 0) return i + 1;
+  }
+  files = VG_(realloc)("pmc.files", files, (file_count + 1) * sizeof(*files));
+  files[file_count] = VG_(strdup)("pmc.file", path);
+  return ++file_count;
+}
+
+const HChar* file_path(UInt file) { return file == 0 ? "" : files[file - 1]; }
+
+/* The part of a store that is checked: parts of a mapping may have been removed. */
+static void check_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt context) {
+  const Addr end = address + bytes;
+  const struct pmc_range* range = pmc_ranges_from(&checked, address);
+  for (; range != NULL && range->begin < end; range = pmc_ranges_from(&checked, range->end)) {
+    const Addr from = range->begin > address ? range->begin : address;
+    const Addr to = range->end < end ? range->end : end;
+    pmc_lines_store(&lines, tid, from, to - from, context, superblock,
+                    (flags & SITE_NON_TEMPORAL) != 0);
+    pmc_tx_store(&transactions, tid, from, to - from, context);
+  }
+}
+
+static void note_waiting(void) { waiting_for_fence = lines.waiting; }
+
+void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt context) {
+  const Addr end = address + bytes;
+  if (address / PMC_LINE_BYTES != (end - 1) / PMC_LINE_BYTES && bytes <= 32 &&
+      pmc_ranges_find(&checked, address) != NULL) {
+    pmc_findings_add(&findings, PMC_TORN_STORE,
+                     (struct pmc_finding){.address = address, .bytes = bytes, .context = context});
+  }
+  check_store(tid, address, bytes, flags, context);
+  if ((flags & SITE_NON_TEMPORAL) != 0) note_waiting();
+  store_log_store(address, bytes, context);
+}
+
+void event_flush(ThreadId tid, Addr address, SizeT bytes, enum pmc_flush_kind kind, UInt context) {
+  const enum pmc_flush_kind effect =
+      kind == PMC_CLFLUSH && options.fence_after_clflush ? PMC_CLFLUSHOPT : kind;
+  pmc_lines_flush(&lines, tid, address, bytes, effect, context);
+  note_waiting();
+  store_log_flush(address, bytes);
+  if (kind == PMC_CLFLUSH && !options.fence_after_clflush) store_log_fence();
+}
+
+void event_fence(ThreadId tid, enum fence_kind kind, UInt context) {
+  const size_t drained = pmc_lines_fence(&lines, tid);
+  note_waiting();
+  if (drained == 0 && (kind == FENCE_SFENCE || kind == FENCE_MFENCE)) {
+    pmc_findings_add(&findings, PMC_IDLE_FENCE, (struct pmc_finding){.context = context});
+  }
+  store_log_fence();
+}
+
+void event_sync(ThreadId tid, Addr address, SizeT bytes, UInt context) {
+  (void)tid, (void)context;
+  pmc_lines_forget(&lines, address, bytes);
+  store_log_flush(address, bytes);
+  store_log_fence();
+}
+
+void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong offset,
+               Bool requested) {
+  (void)tid;
+  pmc_ranges_add(&mappings, address, address + bytes, number_of_file(path));
+  pmc_ranges_add(&checked, address, address + bytes, 0);
+  mappings_changed();
+  if (requested && path != NULL) store_log_register(path, address, bytes, offset);
+}
+
+void event_unmap(ThreadId tid, Addr address, SizeT bytes) {
+  (void)tid;
+  if (pmc_ranges_coverage(&mappings, address, address + bytes) == PMC_OUTSIDE) return;
+  pmc_ranges_remove(&mappings, address, address + bytes);
+  pmc_ranges_remove(&checked, address, address + bytes);
+  mappings_changed();
+}
+
+/* What is removed is still traced, unless it is a whole mapping that is no file. */
+void event_remove_mapping(ThreadId tid, Addr address, SizeT bytes) {
+  const struct pmc_range* range = pmc_ranges_find(&mappings, address);
+  (void)tid;
+  pmc_lines_forget(&lines, address, bytes);
+  pmc_ranges_remove(&checked, address, address + bytes);
+  if (range == NULL || range->value != 0) return;
+  pmc_ranges_remove(&mappings, address, address + bytes);
+  mappings_changed();
+}
+
+void event_set_clean(ThreadId tid, Addr address, SizeT bytes) {
+  (void)tid;
+  pmc_lines_forget(&lines, address, bytes);
+}
+
+void event_deep_sync(ThreadId tid, Addr address, SizeT bytes) {
+  (void)tid;
+  store_log_deep_sync(address, bytes);
+}
+
+void event_log(ThreadId tid, const HChar* text) {
+  (void)tid;
+  store_log_text(text);
+}
+
+void event_thread_exit(ThreadId tid) { pmc_lines_thread_exit(&lines, tid); }

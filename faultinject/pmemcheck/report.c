@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The report: pmemcheck's lines first, in its words and order, then what is new. */
+#include <pub_tool_debuginfo.h>
+
+#include "faultinject/pmemcheck/tool.h"
+
+static const HChar* const kStates[] = {[PMC_DIRTY] = "DIRTY", [PMC_FLUSHED] = "FLUSHED"};
+
+struct section {
+  enum pmc_finding_kind kind;
+  const HChar* count; /* "Number of ...": always printed, or only if there are any */
+  const HChar* title; /* above the list */
+  const HChar* total; /* below the list, or NULL */
+  const HChar* by;    /* before the stack of what made it a finding, or NULL */
+  Bool always, is_error, has_address, has_state;
+};
+
+static const struct section kSections[] = {
+    {.kind = PMC_NOT_PERSISTED,
+     .count = "Number of stores not made persistent",
+     .title = "Stores not made persistent properly:",
+     .total = "Total memory not made persistent",
+     .always = True,
+     .is_error = True,
+     .has_address = True,
+     .has_state = True},
+    {.kind = PMC_OVERWRITTEN,
+     .count = "Number of overwritten stores",
+     .title = "Overwritten stores before they were made persistent:",
+     .by = "overwritten",
+     .is_error = True,
+     .has_address = True,
+     .has_state = True},
+    {.kind = PMC_REDUNDANT_FLUSH,
+     .count = "Number of redundantly flushed stores",
+     .title = "Stores flushed multiple times:",
+     .by = "flushed again",
+     .is_error = True,
+     .has_address = True,
+     .has_state = True},
+    {.kind = PMC_UNNECESSARY_FLUSH,
+     .count = "Number of unnecessary flushes",
+     .title = "Unnecessary flushes:",
+     .is_error = True,
+     .has_address = True},
+    {.kind = PMC_OUTSIDE_TX,
+     .count = "Number of stores made without adding to transaction",
+     .title = "Stores made without adding to transactions:",
+     .is_error = True,
+     .has_address = True},
+    {.kind = PMC_TX_OVERLAP,
+     .count = "Number of overlapping regions registered in different transactions",
+     .title = "Overlapping regions:",
+     .by = "registered before",
+     .is_error = True,
+     .has_address = True},
+    {.kind = PMC_FOREIGN_FENCE,
+     .count = "Number of flushes covered only by another thread's fence",
+     .title = "Flushes that only another thread has fenced:",
+     .has_address = True,
+     .has_state = True},
+    {.kind = PMC_TORN_STORE,
+     .count = "Number of stores that span two lines",
+     .title = "Stores that a crash may leave half done:",
+     .has_address = True},
+    {.kind = PMC_IDLE_FENCE,
+     .count = "Number of fences with nothing to order",
+     .title = "Fences with nothing to order:"},
+};
+
+static Bool wanted(enum pmc_finding_kind kind) {
+  switch (kind) {
+    case PMC_REDUNDANT_FLUSH:
+    case PMC_UNNECESSARY_FLUSH:
+    case PMC_IDLE_FENCE:
+      return options.flush_check;
+    default:
+      return True;
+  }
+}
+
+static void print_list(const struct section* section) {
+  const size_t kept = pmc_findings_kept(&findings, section->kind);
+  const size_t listed = kept < (size_t)options.list_max ? kept : (size_t)options.list_max;
+  VG_(umsg)("%s\n", section->title);
+  for (size_t i = 0; i < listed; ++i) {
+    const struct pmc_finding* finding = &findings.kept[section->kind][i];
+    HChar prefix[32];
+    VG_(sprintf)(prefix, "[%lu] ", (UWord)i);
+    context_print(finding->context, prefix);
+    if (section->has_state) {
+      VG_(umsg)
+      ("\tAddress: %#lx\tsize: %lu\tstate: %s\n", (Addr)finding->address, (UWord)finding->bytes,
+       kStates[finding->state]);
+    } else if (section->has_address) {
+      VG_(umsg)("\tAddress: %#lx\tsize: %lu\n", (Addr)finding->address, (UWord)finding->bytes);
+    }
+    if (section->by != NULL && finding->by != 0) {
+      VG_(umsg)("\t%s:\n", section->by);
+      context_print(finding->by, "    ");
+    }
+  }
+  if (findings.count[section->kind] > listed) {
+    VG_(umsg)("... and %llu more (--list-max)\n", (ULong)(findings.count[section->kind] - listed));
+  }
+  if (section->total != NULL) {
+    VG_(umsg)("%s: %llu\n", section->total, (ULong)findings.bytes[section->kind]);
+  }
+}
+
+static ULong print_section(const struct section* section) {
+  const ULong count = findings.count[section->kind];
+  if (!wanted(section->kind)) return 0;
+  if (section->always || count != 0) VG_(umsg)("%s: %llu\n", section->count, count);
+  if (count != 0) print_list(section);
+  return section->is_error ? count : 0;
+}
+
+void report_stats(void) {
+  pmc_findings_clear(&findings, PMC_NOT_PERSISTED);
+  pmc_findings_clear(&findings, PMC_FOREIGN_FENCE);
+  pmc_lines_report_left(&lines);
+  (void)print_section(&kSections[0]);
+}
+
+void report_print(void) {
+  ULong errors = 0;
+  const size_t active = pmc_tx_active(&transactions);
+  if (!options.print_summary) return;
+  pmc_findings_clear(&findings, PMC_NOT_PERSISTED);
+  pmc_findings_clear(&findings, PMC_FOREIGN_FENCE);
+  pmc_lines_report_left(&lines);
+  for (UInt i = 0; i < sizeof(kSections) / sizeof(kSections[0]); ++i) {
+    errors += print_section(&kSections[i]);
+  }
+  if (active != 0) {
+    VG_(umsg)("Number of active transactions: %lu\n", (UWord)active);
+    errors += active;
+  }
+  if (lines.lost_flushes != 0) {
+    VG_(umsg)
+    ("pmemcheck: more than %u threads flushed at once: %llu flushes were not counted\n",
+     PMC_FLUSHERS, (ULong)lines.lost_flushes);
+  }
+  if (options.error_summary) VG_(umsg)("ERROR SUMMARY: %llu errors\n", errors);
+}

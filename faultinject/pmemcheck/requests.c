@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Client requests: what programs, and PMDK's libraries as they are packaged, announce. */
+#include <pub_tool_aspacemgr.h>
+#include <pub_tool_clreq.h>
+#include <pub_tool_libcfile.h>
+#include <pub_tool_vki.h>
+
+#include "faultinject/pmemcheck/include/valgrind/pmemcheck.h"
+#include "faultinject/pmemcheck/tool.h"
+
+/* Longest string that a program may hand over. */
+enum { MAX_TEXT_BYTES = 4096 };
+
+/* False, and said once, for a range that wraps around or is empty. */
+static Bool is_range(const HChar* request, Addr address, SizeT bytes) {
+  static UInt said = 0;
+  if (bytes != 0 && address + bytes > address) return True;
+  if (bytes != 0 && ++said <= 10) {
+    VG_(umsg)
+    ("pmemcheck: %s of %lu bytes at %#lx: no such range, ignored\n", request, bytes, address);
+  }
+  return False;
+}
+
+static void register_file(ThreadId tid, Int descriptor, Addr address, SizeT bytes, ULong offset) {
+  HChar link[64], path[VKI_PATH_MAX];
+  SSizeT length;
+  VG_(sprintf)(link, "/proc/self/fd/%d", descriptor);
+  length = VG_(readlink)(link, path, sizeof(path) - 1);
+  if (length < 0) {
+    VG_(umsg)
+    ("pmemcheck: REGISTER_PMEM_FILE of descriptor %d, which is not open: ignored\n", descriptor);
+    return;
+  }
+  path[length] = '\0';
+  event_map(tid, address, bytes, path, offset, True);
+}
+
+/* A string of the program's; False where none is readable. */
+static Bool copy_text(Addr from, HChar* out) {
+  for (UInt i = 0; i + 1 < MAX_TEXT_BYTES; ++i) {
+    if ((i == 0 || (from + i) % VKI_PAGE_SIZE == 0) &&
+        !VG_(am_is_valid_for_client)(from + i, 1, VKI_PROT_READ)) {
+      return False;
+    }
+    out[i] = *(const HChar*)(from + i);
+    if (out[i] == '\0') return True;
+  }
+  out[MAX_TEXT_BYTES - 1] = '\0';
+  return True;
+}
+
+static void print_mappings(void) {
+  const struct pmc_range* range = pmc_ranges_from(&mappings, 0);
+  VG_(umsg)("Persistent mappings: %lu\n", (UWord)mappings.count);
+  for (; range != NULL; range = pmc_ranges_from(&mappings, range->end)) {
+    VG_(umsg)
+    ("   %#lx-%#lx %s\n", (Addr)range->begin, (Addr)range->end, file_path((UInt)range->value));
+  }
+}
+
+static Bool requests_count(void) { return !instructions_seen || options.compat; }
+
+static Bool handle_transaction(ThreadId tid, UWord request, const UWord* a, UWord* result) {
+  struct pmc_transactions* all = &transactions;
+  switch (request) {
+    case VG_USERREQ__PMC_START_TX:
+      pmc_tx_start(all, tid, tid);
+      return True;
+    case VG_USERREQ__PMC_START_TX_N:
+      pmc_tx_start(all, a[0], tid);
+      return True;
+    case VG_USERREQ__PMC_END_TX:
+      *result = pmc_tx_end(all, tid);
+      return True;
+    case VG_USERREQ__PMC_END_TX_N:
+      *result = pmc_tx_end(all, a[0]);
+      return True;
+    case VG_USERREQ__PMC_ADD_TO_TX:
+      *result = pmc_tx_add(all, tid, tid, a[0], a[1], context_of_thread(tid));
+      return True;
+    case VG_USERREQ__PMC_ADD_TO_TX_N:
+      *result = pmc_tx_add(all, a[0], tid, a[1], a[2], context_of_thread(tid));
+      return True;
+    case VG_USERREQ__PMC_REMOVE_FROM_TX:
+      *result = pmc_tx_remove(all, tid, tid, a[0], a[1]);
+      return True;
+    case VG_USERREQ__PMC_REMOVE_FROM_TX_N:
+      *result = pmc_tx_remove(all, a[0], tid, a[1], a[2]);
+      return True;
+    case VG_USERREQ__PMC_ADD_THREAD_TO_TX_N:
+      *result = pmc_tx_add_thread(all, a[0], tid);
+      return True;
+    case VG_USERREQ__PMC_REMOVE_THREAD_FROM_TX_N:
+      *result = pmc_tx_remove_thread(all, a[0], tid);
+      return True;
+    case VG_USERREQ__PMC_ADD_TO_GLOBAL_TX_IGNORE:
+      if (is_range("ADD_TO_GLOBAL_TX_IGNORE", a[0], a[1])) {
+        pmc_ranges_add(&all->ignored, a[0], a[0] + a[1], 0);
+      }
+      return True;
+    default:
+      return False;
+  }
+}
+
+Bool handle_request(ThreadId tid, UWord* arguments, UWord* result) {
+  const UWord* a = arguments + 1;
+  HChar text[MAX_TEXT_BYTES];
+  if (!VG_IS_TOOL_USERREQ('P', 'C', arguments[0])) return False;
+  *result = 0;
+  switch (arguments[0]) {
+    case VG_USERREQ__PMC_REGISTER_PMEM_MAPPING:
+      if (is_range("REGISTER_PMEM_MAPPING", a[0], a[1])) event_map(tid, a[0], a[1], NULL, 0, True);
+      return True;
+    case VG_USERREQ__PMC_REGISTER_PMEM_FILE:
+      if (is_range("REGISTER_PMEM_FILE", a[1], a[2]))
+        register_file(tid, (Int)a[0], a[1], a[2], a[3]);
+      return True;
+    case VG_USERREQ__PMC_REMOVE_PMEM_MAPPING:
+      if (is_range("REMOVE_PMEM_MAPPING", a[0], a[1])) event_remove_mapping(tid, a[0], a[1]);
+      return True;
+    case VG_USERREQ__PMC_CHECK_IS_PMEM_MAPPING:
+      *result = is_range("CHECK_IS_PMEM_MAPPING", a[0], a[1])
+                    ? (UWord)pmc_ranges_coverage(&checked, a[0], a[0] + a[1])
+                    : 0;
+      return True;
+    case VG_USERREQ__PMC_PRINT_PMEM_MAPPINGS:
+      print_mappings();
+      return True;
+    case VG_USERREQ__PMC_DO_FLUSH:
+      if (requests_count() && is_range("DO_FLUSH", a[0], a[1])) {
+        event_flush(tid, a[0], a[1], PMC_REQUESTED_FLUSH, context_of_thread(tid));
+      }
+      return True;
+    case VG_USERREQ__PMC_DO_FENCE:
+      if (requests_count()) event_fence(tid, FENCE_REQUESTED, context_of_thread(tid));
+      return True;
+    case VG_USERREQ__PMC_WRITE_STATS:
+      report_stats();
+      return True;
+    case VG_USERREQ__PMC_SET_CLEAN:
+      if (is_range("SET_CLEAN", a[0], a[1])) event_set_clean(tid, a[0], a[1]);
+      return True;
+    case VG_USERREQ__PMC_EMIT_LOG:
+      if (copy_text(a[0], text)) event_log(tid, text);
+      return True;
+    case VG_USERREQ__PMC_DEEP_SYNC:
+      if (is_range("DEEP_SYNC", a[0], a[1])) event_deep_sync(tid, a[0], a[1]);
+      return True;
+    default:
+      break;
+  }
+  if (handle_transaction(tid, arguments[0], a, result)) return True;
+  VG_(umsg)("pmemcheck: unknown client request %#lx, ignored\n", arguments[0]);
+  return True;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the tool share. The files, in the order of an event's way:
+
+     instrument.c  superblock -> superblock with calls at stores, flushes and fences
+     requests.c    client requests; syscalls.c  mappings and writes by system calls
+     events.c      one event -> line states, transactions, store log, binary trace
+     contexts.c    call stacks, interned
+     report.c      findings -> text
+
+   The state machine (ranges.c, lines.c, findings.c, transactions.c) and the decoder (decode.c) are
+   free of Valgrind and have native tests. */
+#ifndef FENCEPOST_FAULTINJECT_PMEMCHECK_TOOL_H_
+#define FENCEPOST_FAULTINJECT_PMEMCHECK_TOOL_H_
+
+#include <pub_tool_basics.h>
+/* Valgrind's headers build on the one above. */
+#include <libvex_guest_amd64.h>
+#include <pub_tool_libcassert.h>
+#include <pub_tool_libcbase.h>
+#include <pub_tool_libcprint.h>
+#include <pub_tool_mallocfree.h>
+#include <pub_tool_threadstate.h>
+#include <pub_tool_tooliface.h>
+
+#include "faultinject/pmemcheck/decode.h"
+#include "faultinject/pmemcheck/findings.h"
+#include "faultinject/pmemcheck/lines.h"
+#include "faultinject/pmemcheck/ranges.h"
+#include "faultinject/pmemcheck/transactions.h"
+
+/* -- options.c */
+
+struct options {
+  Bool mult_stores;
+  Int indiff;
+  Bool log_stores;
+  Bool log_stacks;
+  Int log_stack_depth;
+  Bool print_summary;
+  Bool flush_check;
+  Bool flush_align;
+  Bool tx_only;
+  Bool isa_rec;
+  Bool error_summary;
+  Bool fence_after_clflush;
+  Bool compat;
+  Bool offer_clwb; /* --cpuid=clwb */
+  Int list_max;
+  const HChar* pmem_globs[16];
+  Int pmem_glob_count;
+  const HChar* trace_path; /* NULL: no trace */
+};
+extern struct options options;
+
+Bool option_accept(const HChar* argument);
+void option_usage(void);
+void option_debug_usage(void);
+
+/* -- contexts.c: a context is an interned call stack, numbered from 1. */
+
+/* The stack of a store or flush whose instruction is at `ip`. */
+UInt context_of_guest(ThreadId tid, const VexGuestAMD64State* guest, Addr ip);
+/* The stack of a thread that is in a request or a system call. */
+UInt context_of_thread(ThreadId tid);
+UInt context_frames(UInt context, const Addr** frames);
+void context_print(UInt context, const HChar* first_prefix);
+
+/* -- instrument.c */
+
+/* One instruction that stores, flushes or fences, and what it did to persistent memory. */
+struct site {
+  Addr ip;
+  UInt bytes; /* of one store */
+  UShort flags;
+  UShort instruction; /* enum pmc_instruction of a flush or fence */
+  ULong stores, stored_bytes, flushes, fences;
+  struct site* next; /* of the same hash */
+};
+enum { SITE_NON_TEMPORAL = 1, SITE_LOCKED = 2, SITE_REP = 4, SITE_SYSCALL = 8 };
+
+/* What inlined code compares addresses with: a store begins in persistent memory only if
+   address - hull_begin < hull_bytes. */
+extern ULong hull_begin, hull_bytes;
+/* Lines or non-temporal stores that wait for a fence, of any thread: then locked operations on any
+   memory matter. */
+extern ULong waiting_for_fence;
+/* Whether the program has flushed by instruction, or stored past the cache: then instructions are
+   the truth, and requests that repeat them are hints. */
+extern Bool instructions_seen;
+extern UInt superblock; /* counted with --mult-stores=yes only */
+
+IRSB* instrument(VgCallbackClosure* closure, IRSB* in, const VexGuestLayout* layout,
+                 const VexGuestExtents* extents, const VexArchInfo* host, IRType guest_word,
+                 IRType host_word);
+/* Calls visit for each site, in order of address. */
+void sites_visit(void (*visit)(const struct site* site));
+
+/* -- events.c: what happened, in the order in which it became visible. */
+
+void events_init(void);
+void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt context);
+void event_flush(ThreadId tid, Addr address, SizeT bytes, enum pmc_flush_kind kind, UInt context);
+enum fence_kind { FENCE_SFENCE, FENCE_MFENCE, FENCE_LOCKED, FENCE_REQUESTED };
+void event_fence(ThreadId tid, enum fence_kind kind, UInt context);
+void event_sync(ThreadId tid, Addr address, SizeT bytes, UInt context);
+void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong offset,
+               Bool requested);
+void event_unmap(ThreadId tid, Addr address, SizeT bytes);
+void event_remove_mapping(ThreadId tid, Addr address, SizeT bytes);
+void event_set_clean(ThreadId tid, Addr address, SizeT bytes);
+void event_deep_sync(ThreadId tid, Addr address, SizeT bytes);
+void event_log(ThreadId tid, const HChar* text);
+void event_thread_exit(ThreadId tid);
+Bool is_persistent(Addr address);
+
+extern struct pmc_ranges mappings; /* all that is traced; the value is a number of a file */
+extern struct pmc_ranges checked;  /* all that is reported on */
+extern struct pmc_lines lines;
+extern struct pmc_findings findings;
+extern struct pmc_transactions transactions;
+const HChar* file_path(UInt file);
+
+/* -- requests.c, syscalls.c, report.c */
+Bool handle_request(ThreadId tid, UWord* arguments, UWord* result);
+void before_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count);
+void after_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count, SysRes result);
+void after_core_write(CorePart part, ThreadId tid, Addr address, SizeT bytes);
+void log_open(void);
+void log_close(void);
+void report_print(void);
+void report_stats(void);
+
+#endif /* FENCEPOST_FAULTINJECT_PMEMCHECK_TOOL_H_ */
