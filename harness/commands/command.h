@@ -38,6 +38,7 @@ std::function<ExitCode()> DeclareEngines(CLI::App& app, const Arguments& argumen
 std::function<ExitCode()> DeclareLoad(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareRun(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareCheck(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareDoctor(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareProperties(CLI::App& app, const Arguments& arguments);
 

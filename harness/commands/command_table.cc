@@ -13,6 +13,7 @@ constexpr Command kCommands[] = {
     {"load", "insert a workload's records into an engine", DeclareLoad},
     {"run", "run a workload's operations on an engine", DeclareRun},
     {"bench", "run a matrix: engines x workloads x threads x repeats", DeclareBench},
+    {"check", "run a program, or an engine's workload, under pmemcheck", DeclareCheck},
     {"doctor", "what this machine is: what will be measured, what only modelled", DeclareDoctor},
     {"properties", "every property that -p and workload files take", DeclareProperties},
 };
