@@ -3,14 +3,9 @@
 
 #include "faultinject/pmemcheck/ranges.h" /* pmc_alloc */
 
-size_t pmc_findings_kept(const struct pmc_findings* findings, enum pmc_finding_kind kind) {
-  const uint64_t count = findings->count[kind];
-  return count < PMC_FINDINGS_KEPT ? (size_t)count : PMC_FINDINGS_KEPT;
-}
-
 void pmc_findings_add(struct pmc_findings* findings, enum pmc_finding_kind kind,
                       struct pmc_finding finding) {
-  const size_t kept = pmc_findings_kept(findings, kind);
+  const size_t kept = findings->kept_count[kind];
   ++findings->count[kind];
   findings->bytes[kind] += finding.bytes;
   if (kept == PMC_FINDINGS_KEPT) return;
@@ -23,9 +18,11 @@ void pmc_findings_add(struct pmc_findings* findings, enum pmc_finding_kind kind,
     findings->capacity[kind] = capacity;
   }
   findings->kept[kind][kept] = finding;
+  ++findings->kept_count[kind];
 }
 
 void pmc_findings_clear(struct pmc_findings* findings, enum pmc_finding_kind kind) {
   findings->count[kind] = 0;
   findings->bytes[kind] = 0;
+  findings->kept_count[kind] = 0;
 }

@@ -41,13 +41,12 @@ struct pmc_findings {
   uint64_t count[PMC_FINDING_KINDS];
   uint64_t bytes[PMC_FINDING_KINDS];
   struct pmc_finding* kept[PMC_FINDING_KINDS];
+  size_t kept_count[PMC_FINDING_KINDS];
   size_t capacity[PMC_FINDING_KINDS];
 };
 
 void pmc_findings_add(struct pmc_findings* findings, enum pmc_finding_kind kind,
                       struct pmc_finding finding);
-/* How many of a kind are in kept[kind]. */
-size_t pmc_findings_kept(const struct pmc_findings* findings, enum pmc_finding_kind kind);
 void pmc_findings_clear(struct pmc_findings* findings, enum pmc_finding_kind kind);
 
 #ifdef __cplusplus

@@ -94,6 +94,8 @@ static void finish(Int exit_code) {
   (void)exit_code;
   store_log_stop();
   report_print();
+  /* The core would count the errors a second time, and those that are listed only. */
+  if (VG_(clo_verbosity) == 1) VG_(clo_verbosity) = 0;
 }
 
 static void pre_init(void) {
@@ -105,6 +107,7 @@ static void pre_init(void) {
   VG_(details_avg_translation_sizeB)(400);
   VG_(basic_tool_funcs)(post_init, instrument, finish);
   VG_(needs_command_line_options)(option_accept, option_usage, option_debug_usage);
+  errors_register();
   VG_(needs_client_requests)(handle_request);
   VG_(needs_syscall_wrapper)(before_syscall, after_syscall);
   VG_(track_post_mem_write)(after_core_write);

@@ -79,8 +79,24 @@ static Bool wanted(enum pmc_finding_kind kind) {
   }
 }
 
+/* Takes out what the user's suppressions fit; beyond what is kept, all counts. */
+static void suppress(const struct section* section) {
+  struct pmc_finding* kept = findings.kept[section->kind];
+  const size_t count = findings.kept_count[section->kind];
+  size_t left = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (errors_suppressed(section->kind, &kept[i])) {
+      --findings.count[section->kind];
+      findings.bytes[section->kind] -= kept[i].bytes;
+    } else {
+      kept[left++] = kept[i];
+    }
+  }
+  findings.kept_count[section->kind] = left;
+}
+
 static void print_list(const struct section* section) {
-  const size_t kept = pmc_findings_kept(&findings, section->kind);
+  const size_t kept = findings.kept_count[section->kind];
   const size_t listed = kept < (size_t)options.list_max ? kept : (size_t)options.list_max;
   VG_(umsg)("%s\n", section->title);
   for (size_t i = 0; i < listed; ++i) {
@@ -109,8 +125,10 @@ static void print_list(const struct section* section) {
 }
 
 static ULong print_section(const struct section* section) {
-  const ULong count = findings.count[section->kind];
+  ULong count;
   if (!wanted(section->kind)) return 0;
+  if (section->is_error) suppress(section);
+  count = findings.count[section->kind];
   if (section->always || count != 0) VG_(umsg)("%s: %llu\n", section->count, count);
   if (count != 0) print_list(section);
   return section->is_error ? count : 0;

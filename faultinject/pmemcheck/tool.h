@@ -120,13 +120,18 @@ extern struct pmc_findings findings;
 extern struct pmc_transactions transactions;
 const HChar* file_path(UInt file);
 
+/* -- errors.c */
+
+void errors_register(void);
+/* Whether one of the user's suppressions fits. Counts the finding as an error of Valgrind's if none
+   does. */
+Bool errors_suppressed(enum pmc_finding_kind kind, const struct pmc_finding* finding);
+
 /* -- requests.c, syscalls.c, report.c */
 Bool handle_request(ThreadId tid, UWord* arguments, UWord* result);
 void before_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count);
 void after_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count, SysRes result);
 void after_core_write(CorePart part, ThreadId tid, Addr address, SizeT bytes);
-void log_open(void);
-void log_close(void);
 void report_print(void);
 void report_stats(void);
 
