@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <random>
 #include <string>
 #include <vector>
@@ -21,11 +20,11 @@ namespace fencepost {
 
 inline constexpr uint32_t kTestPid = 4711;
 
-// A writer whose trace is in memory. The writer's buffer is of exactly `buffer_bytes`.
+// A writer whose trace is in memory. Finish() ends the process if the writer has left its buffer.
 class MemoryTrace {
  public:
-  explicit MemoryTrace(size_t buffer_bytes = FPT_MIN_BUFFER_BYTES) : buffer_(buffer_bytes) {
-    fpt_writer_init(&writer_, Sink, this, buffer_.data(), buffer_.size(), kTestPid);
+  MemoryTrace() : buffer_(FPT_MIN_BUFFER_BYTES + kGuardBytes, kGuard) {
+    fpt_writer_init(&writer_, Sink, this, buffer_.data(), FPT_MIN_BUFFER_BYTES, kTestPid);
   }
   MemoryTrace(const MemoryTrace&) = delete;
   MemoryTrace& operator=(const MemoryTrace&) = delete;
@@ -36,6 +35,7 @@ class MemoryTrace {
     fpt_writer_finish(&writer_);
     CHECK(fpt_writer_error(&writer_) == 0);
     CHECK(fpt_writer_bytes(&writer_) == bytes_.size());
+    for (size_t i = 0; i < kGuardBytes; ++i) CHECK(buffer_[FPT_MIN_BUFFER_BYTES + i] == kGuard);
     return bytes_;
   }
   static int Sink(void* arg, const void* bytes, size_t count) {
@@ -46,13 +46,15 @@ class MemoryTrace {
   }
 
  private:
+  static constexpr size_t kGuardBytes = 64;
+  static constexpr uint8_t kGuard = 0xa5;
+
   std::vector<uint8_t> buffer_;
   std::vector<uint8_t> bytes_;
   fpt_writer writer_;
 };
 
-// An event with what its views point at. `fields` has the values, `fields.length` of a text's owner
-// not among them.
+// An event with what its views point at.
 struct OwnedEvent {
   fpt_event fields = {};
   std::string bytes, text, source_file, object;
