@@ -14,6 +14,7 @@ constexpr Command kCommands[] = {
     {"run", "run a workload's operations on an engine", DeclareRun},
     {"bench", "run a matrix: engines x workloads x threads x repeats", DeclareBench},
     {"doctor", "what this machine is: what will be measured, what only modelled", DeclareDoctor},
+    {"trace", "what a trace of persistent-memory events says", DeclareTrace},
     {"properties", "every property that -p and workload files take", DeclareProperties},
 };
 
