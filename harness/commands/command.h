@@ -40,6 +40,7 @@ std::function<ExitCode()> DeclareRun(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareCheck(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareDoctor(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareTrace(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareProperties(CLI::App& app, const Arguments& arguments);
 
 }  // namespace fencepost

@@ -15,6 +15,7 @@ constexpr Command kCommands[] = {
     {"bench", "run a matrix: engines x workloads x threads x repeats", DeclareBench},
     {"check", "run a program, or an engine's workload, under pmemcheck", DeclareCheck},
     {"doctor", "what this machine is: what will be measured, what only modelled", DeclareDoctor},
+    {"trace", "what a trace of persistent-memory events says", DeclareTrace},
     {"properties", "every property that -p and workload files take", DeclareProperties},
 };
 
