@@ -25,6 +25,7 @@ enum frame_kind { FRAME_UNKNOWN, FRAME_FIXED, FRAME_VARIES, FRAME_LAST };
 struct frame {
   Addr ip; /* 0: free */
   UInt bytes;
+  UInt described; /* the caller's generation in which it was last described */
   enum frame_kind kind;
 };
 
@@ -187,6 +188,13 @@ UInt context_of_guest(ThreadId tid, const VexGuestAMD64State* guest, Addr ip) {
 UInt context_of_thread(ThreadId tid) {
   Addr ips[MAX_FRAMES];
   return intern(ips, slow_walk(tid, ips));
+}
+
+Bool context_describe_once(Addr ip, UInt generation) {
+  struct frame* frame = get_frame(ip);
+  if (frame->described == generation) return False;
+  frame->described = generation;
+  return True;
 }
 
 UInt context_frames(UInt context, const Addr** out) {

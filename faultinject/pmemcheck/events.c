@@ -2,6 +2,7 @@
 /* Where each event goes: to the line states and transactions, to the store log, to the trace. */
 #include "faultinject/pmemcheck/store_log.h"
 #include "faultinject/pmemcheck/tool.h"
+#include "faultinject/pmemcheck/trace.h"
 
 struct pmc_ranges mappings, checked;
 struct pmc_lines lines;
@@ -11,6 +12,8 @@ struct pmc_transactions transactions;
 /* Mapped files, by number from 1; 0 is memory that is no file. */
 static HChar** files;
 static UInt file_count;
+
+static UInt* thread_numbers; /* by ThreadId; 0: none yet */
 
 /* The mapping that held the last address that was asked for: the next is most likely there too. */
 static Addr last_begin, last_end;
@@ -26,6 +29,15 @@ void events_init(void) {
   lines.report_overwrites = options.mult_stores;
   lines.indifferent_superblocks = (UInt)options.indiff;
   transactions.report_outside = options.tx_only;
+}
+
+UInt thread_number(ThreadId tid) {
+  static UInt last;
+  if (thread_numbers == NULL) {
+    thread_numbers = VG_(calloc)("pmc.threads", VG_N_THREADS, sizeof(*thread_numbers));
+  }
+  if (thread_numbers[tid] == 0) thread_numbers[tid] = ++last;
+  return thread_numbers[tid];
 }
 
 Bool is_persistent(Addr address) {
@@ -61,15 +73,15 @@ static UInt number_of_file(const HChar* path) {
 const HChar* file_path(UInt file) { return file == 0 ? "" : files[file - 1]; }
 
 /* The part of a store that is checked: parts of a mapping may have been removed. */
-static void check_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt context) {
+static void check_store(UInt thread, Addr address, SizeT bytes, UShort flags, UInt context) {
   const Addr end = address + bytes;
   const struct pmc_range* range = pmc_ranges_from(&checked, address);
   for (; range != NULL && range->begin < end; range = pmc_ranges_from(&checked, range->end)) {
     const Addr from = range->begin > address ? range->begin : address;
     const Addr to = range->end < end ? range->end : end;
-    pmc_lines_store(&lines, tid, from, to - from, context, superblock,
+    pmc_lines_store(&lines, thread, from, to - from, context, superblock,
                     (flags & SITE_NON_TEMPORAL) != 0);
-    pmc_tx_store(&transactions, tid, from, to - from, context);
+    pmc_tx_store(&transactions, thread, from, to - from, context);
   }
 }
 
@@ -82,31 +94,40 @@ void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt con
     pmc_findings_add(&findings, PMC_TORN_STORE,
                      (struct pmc_finding){.address = address, .bytes = bytes, .context = context});
   }
-  check_store(tid, address, bytes, flags, context);
+  check_store(thread_number(tid), address, bytes, flags, context);
   if ((flags & SITE_NON_TEMPORAL) != 0) note_waiting();
   store_log_store(address, bytes, context);
+  trace_store(thread_number(tid), address, bytes, flags, context);
 }
 
 void event_flush(ThreadId tid, Addr address, SizeT bytes, enum pmc_flush_kind kind, UInt context) {
   const enum pmc_flush_kind effect =
       kind == PMC_CLFLUSH && options.fence_after_clflush ? PMC_CLFLUSHOPT : kind;
-  pmc_lines_flush(&lines, tid, address, bytes, effect, context);
+  pmc_lines_flush(&lines, thread_number(tid), address, bytes, effect, context);
   note_waiting();
+  trace_flush(thread_number(tid), address, bytes, kind, context);
   store_log_flush(address, bytes);
   if (kind == PMC_CLFLUSH && !options.fence_after_clflush) store_log_fence();
 }
 
 void event_fence(ThreadId tid, enum fence_kind kind, UInt context) {
-  const size_t drained = pmc_lines_fence(&lines, tid);
+  const size_t drained = pmc_lines_fence(&lines, thread_number(tid));
   note_waiting();
   if (drained == 0 && (kind == FENCE_SFENCE || kind == FENCE_MFENCE)) {
     pmc_findings_add(&findings, PMC_IDLE_FENCE, (struct pmc_finding){.context = context});
   }
   store_log_fence();
+  trace_fence(thread_number(tid), kind, context);
 }
 
-void event_sync(ThreadId tid, Addr address, SizeT bytes, UInt context) {
-  (void)tid, (void)context;
+/* A deep sync tells the platform more than the model knows: what it covers has been made durable
+   already, or is not. */
+void event_sync(ThreadId tid, Addr address, SizeT bytes, enum sync_kind kind, UInt context) {
+  trace_sync(thread_number(tid), address, bytes, kind, context);
+  if (kind == SYNC_DEEP) {
+    store_log_deep_sync(address, bytes);
+    return;
+  }
   pmc_lines_forget(&lines, address, bytes);
   store_log_flush(address, bytes);
   store_log_fence();
@@ -114,16 +135,17 @@ void event_sync(ThreadId tid, Addr address, SizeT bytes, UInt context) {
 
 void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong offset,
                Bool requested) {
-  (void)tid;
-  pmc_ranges_add(&mappings, address, address + bytes, number_of_file(path));
+  const UInt file = number_of_file(path);
+  pmc_ranges_add(&mappings, address, address + bytes, file);
   pmc_ranges_add(&checked, address, address + bytes, 0);
   mappings_changed();
   if (requested && path != NULL) store_log_register(path, address, bytes, offset);
+  trace_map(thread_number(tid), file, address, bytes, offset, requested);
 }
 
 void event_unmap(ThreadId tid, Addr address, SizeT bytes) {
-  (void)tid;
   if (pmc_ranges_coverage(&mappings, address, address + bytes) == PMC_OUTSIDE) return;
+  trace_unmap(thread_number(tid), address, bytes);
   pmc_ranges_remove(&mappings, address, address + bytes);
   pmc_ranges_remove(&checked, address, address + bytes);
   mappings_changed();
@@ -132,10 +154,11 @@ void event_unmap(ThreadId tid, Addr address, SizeT bytes) {
 /* What is removed is still traced, unless it is a whole mapping that is no file. */
 void event_remove_mapping(ThreadId tid, Addr address, SizeT bytes) {
   const struct pmc_range* range = pmc_ranges_find(&mappings, address);
-  (void)tid;
+  trace_remove_mapping(thread_number(tid), address, bytes);
   pmc_lines_forget(&lines, address, bytes);
   pmc_ranges_remove(&checked, address, address + bytes);
   if (range == NULL || range->value != 0) return;
+  trace_unmap(thread_number(tid), address, bytes);
   pmc_ranges_remove(&mappings, address, address + bytes);
   mappings_changed();
 }
@@ -143,16 +166,20 @@ void event_remove_mapping(ThreadId tid, Addr address, SizeT bytes) {
 void event_set_clean(ThreadId tid, Addr address, SizeT bytes) {
   (void)tid;
   pmc_lines_forget(&lines, address, bytes);
-}
-
-void event_deep_sync(ThreadId tid, Addr address, SizeT bytes) {
-  (void)tid;
-  store_log_deep_sync(address, bytes);
+  trace_set_clean(address, bytes);
 }
 
 void event_log(ThreadId tid, const HChar* text) {
-  (void)tid;
   store_log_text(text);
+  trace_log(thread_number(tid), text);
 }
 
-void event_thread_exit(ThreadId tid) { pmc_lines_thread_exit(&lines, tid); }
+void event_operation(ThreadId tid, ULong operation, Bool begins) {
+  trace_operation(thread_number(tid), operation, begins);
+}
+
+void event_thread_exit(ThreadId tid) {
+  pmc_lines_thread_exit(&lines, thread_number(tid));
+  trace_thread_exit(thread_number(tid));
+  thread_numbers[tid] = 0;
+}

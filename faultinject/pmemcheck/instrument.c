@@ -263,8 +263,14 @@ static IRExpr* operand_address(struct block* block, Addr ip, const struct pmc_de
   return address;
 }
 
+/* VEX keeps the program counter exact at accesses to memory; flushes and fences are none to it. */
+static void put_ip(struct block* block, Addr ip) {
+  addStmtToIRSB(block->out, IRStmt_Put(offsetof(VexGuestAMD64State, guest_RIP), constant(ip)));
+}
+
 static void add_flush(struct block* block, Addr ip, const struct pmc_decoded* decoded) {
   if (!options.isa_rec) return;
+  put_ip(block, ip);
   call(block, "on_flush", &on_flush,
        mkIRExprVec_3(IRExpr_GSPTR(), operand_address(block, ip, decoded),
                      pointer(get_site(ip, 0, 0, (UShort)decoded->instruction))),
@@ -275,6 +281,7 @@ static void add_fence(struct block* block) {
   const enum pmc_instruction instruction = block->decoded.instruction;
   if (!options.isa_rec) return;
   if (instruction != PMC_INSN_SFENCE && instruction != PMC_INSN_MFENCE) return;
+  put_ip(block, block->ip);
   call(block, "on_fence", &on_fence,
        mkIRExprVec_2(IRExpr_GSPTR(), pointer(get_site(block->ip, 0, 0, (UShort)instruction))),
        NULL);
@@ -362,7 +369,9 @@ static void end_block(struct block* block, const IRSB* in) {
   } else if (in->jumpkind == Ijk_NoDecode && in->next->tag == Iex_Const) {
     const Addr ip = in->next->Iex.Const.con->Ico.U64;
     const struct pmc_decoded decoded = pmc_decode((const UChar*)ip, 15);
-    if (decoded.instruction != PMC_INSN_CLWB && decoded.instruction != PMC_INSN_CLFLUSHOPT) {
+    /* CLFLUSH too: VEX does not know it with a REX.W, which changes nothing. */
+    if (decoded.instruction != PMC_INSN_CLWB && decoded.instruction != PMC_INSN_CLFLUSHOPT &&
+        decoded.instruction != PMC_INSN_CLFLUSH) {
       say_unknown(ip, decoded.instruction);
       return;
     }

@@ -14,6 +14,7 @@
 
 #include "faultinject/pmemcheck/store_log.h"
 #include "faultinject/pmemcheck/tool.h"
+#include "faultinject/pmemcheck/trace.h"
 
 /* Whether VEX describes each instruction that it cannot decode: flushes are among them. */
 extern Bool VG_(clo_sigill_diag);
@@ -88,11 +89,14 @@ static void post_init(void) {
   VG_(clo_sigill_diag) = False;
   events_init();
   store_log_start();
+  trace_open();
+  VG_(atfork)(NULL, NULL, trace_after_fork);
 }
 
 static void finish(Int exit_code) {
   (void)exit_code;
   store_log_stop();
+  trace_close();
   report_print();
   /* The core would count the errors a second time, and those that are listed only. */
   if (VG_(clo_verbosity) == 1) VG_(clo_verbosity) = 0;

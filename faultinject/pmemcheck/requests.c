@@ -7,6 +7,7 @@
 
 #include "faultinject/pmemcheck/include/valgrind/pmemcheck.h"
 #include "faultinject/pmemcheck/tool.h"
+#include "faultinject/pmemcheck/trace.h"
 
 /* Longest string that a program may hand over. */
 enum { MAX_TEXT_BYTES = 4096 };
@@ -61,42 +62,67 @@ static void print_mappings(void) {
 
 static Bool requests_count(void) { return !instructions_seen || options.compat; }
 
+static void start_transaction(ULong number, UInt thread) {
+  pmc_tx_start(&transactions, number, thread);
+  trace_transaction(thread, number, /*begins=*/True);
+}
+
+static UWord end_transaction(ULong number, UInt thread) {
+  trace_transaction(thread, number, /*begins=*/False);
+  return pmc_tx_end(&transactions, number);
+}
+
+static UWord add_range(ThreadId tid, ULong number, Addr address, SizeT bytes) {
+  if (!is_range("ADD_TO_TX", address, bytes)) return 0;
+  trace_transaction_range(number, address, bytes, /*added=*/True);
+  return pmc_tx_add(&transactions, number, thread_number(tid), address, bytes,
+                    context_of_thread(tid));
+}
+
+static UWord remove_range(ThreadId tid, ULong number, Addr address, SizeT bytes) {
+  if (!is_range("REMOVE_FROM_TX", address, bytes)) return 0;
+  trace_transaction_range(number, address, bytes, /*added=*/False);
+  return pmc_tx_remove(&transactions, number, thread_number(tid), address, bytes);
+}
+
 static Bool handle_transaction(ThreadId tid, UWord request, const UWord* a, UWord* result) {
-  struct pmc_transactions* all = &transactions;
+  const UInt thread = thread_number(tid);
   switch (request) {
     case VG_USERREQ__PMC_START_TX:
-      pmc_tx_start(all, tid, tid);
+      start_transaction(thread, thread);
       return True;
     case VG_USERREQ__PMC_START_TX_N:
-      pmc_tx_start(all, a[0], tid);
+      start_transaction(a[0], thread);
       return True;
     case VG_USERREQ__PMC_END_TX:
-      *result = pmc_tx_end(all, tid);
+      *result = end_transaction(thread, thread);
       return True;
     case VG_USERREQ__PMC_END_TX_N:
-      *result = pmc_tx_end(all, a[0]);
+      *result = end_transaction(a[0], thread);
       return True;
     case VG_USERREQ__PMC_ADD_TO_TX:
-      *result = pmc_tx_add(all, tid, tid, a[0], a[1], context_of_thread(tid));
+      *result = add_range(tid, thread, a[0], a[1]);
       return True;
     case VG_USERREQ__PMC_ADD_TO_TX_N:
-      *result = pmc_tx_add(all, a[0], tid, a[1], a[2], context_of_thread(tid));
+      *result = add_range(tid, a[0], a[1], a[2]);
       return True;
     case VG_USERREQ__PMC_REMOVE_FROM_TX:
-      *result = pmc_tx_remove(all, tid, tid, a[0], a[1]);
+      *result = remove_range(tid, thread, a[0], a[1]);
       return True;
     case VG_USERREQ__PMC_REMOVE_FROM_TX_N:
-      *result = pmc_tx_remove(all, a[0], tid, a[1], a[2]);
+      *result = remove_range(tid, a[0], a[1], a[2]);
       return True;
     case VG_USERREQ__PMC_ADD_THREAD_TO_TX_N:
-      *result = pmc_tx_add_thread(all, a[0], tid);
+      trace_transaction_thread(thread, a[0], /*added=*/True);
+      *result = pmc_tx_add_thread(&transactions, a[0], thread);
       return True;
     case VG_USERREQ__PMC_REMOVE_THREAD_FROM_TX_N:
-      *result = pmc_tx_remove_thread(all, a[0], tid);
+      trace_transaction_thread(thread, a[0], /*added=*/False);
+      *result = pmc_tx_remove_thread(&transactions, a[0], thread);
       return True;
     case VG_USERREQ__PMC_ADD_TO_GLOBAL_TX_IGNORE:
       if (is_range("ADD_TO_GLOBAL_TX_IGNORE", a[0], a[1])) {
-        pmc_ranges_add(&all->ignored, a[0], a[0] + a[1], 0);
+        pmc_ranges_add(&transactions.ignored, a[0], a[0] + a[1], 0);
       }
       return True;
     default:
@@ -146,7 +172,12 @@ Bool handle_request(ThreadId tid, UWord* arguments, UWord* result) {
       if (copy_text(a[0], text)) event_log(tid, text);
       return True;
     case VG_USERREQ__PMC_DEEP_SYNC:
-      if (is_range("DEEP_SYNC", a[0], a[1])) event_deep_sync(tid, a[0], a[1]);
+      if (is_range("DEEP_SYNC", a[0], a[1]))
+        event_sync(tid, a[0], a[1], SYNC_DEEP, context_of_thread(tid));
+      return True;
+    case VG_USERREQ__PMC_OPERATION_BEGIN:
+    case VG_USERREQ__PMC_OPERATION_END:
+      event_operation(tid, a[0], arguments[0] == VG_USERREQ__PMC_OPERATION_BEGIN);
       return True;
     default:
       break;

@@ -66,7 +66,7 @@ static void after_fsync(ThreadId tid, Int descriptor) {
   range = pmc_ranges_from(&mappings, 0);
   for (; range != NULL; range = pmc_ranges_from(&mappings, range->end)) {
     if (VG_(strcmp)(file_path((UInt)range->value), path) == 0) {
-      event_sync(tid, range->begin, range->end - range->begin, context_of_thread(tid));
+      event_sync(tid, range->begin, range->end - range->begin, SYNC_FSYNC, context_of_thread(tid));
     }
   }
 }
@@ -91,7 +91,7 @@ void after_syscall(ThreadId tid, UInt number, UWord* a, UInt count, SysRes resul
     case __NR_msync:
       if ((a[2] & kMsAsync) == 0 &&
           pmc_ranges_coverage(&mappings, a[0], a[0] + a[1]) != PMC_OUTSIDE) {
-        event_sync(tid, a[0], a[1], context_of_thread(tid));
+        event_sync(tid, a[0], a[1], SYNC_MSYNC, context_of_thread(tid));
       }
       break;
     case __NR_fsync:

@@ -63,6 +63,8 @@ UInt context_of_guest(ThreadId tid, const VexGuestAMD64State* guest, Addr ip);
 /* The stack of a thread that is in a request or a system call. */
 UInt context_of_thread(ThreadId tid);
 UInt context_frames(UInt context, const Addr** frames);
+/* True the first time that it is asked of this address in this generation. */
+Bool context_describe_once(Addr ip, UInt generation);
 void context_print(UInt context, const HChar* first_prefix);
 
 /* -- instrument.c */
@@ -102,15 +104,18 @@ void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt con
 void event_flush(ThreadId tid, Addr address, SizeT bytes, enum pmc_flush_kind kind, UInt context);
 enum fence_kind { FENCE_SFENCE, FENCE_MFENCE, FENCE_LOCKED, FENCE_REQUESTED };
 void event_fence(ThreadId tid, enum fence_kind kind, UInt context);
-void event_sync(ThreadId tid, Addr address, SizeT bytes, UInt context);
+enum sync_kind { SYNC_MSYNC, SYNC_FSYNC, SYNC_DEEP };
+void event_sync(ThreadId tid, Addr address, SizeT bytes, enum sync_kind kind, UInt context);
 void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong offset,
                Bool requested);
 void event_unmap(ThreadId tid, Addr address, SizeT bytes);
 void event_remove_mapping(ThreadId tid, Addr address, SizeT bytes);
 void event_set_clean(ThreadId tid, Addr address, SizeT bytes);
-void event_deep_sync(ThreadId tid, Addr address, SizeT bytes);
 void event_log(ThreadId tid, const HChar* text);
+void event_operation(ThreadId tid, ULong operation, Bool begins);
 void event_thread_exit(ThreadId tid);
+/* Valgrind gives the number of a thread that has ended to a new one; this one it keeps. */
+UInt thread_number(ThreadId tid);
 Bool is_persistent(Addr address);
 
 extern struct pmc_ranges mappings; /* all that is traced; the value is a number of a file */
