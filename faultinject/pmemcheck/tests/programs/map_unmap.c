@@ -12,33 +12,33 @@
  */
 #include "faultinject/pmemcheck/tests/programs/pmem_program.h"
 
-static unsigned char* Map(int fd, size_t bytes, int protection, int flags, off_t offset) {
-  void* at = mmap(NULL, bytes, protection, flags, fd, offset);
-  Check(at != MAP_FAILED, "mmap");
+enum { kBoth = PROT_READ | PROT_WRITE };
+
+/* Over a part of the room kept free, so that no mapping ends where another begins by chance. */
+static unsigned char* MapPage(int fd, void* where, int flags, off_t offset) {
+  void* at = mmap(where, kPageBytes, kBoth, flags | MAP_FIXED, fd, offset);
+  Check(at == where, "mmap");
   return at;
 }
 
 int main(int argc, char** argv) {
   const struct Mapping m = MapFile(argc, argv);
-  const int both = PROT_READ | PROT_WRITE;
-  unsigned char *page2, *page0, *private_copy;
-  void* over;
+  unsigned char* room = mmap(NULL, 0x8000, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  unsigned char *page2, *page0;
+  Check(room != MAP_FAILED, "mmap");
   TestBegin();
   Store8(m.base, 1);
   Check(munmap(m.base + 0x2000, kPageBytes) == 0, "munmap");
   Store8(m.base + 0x3000, 2);
   Check(munmap(m.base + 0xe000, 2 * (size_t)kPageBytes) == 0, "munmap");
   Store8(m.base + 0x1000, 3);
-  page2 = Map(m.fd, kPageBytes, both, MAP_SHARED, 0x2000);
+  page2 = MapPage(m.fd, room + 0x1000, MAP_SHARED, 0x2000);
   Store8(page2 + 8, 4);
-  page0 = Map(m.fd, kPageBytes, both, MAP_SHARED, 0);
+  page0 = MapPage(m.fd, room + 0x3000, MAP_SHARED, 0);
   Store8(page0 + 0x10, 5);
   Store8(m.base + 0x18, 6);
-  over = mmap(m.base, kPageBytes, both, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-  Check(over == m.base, "mmap over a part");
-  Store8(m.base + 0x20, 7);
-  private_copy = Map(m.fd, kPageBytes, both, MAP_PRIVATE, 0x4000);
-  Store8(private_copy, 8);
+  Store8(MapPage(-1, m.base, MAP_PRIVATE | MAP_ANONYMOUS, 0) + 0x20, 7);
+  Store8(MapPage(m.fd, room + 0x5000, MAP_PRIVATE, 0x4000), 8);
   Store8(m.base + 0x1008, 9);
   TestEnd();
   return 0;
