@@ -13,7 +13,8 @@
  *      comment lists. Each instruction is inline assembly: the compiler neither merges nor moves
  * it.
  *   2. A program never waits with a locked instruction where that would order what is tested.
- * Compiled with -D_GNU_SOURCE. x86-64 only.
+ * Compiled with -D_GNU_SOURCE, linked with -z now (the loader's lazy binding is full of fences).
+ * x86-64 only.
  */
 #ifndef FENCEPOST_PMEMCHECK_TESTS_PMEM_PROGRAM_H
 #define FENCEPOST_PMEMCHECK_TESTS_PMEM_PROGRAM_H
