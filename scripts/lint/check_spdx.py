@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every source carries its licence in one of its first lines.
 
-BSD-3-Clause, but for the Valgrind tool, which is under Valgrind's own GPL-2.0-or-later (its header
-for client programs is not: whoever includes it need not be under the GPL). Exempt are
+BSD-3-Clause, but for the Valgrind tool, which is under Valgrind's own GPL-2.0-or-later; the header
+that programs include and the tests link nothing of Valgrind and are BSD-3-Clause again. Exempt are
 formats without comments (JSON, CSV, pictures), prose, test data and results.
 """
 
@@ -15,12 +15,14 @@ from tree import Finding, Tree, run_linter
 EXEMPT_SUFFIXES = (".json", ".jsonl", ".csv", ".md", ".png", ".svg", ".hlog", "LICENSE")
 EXEMPT_FOLDERS = re.compile(r"(^results/|/testdata/)")
 SPDX = re.compile(r"SPDX-License-Identifier: (\S+)")
+GPL_FOLDER = "faultinject/pmemcheck/"
+NOT_GPL_FOLDERS = ("faultinject/pmemcheck/include/", "faultinject/pmemcheck/tests/")
 FIRST_LINES = 3  # a script's interpreter comes before it
 
 
 def licence_of(path: str) -> str:
-    tool = path.startswith("faultinject/pmemcheck/") and not path.endswith("/valgrind/pmemcheck.h")
-    return "GPL-2.0-or-later" if tool else "BSD-3-Clause"
+    is_gpl = path.startswith(GPL_FOLDER) and not path.startswith(NOT_GPL_FOLDERS)
+    return "GPL-2.0-or-later" if is_gpl else "BSD-3-Clause"
 
 
 def check(tree: Tree) -> Iterator[Finding]:

@@ -96,6 +96,8 @@ class SpdxTest(LintTest):
     def test_sources_with_their_licence_pass(self) -> None:
         self.plant("engines/a.cc", "// " + SPDX)
         self.plant("run", "#!/bin/sh\n# " + SPDX)
+        self.plant("faultinject/pmemcheck/tests/a.c", "// " + SPDX)
+        self.plant("faultinject/pmemcheck/include/valgrind/a.h", "// " + SPDX)
         self.plant(
             "faultinject/pmemcheck/a.c", f"// {SPDX}".replace("BSD-3-Clause", "GPL-2.0-or-later")
         )
