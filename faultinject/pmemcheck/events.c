@@ -13,6 +13,14 @@ struct pmc_transactions transactions;
 static HChar** files;
 static UInt file_count;
 
+/* What a mapping is of, by the value of its range. Grows with each mapping that is made. */
+struct mapped {
+  UInt file;
+  ULong offset; /* of the range's base */
+};
+static struct mapped* mapped;
+static ULong mapped_count, mapped_capacity;
+
 static UInt* thread_numbers; /* by ThreadId; 0: none yet */
 
 /* The mapping that held the last address that was asked for: the next is most likely there too. */
@@ -70,6 +78,21 @@ static UInt number_of_file(const HChar* path) {
   return ++file_count;
 }
 
+static ULong new_mapped(UInt file, ULong offset) {
+  if (mapped_count == mapped_capacity) {
+    mapped_capacity = mapped_capacity == 0 ? 64 : 2 * mapped_capacity;
+    mapped = VG_(realloc)("pmc.mapped", mapped, mapped_capacity * sizeof(*mapped));
+  }
+  mapped[mapped_count] = (struct mapped){.file = file, .offset = offset};
+  return mapped_count++;
+}
+
+UInt file_of(const struct pmc_range* range) { return mapped[range->value].file; }
+
+ULong offset_of(const struct pmc_range* range, Addr address) {
+  return mapped[range->value].offset + (address - range->base);
+}
+
 const HChar* file_path(UInt file) { return file == 0 ? "" : files[file - 1]; }
 
 /* The part of a store that is checked: parts of a mapping may have been removed. */
@@ -87,7 +110,8 @@ static void check_store(UInt thread, Addr address, SizeT bytes, UShort flags, UI
 
 static void note_waiting(void) { waiting_for_fence = lines.waiting; }
 
-void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt context) {
+/* REQUIRES: wholly in one mapping. */
+static void store_inside(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt context) {
   const Addr end = address + bytes;
   if (address / PMC_LINE_BYTES != (end - 1) / PMC_LINE_BYTES && bytes <= 32 &&
       pmc_ranges_find(&checked, address) != NULL) {
@@ -98,6 +122,28 @@ void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt con
   if ((flags & SITE_NON_TEMPORAL) != 0) note_waiting();
   store_log_store(address, bytes, context);
   trace_store(thread_number(tid), address, bytes, flags, context);
+}
+
+void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt context) {
+  const Addr end = address + bytes;
+  const struct pmc_range* range;
+  if (address >= last_begin && end <= last_end) {
+    store_inside(tid, address, bytes, flags, context);
+    return;
+  }
+  range = pmc_ranges_from(&mappings, address);
+  for (; range != NULL && range->begin < end; range = pmc_ranges_from(&mappings, range->end)) {
+    const Addr from = range->begin > address ? range->begin : address;
+    const Addr to = range->end < end ? range->end : end;
+    store_inside(tid, from, to - from, flags, context);
+  }
+}
+
+void event_file_write(ThreadId tid, const HChar* path, ULong offset, ULong bytes, Addr from,
+                      enum write_kind kind) {
+  UInt file = 0;
+  while (file < file_count && VG_(strcmp)(files[file], path) != 0) ++file;
+  if (file < file_count) trace_file_write(thread_number(tid), file + 1, offset, bytes, from, kind);
 }
 
 void event_flush(ThreadId tid, Addr address, SizeT bytes, enum pmc_flush_kind kind, UInt context) {
@@ -136,7 +182,7 @@ void event_sync(ThreadId tid, Addr address, SizeT bytes, enum sync_kind kind, UI
 void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong offset,
                Bool requested) {
   const UInt file = number_of_file(path);
-  pmc_ranges_add(&mappings, address, address + bytes, file);
+  pmc_ranges_add(&mappings, address, address + bytes, new_mapped(file, offset));
   pmc_ranges_add(&checked, address, address + bytes, 0);
   mappings_changed();
   if (requested && path != NULL) store_log_register(path, address, bytes, offset);
@@ -157,7 +203,7 @@ void event_remove_mapping(ThreadId tid, Addr address, SizeT bytes) {
   trace_remove_mapping(thread_number(tid), address, bytes);
   pmc_lines_forget(&lines, address, bytes);
   pmc_ranges_remove(&checked, address, address + bytes);
-  if (range == NULL || range->value != 0) return;
+  if (range == NULL || file_of(range) != 0) return;
   trace_unmap(thread_number(tid), address, bytes);
   pmc_ranges_remove(&mappings, address, address + bytes);
   mappings_changed();

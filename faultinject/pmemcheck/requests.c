@@ -56,7 +56,7 @@ static void print_mappings(void) {
   VG_(umsg)("Persistent mappings: %lu\n", (UWord)mappings.count);
   for (; range != NULL; range = pmc_ranges_from(&mappings, range->end)) {
     VG_(umsg)
-    ("   %#lx-%#lx %s\n", (Addr)range->begin, (Addr)range->end, file_path((UInt)range->value));
+    ("   %#lx-%#lx %s\n", (Addr)range->begin, (Addr)range->end, file_path(file_of(range)));
   }
 }
 

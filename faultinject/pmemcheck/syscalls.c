@@ -10,7 +10,8 @@
 
 #include "faultinject/pmemcheck/tool.h"
 
-enum { kMsAsync = 1 }; /* MS_ASYNC, which VKI does not name */
+/* MS_ASYNC, FALLOC_FL_PUNCH_HOLE and FALLOC_FL_ZERO_RANGE, which VKI does not name. */
+enum { kMsAsync = 1, kPunchHole = 2, kZeroRange = 16 };
 
 static Bool matches_a_glob(const HChar* path) {
   for (Int i = 0; i < options.pmem_glob_count; ++i) {
@@ -51,8 +52,8 @@ static void after_mremap(ThreadId tid, const UWord* a, Addr address) {
     event_unmap(tid, address, new_bytes);
     return;
   }
-  file = (UInt)range->value;
-  offset = old - range->base;
+  file = file_of(range);
+  offset = offset_of(range, old);
   event_unmap(tid, old, old_bytes);
   event_map(tid, address, new_bytes, file == 0 ? NULL : file_path(file), offset,
             /*requested=*/False);
@@ -65,9 +66,58 @@ static void after_fsync(ThreadId tid, Int descriptor) {
   if (mappings.count == 0 || !path_of(descriptor, path, sizeof(path))) return;
   range = pmc_ranges_from(&mappings, 0);
   for (; range != NULL; range = pmc_ranges_from(&mappings, range->end)) {
-    if (VG_(strcmp)(file_path((UInt)range->value), path) == 0) {
+    if (VG_(strcmp)(file_path(file_of(range)), path) == 0) {
       event_sync(tid, range->begin, range->end - range->begin, SYNC_FSYNC, context_of_thread(tid));
     }
+  }
+}
+
+/* Where a descriptor that was written to without an offset stands now. */
+static ULong position_of(Int descriptor) {
+  const Off64T at = VG_(lseek)(descriptor, 0, VKI_SEEK_CUR);
+  return at < 0 ? 0 : (ULong)at;
+}
+
+static void after_vector(ThreadId tid, const HChar* path, const struct vki_iovec* pieces,
+                         UWord count, ULong offset, ULong left) {
+  for (UWord i = 0; i < count && left > 0; ++i) {
+    const ULong bytes = pieces[i].iov_len < left ? pieces[i].iov_len : left;
+    if (bytes > 0) {
+      event_file_write(tid, path, offset, bytes, (Addr)pieces[i].iov_base, WRITE_BYTES);
+    }
+    offset += bytes;
+    left -= bytes;
+  }
+}
+
+static void after_file_write(ThreadId tid, UInt number, const UWord* a, ULong done) {
+  HChar path[VKI_PATH_MAX];
+  if (mappings.count == 0 || !path_of((Int)a[0], path, sizeof(path))) return;
+  switch (number) {
+    case __NR_write:
+      if (done > 0) {
+        event_file_write(tid, path, position_of((Int)a[0]) - done, done, a[1], WRITE_BYTES);
+      }
+      break;
+    case __NR_pwrite64:
+      if (done > 0) event_file_write(tid, path, a[3], done, a[1], WRITE_BYTES);
+      break;
+    case __NR_writev:
+      after_vector(tid, path, (const struct vki_iovec*)a[1], a[2], position_of((Int)a[0]) - done,
+                   done);
+      break;
+    case __NR_pwritev:
+      after_vector(tid, path, (const struct vki_iovec*)a[1], a[2], a[3], done);
+      break;
+    case __NR_ftruncate:
+      event_file_write(tid, path, a[1], 0, 0, WRITE_TRUNCATE);
+      break;
+    case __NR_fallocate:
+      event_file_write(tid, path, a[2], a[3], 0,
+                       (a[1] & (kPunchHole | kZeroRange)) != 0 ? WRITE_ZERO : WRITE_ALLOCATE);
+      break;
+    default:
+      break;
   }
 }
 
@@ -94,6 +144,14 @@ void after_syscall(ThreadId tid, UInt number, UWord* a, UInt count, SysRes resul
         event_sync(tid, a[0], a[1], SYNC_MSYNC, context_of_thread(tid));
       }
       break;
+    case __NR_write:
+    case __NR_pwrite64:
+    case __NR_writev:
+    case __NR_pwritev:
+    case __NR_ftruncate:
+    case __NR_fallocate:
+      after_file_write(tid, number, a, sr_Res(result));
+      break;
     case __NR_fsync:
     case __NR_fdatasync:
       after_fsync(tid, (Int)a[0]);
@@ -104,13 +162,7 @@ void after_syscall(ThreadId tid, UInt number, UWord* a, UInt count, SysRes resul
 }
 
 void after_core_write(CorePart part, ThreadId tid, Addr address, SizeT bytes) {
-  const Addr end = address + bytes;
-  const struct pmc_range* range;
   if (part != Vg_CoreSysCall || mappings.count == 0 || bytes == 0) return;
-  range = pmc_ranges_from(&mappings, address);
-  for (; range != NULL && range->begin < end; range = pmc_ranges_from(&mappings, range->end)) {
-    const Addr from = range->begin > address ? range->begin : address;
-    const Addr to = range->end < end ? range->end : end;
-    event_store(tid, from, to - from, SITE_SYSCALL, context_of_thread(tid));
-  }
+  if (pmc_ranges_coverage(&mappings, address, address + bytes) == PMC_OUTSIDE) return;
+  event_store(tid, address, bytes, SITE_SYSCALL, context_of_thread(tid));
 }

@@ -106,6 +106,11 @@ enum fence_kind { FENCE_SFENCE, FENCE_MFENCE, FENCE_LOCKED, FENCE_REQUESTED };
 void event_fence(ThreadId tid, enum fence_kind kind, UInt context);
 enum sync_kind { SYNC_MSYNC, SYNC_FSYNC, SYNC_DEEP };
 void event_sync(ThreadId tid, Addr address, SizeT bytes, enum sync_kind kind, UInt context);
+/* A write by system call to a file that is, or was, mapped; to another: nothing. For WRITE_TRUNCATE
+   the offset is the file's new size; `from` is read for WRITE_BYTES only. */
+enum write_kind { WRITE_BYTES, WRITE_TRUNCATE, WRITE_ALLOCATE, WRITE_ZERO };
+void event_file_write(ThreadId tid, const HChar* path, ULong offset, ULong bytes, Addr from,
+                      enum write_kind kind);
 void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong offset,
                Bool requested);
 void event_unmap(ThreadId tid, Addr address, SizeT bytes);
@@ -118,11 +123,14 @@ void event_thread_exit(ThreadId tid);
 UInt thread_number(ThreadId tid);
 Bool is_persistent(Addr address);
 
-extern struct pmc_ranges mappings; /* all that is traced; the value is a number of a file */
+extern struct pmc_ranges mappings; /* all that is traced; for its files see below */
 extern struct pmc_ranges checked;  /* all that is reported on */
 extern struct pmc_lines lines;
 extern struct pmc_findings findings;
 extern struct pmc_transactions transactions;
+/* The file behind a range of `mappings`, 0 if there is none, and where in it an address is. */
+UInt file_of(const struct pmc_range* range);
+ULong offset_of(const struct pmc_range* range, Addr address);
 const HChar* file_path(UInt file);
 
 /* -- errors.c */

@@ -72,15 +72,20 @@ void trace_open(void) {
   stop_on_error();
 }
 
-/* What is in the buffer is the parent's to write. */
+/* What is in the buffer is the parent's to write. The child begins with what it has inherited. */
 void trace_after_fork(ThreadId tid) {
   const HChar* const parents = path;
-  (void)tid;
+  const struct pmc_range* range;
   if (descriptor < 0) return;
   stop();
   path = VG_(expand_file_name)("--trace-file", options.trace_path);
   if (VG_(strcmp)(path, parents) == 0 || !open_file()) return;
   fpt_writer_restart(&writer, write_all, NULL, (UInt)VG_(getpid)());
+  range = pmc_ranges_from(&mappings, 0);
+  for (; range != NULL; range = pmc_ranges_from(&mappings, range->end)) {
+    trace_map(thread_number(tid), file_of(range), range->begin, range->end - range->begin,
+              offset_of(range, range->begin), /*requested=*/False);
+  }
 }
 
 void trace_close(void) {
@@ -129,6 +134,12 @@ static UInt described(UInt context) {
   return context;
 }
 
+static void describe_files(UInt up_to) {
+  for (; described_files < up_to; ++described_files) {
+    fpt_file(&writer, described_files + 1, file_path(described_files + 1));
+  }
+}
+
 /* Each of these does nothing without a trace. */
 #define TRACE(event)       \
   do {                     \
@@ -172,12 +183,18 @@ void trace_sync(UInt thread, Addr address, SizeT bytes, enum sync_kind kind, UIn
 }
 
 void trace_map(UInt thread, UInt file, Addr base, SizeT bytes, ULong offset, Bool requested) {
-  if (descriptor < 0) return;
-  for (; described_files < file; ++described_files) {
-    fpt_file(&writer, described_files + 1, file_path(described_files + 1));
-  }
-  TRACE(fpt_map(&writer, thread, file, base, bytes, offset,
-                requested ? FPT_MAP_REQUEST : FPT_MAP_FOUND));
+  TRACE(describe_files(file); fpt_map(&writer, thread, file, base, bytes, offset,
+                                      requested ? FPT_MAP_REQUEST : FPT_MAP_FOUND));
+}
+
+void trace_file_write(UInt thread, UInt file, ULong offset, ULong bytes, Addr from,
+                      enum write_kind kind) {
+  static const enum fpt_write_kind kKinds[] = {[WRITE_BYTES] = FPT_WRITE_PWRITE,
+                                               [WRITE_TRUNCATE] = FPT_WRITE_TRUNCATE,
+                                               [WRITE_ALLOCATE] = FPT_WRITE_ALLOCATE,
+                                               [WRITE_ZERO] = FPT_WRITE_ZERO};
+  TRACE(describe_files(file);
+        fpt_file_write(&writer, thread, file, offset, bytes, (const void*)from, kKinds[kind]));
 }
 
 void trace_unmap(UInt thread, Addr base, SizeT bytes) {

@@ -15,6 +15,8 @@ void trace_flush(UInt thread, Addr address, SizeT bytes, enum pmc_flush_kind kin
 void trace_fence(UInt thread, enum fence_kind kind, UInt context);
 void trace_sync(UInt thread, Addr address, SizeT bytes, enum sync_kind kind, UInt context);
 void trace_map(UInt thread, UInt file, Addr base, SizeT bytes, ULong offset, Bool requested);
+void trace_file_write(UInt thread, UInt file, ULong offset, ULong bytes, Addr from,
+                      enum write_kind kind);
 void trace_unmap(UInt thread, Addr base, SizeT bytes);
 void trace_remove_mapping(UInt thread, Addr base, SizeT bytes);
 void trace_set_clean(Addr address, SizeT bytes);

@@ -129,7 +129,8 @@ enum fpt_map_origin { FPT_MAP_REQUEST, FPT_MAP_FOUND, FPT_MAP_ORIGINS };
 enum fpt_write_kind {
   FPT_WRITE_PWRITE,   /* length bytes at offset */
   FPT_WRITE_TRUNCATE, /* offset is the file's new size; no bytes */
-  FPT_WRITE_ALLOCATE, /* length at offset; no bytes */
+  FPT_WRITE_ALLOCATE, /* length at offset: room, contents as they are; no bytes */
+  FPT_WRITE_ZERO,     /* length at offset are zero now: a hole, a zeroed range; no bytes */
   FPT_WRITE_KINDS
 };
 

@@ -339,7 +339,7 @@ const char* fpt_how_name(enum fpt_kind kind, uint32_t how) {
   static const char* const fences[] = {"sfence", "mfence", "locked", "request"};
   static const char* const syncs[] = {"msync", "fsync", "deep-sync"};
   static const char* const origins[] = {"request", "found"};
-  static const char* const writes[] = {"pwrite", "truncate", "allocate"};
+  static const char* const writes[] = {"pwrite", "truncate", "allocate", "zero"};
   if (how >= how_count(kind)) return "";
   switch (kind) {
     case FPT_FLUSH:

@@ -3,7 +3,7 @@
 
 An expected event is a line, as trace_events.py prints one:
 
-    STORE 0x10 8 nt atomic sys =0102030405060708    flags that apply; bytes where they are known
+    STORE 0x10 8 nt atomic syscall =0102030405060708    flags that apply; bytes where they are known
     FLUSH clwb 0x40            FLUSH request 0x8 100            FENCE sfence | mfence | request
     FENCE locked               a locked instruction that is no store to the mapping
     SYNC msync 0x0 4096        SYNC fsync                       MAPPED 0x0+0x2000 0x3000+0xd000
@@ -54,9 +54,7 @@ def flush(instruction: str, offset: int) -> str:
     return f"FLUSH {instruction} {offset:#x}"
 
 
-def failed_exchange(offset: int, width_bytes: int) -> str:
-    """Of memory that is zero: a fence, and on the bus the old value once more."""
-    return store(offset, bytes(width_bytes), "atomic") + f" || FENCE locked {offset:#x}"
+FAILED_EXCHANGE = "FENCE locked"  # it stores nothing, and is a fence all the same
 
 
 SFENCE = "FENCE sfence"
@@ -211,6 +209,7 @@ STORES = [
     ),
     Expectation(
         "locked",
+        shows_foreign_locks=True,
         events=(
             store8(0x0, 1, "atomic"),
             store(0x8, number(5, 4), "atomic"),
@@ -221,9 +220,9 @@ STORES = [
             store8(0x28, 8, "atomic"),
             store8(0x30, 0, "atomic"),
             store8(0x38, 0x1234, "atomic"),
-            failed_exchange(0x40, 8),
+            FAILED_EXCHANGE,
             store(0x48, number(0x1234, 4), "atomic"),
-            failed_exchange(0x4C, 1),
+            FAILED_EXCHANGE,
             store8(0x50, -1, "atomic"),
             store8(0x58, 1, "atomic"),
             store8(0x60, 0, "atomic"),
@@ -232,11 +231,12 @@ STORES = [
     ),
     Expectation(
         "locked_wide",
+        shows_foreign_locks=True,
         events=(
             store8(0x0, ASCENDING, "atomic"),
-            failed_exchange(0x8, 8),
+            FAILED_EXCHANGE,
             store(0x10, counting(1, 8) + counting(0x11, 8), "atomic"),
-            failed_exchange(0x20, 16),
+            FAILED_EXCHANGE,
         ),
     ),
     Expectation(
@@ -254,14 +254,14 @@ SYSTEM_CALLS = [
     Expectation(
         "syscall_store",
         events=(
-            store(0x0, counting(1, 100), "sys"),
-            store(0x100, counting(11, 50), "sys"),
-            store(0x200, counting(101, 30), "sys"),
-            store(0x240, counting(131, 70), "sys"),
-            store(0x300, b"twenty bytes of text", "sys"),
-            store(0x340, b" + eight", "sys"),
-            "STORE 0x380 16 sys",
-            store(0x3C0, counting(191, 10), "sys"),
+            store(0x0, counting(1, 100), "syscall"),
+            store(0x100, counting(11, 50), "syscall"),
+            store(0x200, counting(101, 30), "syscall"),
+            store(0x240, counting(131, 70), "syscall"),
+            store(0x300, b"twenty bytes of text", "syscall"),
+            store(0x340, b" + eight", "syscall"),
+            "STORE 0x380 16 syscall",
+            store(0x3C0, counting(191, 10), "syscall"),
         ),
     ),
     Expectation("syscall_file"),
@@ -275,7 +275,7 @@ SYSTEM_CALLS = [
             store8(0x8, 3),
             "SYNC fsync",
             store8(0x10, 4),
-            "SYNC fdatasync",
+            "SYNC fsync",  # fdatasync: the same to the model
             store8(0x18, 5),
         ),
     ),
@@ -442,7 +442,7 @@ REQUESTS = [
             "LOG PUT.END",
             "LOG two words; and ; a semicolon",
             "SET_CLEAN 0x40 8",
-            "DEEP_SYNC 0x0 64",
+            "SYNC deep-sync 0x0 64",
         ),
     ),
     Expectation(
@@ -451,7 +451,7 @@ REQUESTS = [
             store8(0x0, 1),
             "FLUSH request 0x8 100 || FLUSH request 0x0 128",
             "FENCE request",
-            "REMOVE 0x0 65536",
+            "REMOVE_MAPPING 0x0 65536",
             store8(0x8, 2),
         ),
     ),

@@ -28,7 +28,7 @@ def marker(text: str) -> dict[str, Any]:
 
 def at(kind: str, offset: int, length: int = 8, **fields: Any) -> dict[str, Any]:
     """An event of the file at `offset`, by thread 1 unless told."""
-    place = {"addr": BASE + offset, "len": length, "file": FILE, "offset": offset}
+    place = {"address": BASE + offset, "length_bytes": length, "file": FILE, "file_offset": offset}
     return {"thread": 1, "kind": kind, **place, **fields}
 
 
@@ -37,13 +37,15 @@ def bracketed(*records: dict[str, Any], name: str = "TEST") -> list[dict[str, An
 
 
 def events_of(records: list[dict[str, Any]]) -> list[Event]:
-    numbered = ({"thread": 1, **record, "seq": seq} for seq, record in enumerate(records, start=1))
+    numbered = (
+        {"thread": 1, **record, "event": seq} for seq, record in enumerate(records, start=1)
+    )
     return read_events(json.dumps(record) for record in numbered)
 
 
 STORE = at("store", 0x10, bytes="0102030405060708")
-FLUSH = at("flush", 0x13, 1, flags=["clwb"])
-FENCE: dict[str, Any] = {"kind": "fence", "flags": ["sfence"]}
+FLUSH = at("flush", 0x13, 1, how="clwb")
+FENCE: dict[str, Any] = {"kind": "fence", "how": "sfence"}
 EXPECTED = ("STORE 0x10 8 =0102030405060708", "FLUSH clwb 0x0", "FENCE sfence")
 
 
@@ -127,23 +129,25 @@ class NormalisingTest(unittest.TestCase):
         self.assertEqual(len(list(merged(events_of(with_gap)))), 2)
 
     def test_fence_of_a_locked_store_is_part_of_it(self) -> None:
-        lock: dict[str, Any] = {"kind": "fence", "flags": ["locked"]}
+        lock: dict[str, Any] = {"kind": "fence", "how": "locked"}
         store = at("store", 0, flags=["atomic"])
         self.assertEqual(failures(bracketed(lock, store), ("STORE 0x0 8 atomic",)), "")
         self.assertEqual(failures(bracketed(lock, STORE), EXPECTED[:1]), "")
         shown = ("FENCE locked", *EXPECTED[:1])
         self.assertEqual(failures(bracketed(lock, STORE), shown, locks=True), "")
-        failed = at("fence", 0x40, flags=["locked"])
+        failed = at("fence", 0x40, how="locked")
         records = bracketed(failed, store)
         self.assertEqual(failures(records, ("FENCE locked 0x40", "STORE 0x0 8 atomic")), "")
 
     def test_transactions_are_dropped(self) -> None:
-        records = bracketed(STORE, at("tx_add", 0), {"kind": "tx_end", "id": 7}, FLUSH, FENCE)
+        records = bracketed(
+            STORE, at("tx_add", 0), {"kind": "tx_end", "operation": 7}, FLUSH, FENCE
+        )
         self.assertEqual(failures(records), "")
 
     def test_maps_become_what_is_mapped(self) -> None:
-        hole = {"kind": "unmap", "addr": BASE + 0x1000, "len": 0x1000}
-        again = at("map", 0, 0x1000, addr=0x90000)
+        hole = {"kind": "unmap", "address": BASE + 0x1000, "length_bytes": 0x1000}
+        again = at("map", 0, 0x1000, address=0x90000)
         records = [at("map", 0, 0x4000), *bracketed(STORE, hole, STORE, again, STORE)]
         store = EXPECTED[0]
         expected = (
@@ -158,19 +162,19 @@ class NormalisingTest(unittest.TestCase):
     def test_mapped_parts(self) -> None:
         parts = MappedParts()
         for kind, begin, length in [("map", 0, 0x4000), ("map", 0x4000, 0x1000), ("unmap", 0, 1)]:
-            parts.change(event_of(at(kind, begin, length)))
+            parts.change(event_of(at(kind, begin, length, event=0)))
         self.assertEqual(str(parts), "MAPPED 0x1+0x4fff")
-        parts.change(event_of(at("unmap", 0, 0x10000)))
+        parts.change(event_of(at("unmap", 0, 0x10000, event=1)))
         self.assertEqual(str(parts), "MAPPED")
 
     def test_other_lines(self) -> None:
         records = bracketed(
-            at("flush", 8, 100, flags=["request"]),
-            at("sync", 0, 4096, flags=["msync"]),
-            at("sync", 0, 65536, flags=["fsync"]),
-            {"kind": "operation_begin", "id": 1 << 60},
+            at("flush", 8, 100, how="request"),
+            at("sync", 0, 4096, how="msync"),
+            at("sync", 0, 65536, how="fsync"),
+            {"kind": "op-begin", "operation": 1 << 60},
             at("set_clean", 0x40),
-            at("nt-store", 0x20),
+            at("store", 0x20, flags=["nt"]),
             marker("two words"),
         )
         expected = (
@@ -185,7 +189,11 @@ class NormalisingTest(unittest.TestCase):
         self.assertEqual(failures(records, expected), "")
 
     def test_bad_dumps_are_refused(self) -> None:
-        for dump in (['{"seq": 2, "kind": "log"}', '{"seq": 1, "kind": "log"}'], ["[]"], ["{}"]):
+        for dump in (
+            ['{"event": 2, "kind": "log"}', '{"event": 1, "kind": "log"}'],
+            ["[]"],
+            ["{}"],
+        ):
             with self.assertRaises(ValueError, msg=str(dump)):
                 read_events(dump)
 
@@ -235,7 +243,7 @@ class EndToEndTest(unittest.TestCase):
     def run_with(self, last_offset: int, *options: str) -> subprocess.CompletedProcess[str]:
         stores = [(0x0, "05060708"), (0xFFFC, "11121314"), (last_offset, "2122232425262728")]
         records = [at("store", o, len(b) // 2, bytes=b, file="@FILE@") for o, b in stores]
-        numbered = [{"thread": 1, **r, "seq": i} for i, r in enumerate(bracketed(*records))]
+        numbered = [{"thread": 1, **r, "event": i} for i, r in enumerate(bracketed(*records))]
         with tempfile.TemporaryDirectory() as folder:
             program = pathlib.Path(folder, "store_edge")
             program.write_text(

@@ -4,7 +4,7 @@
 event_of() is the only place that knows the dump's fields. What is normalised, and no more:
 
 - events outside of the program's file are dropped, but for fences, markers and operations;
-- touching pieces of one string instruction (flag rep) or system call (sys) become one store;
+- touching pieces of one string instruction (flag rep) or system call (syscall) become one store;
 - a fence that announces the locked store which follows it is part of that store;
 - maps and unmaps in a row become one line: what of the file is mapped after them;
 - transactions are dropped: they are for the reports;
@@ -14,20 +14,15 @@ event_of() is the only place that knows the dump's fields. What is normalised, a
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 LINE_BYTES = 64
-INSTRUCTIONS = ("clwb", "clflushopt", "clflush", "sfence", "mfence", "locked", "request")
-SYNC_CALLS = ("msync", "fsync", "fdatasync")
-SHOWN_FLAGS = ("nt", "atomic", "sys")  # in this order
-KINDS = ("store", "flush", "fence", "sync", "map", "unmap", "log")
+SHOWN_FLAGS = ("nt", "atomic", "syscall")  # in this order
 ANYWHERE = ("FENCE", "LOG", "OPERATION_BEGIN", "OPERATION_END")  # need not be of the file
 
-# Other words that a dump may use for the same.
-SYNONYMS = {"lock": "locked", "rmw": "locked", "syscall": "sys", "marker": "log"}
+KIND_NAMES = {"op-begin": "OPERATION_BEGIN", "op-end": "OPERATION_END"}
 
 
 @dataclass(frozen=True)
@@ -45,25 +40,18 @@ class Event:
 
 
 def event_of(record: dict[str, Any]) -> Event:
-    """One line of the dump. Fields: seq, thread, kind, addr, len, bytes, flags, file, offset; the
-    text of a marker in text, the number of an operation in id."""
-    words = [*re.split(r"[^a-z0-9]+", str(record["kind"])), *(record.get("flags") or ())]
-    words = [SYNONYMS.get(word, word) for word in words]
-    kind = next((word for word in words if word in KINDS), str(record["kind"]).replace("-", "_"))
-    flags = set(words)
-    if kind == "store" and "locked" in flags:
-        flags.add("atomic")
-    details = [word for word in words if word in INSTRUCTIONS + SYNC_CALLS]
-    detail = str(record.get("text", record.get("id", details[0] if details else "")))
+    """One line of `fencepost trace dump --json`."""
+    kind = str(record["kind"])
+    detail = record.get("text", record.get("operation", record.get("how", "")))
     return Event(
-        seq=as_number(record.get("seq")),
+        seq=as_number(record["event"]),
         thread=str(record.get("thread", "")),
-        kind=kind.upper(),
-        detail=detail,
-        flags=frozenset(flags),
-        address=as_number(record.get("addr")),
-        length=as_number(record.get("len")),
-        offset=as_number(record.get("offset")),
+        kind=KIND_NAMES.get(kind, kind.upper().replace("-", "_")),
+        detail=str(detail),
+        flags=frozenset(record.get("flags") or ()),
+        address=as_number(record.get("address")),
+        length=as_number(record.get("length_bytes")),
+        offset=as_number(record.get("file_offset")),
         file=str(record.get("file") or ""),
         data=bytes.fromhex(record.get("bytes") or ""),
     )
@@ -133,7 +121,7 @@ def line_of(event: Event) -> str:
         return f"FLUSH {event.detail} {event.offset // LINE_BYTES * LINE_BYTES:#x}"
     if event.kind == "FENCE" and event.file:
         return f"FENCE {event.detail} {event.offset:#x}"
-    if event.kind in ANYWHERE or (event.kind == "SYNC" and event.detail != "msync"):
+    if event.kind in ANYWHERE or (event.kind == "SYNC" and event.detail == "fsync"):
         return f"{event.kind} {event.detail}"
     words = [event.kind, event.detail, f"{event.offset:#x}", str(event.length)]
     return " ".join(word for word in words if word)
@@ -172,7 +160,7 @@ def merged(events: Iterable[Event]) -> Iterator[Event]:
 
 def joined_store(first: Event, second: Event) -> Event | None:
     is_same = first.kind == second.kind == "STORE" and first.thread == second.thread
-    if not (is_same and first.flags & second.flags & {"rep", "sys"}):
+    if not (is_same and first.flags & second.flags & {"rep", "syscall"}):
         return None
     length = first.length + second.length
     if first.offset + first.length == second.offset:
@@ -197,6 +185,7 @@ def lines(
     part = {e.seq for e in window(kept, name)}
     mapped = MappedParts()
     threads = {e.thread: "" for e in kept if is_marker(e, f"{name}.BEGIN")}  # T1 is not written
+    threads[""] = ""  # an event of no thread
     found: list[str] = []
     before = str(mapped)
     for event in merged(kept):
@@ -209,7 +198,7 @@ def lines(
         if event.seq in part:
             if before != str(mapped):
                 found.append(str(mapped))
-            prefix = threads.setdefault(event.thread, f"T{len(threads) + 1} ")
+            prefix = threads.setdefault(event.thread, f"T{len(threads)} ")
             found.append(prefix + line_of(event))
         before = str(mapped)
     return found
@@ -225,8 +214,14 @@ def replay(events: Iterable[Event], is_of_file: Callable[[Event], bool], size_by
         if event.kind == "STORE" and is_of_file(event):
             data = event.data[: max(0, size_bytes - event.offset)]
             content[event.offset : event.offset + len(data)] = data
-        elif event.kind == "TRUNCATE" and is_of_file(event):  # to `length` bytes
-            content[event.length :] = bytes(max(0, size_bytes - event.length))
+        elif event.kind == "WRITE" and is_of_file(event):
+            begin, end = event.offset, min(event.offset + event.length, size_bytes)
+            if event.detail == "pwrite":
+                content[begin:end] = event.data[: end - begin]
+            elif event.detail == "zero":
+                content[begin:end] = bytes(end - begin)
+            elif event.detail == "truncate":  # to `offset` bytes
+                content[begin:] = bytes(max(0, size_bytes - begin))
     return bytes(content)
 
 
