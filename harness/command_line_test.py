@@ -366,6 +366,54 @@ class CommandLineTest(unittest.TestCase):
             self.assertNotIn("STOP", out)
             self.assertIn("0x40", out)
 
+    def need_pmemcheck(self) -> Path:
+        """The folder of its test programs; skips where the build has no pmemcheck."""
+        if self.run_program("check", "--print-env")[0] != 0:
+            self.skipTest("this build has no pmemcheck")
+        return PROGRAM.parent.parent / "faultinject/pmemcheck/tests/programs"
+
+    def test_check_refuses_what_cannot_be_checked(self) -> None:
+        self.need_pmemcheck()
+        (self.folder / "script").write_text("#!/bin/sh\n")
+        (self.folder / "script").chmod(0o755)
+        elf32 = b"\x7fELF\x01" + bytes(100)
+        (self.folder / "elf32").write_bytes(elf32)
+        (self.folder / "elf32").chmod(0o755)
+        workload = str(SOURCE / "workloads/crash-mixed")
+        self.refuse("needs an engine", "check")
+        self.refuse("no engine 'nope'", "check", "nope")
+        self.refuse("keeps nothing in persistent memory", "check", "lmdb", "-P", workload)
+        self.refuse("needs a workload", "check", "cmap")
+        self.refuse("no such program", "check", "--", "/nope")
+        self.refuse("not an ELF program", "check", "--", "./script")
+        self.refuse("not a 64-bit x86 program", "check", "--", "./elf32")
+        self.refuse("not writable", "check", "--trace=/nope/t", "--", "/bin/true")
+        self.refuse("--valgrind=/nope", "check", "--valgrind=/nope", "--", "/bin/true")
+
+    def test_check_passes_the_programs_exit_code_on(self) -> None:
+        self.need_pmemcheck()
+        code, _, err = self.run_program("check", "--", "/bin/sh", "-c", "exit 7")
+        self.assertEqual(code, 7, err)
+        self.assertIn("PMEM_IS_PMEM_FORCE=1", err)
+        self.assertIn("ERROR SUMMARY: 0 errors", err)
+
+    def test_check_finds_a_planted_mistake_and_traces_it(self) -> None:
+        mistakes = str(self.need_pmemcheck() / "mistakes")
+        only = ("--", mistakes, str(self.shared / "pool"), "--only=not-flushed")
+        check = ("check", f"--pmem={self.shared}/*", "--error-exitcode=9", "--trace=t")
+        code, _, err = self.run_program(*check, *only)
+        self.assertEqual(code, 9, err)
+        self.assertIn("Number of stores not made persistent: 1", err)
+        self.assertIn("state: DIRTY", err)
+        code, out, err = self.run_program("trace", "stat", "t")
+        self.assertEqual(code, 0, err)
+        self.assertIn("mistakes.c", out)
+        supp = self.folder / "s.supp"
+        supp.write_text("{\n x\n pmemcheck:NotPersisted\n ...\n fun:main\n}\n")
+        code, _, err = self.run_program(*check, f"--tool-option=--suppressions={supp}", *only)
+        self.assertEqual(code, 0, err)
+        self.assertIn("ERROR SUMMARY: 0 errors", err)
+
     def test_every_command_has_help(self) -> None:
         for command in (
             "",
@@ -373,6 +421,7 @@ class CommandLineTest(unittest.TestCase):
             "load",
             "run",
             "bench",
+            "check",
             "doctor",
             "trace",
             "trace dump",

@@ -56,7 +56,7 @@ int main(int argc, char** argv) {
   uint64_t seen;
   if (argc < 2) return kExitUsage;
   unlink(argv[1]);
-  pool = pmemobj_create(argv[1], "fencepost_hash", PMEMOBJ_MIN_POOL, 0600);
+  pool = pmemobj_create(argv[1], "fencepost_hash", PMEMOBJ_MIN_POOL + count * 256, 0600);
   Check(pool != NULL, "pmemobj_create");
   root = pmemobj_direct(pmemobj_root(pool, sizeof(struct Root)));
   TestBegin();
