@@ -21,9 +21,10 @@ RUN_PACKAGES=(
   libcli11-dev libfmt-dev libtomlplusplus-dev libxxhash-dev nlohmann-json3-dev zlib1g-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-jsonschema python3-matplotlib python3-pandas
+  valgrind
 )
 DEV_PACKAGES=(
-  ccache clang libclang-rt-dev clang-format-14 clang-tidy valgrind
+  ccache clang libclang-rt-dev clang-format-14 clang-tidy
   shellcheck black flake8 mypy
 )
 
