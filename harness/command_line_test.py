@@ -414,6 +414,24 @@ class CommandLineTest(unittest.TestCase):
         self.assertEqual(code, 0, err)
         self.assertIn("ERROR SUMMARY: 0 errors", err)
 
+    def test_check_reports_as_json_and_beside_the_source(self) -> None:
+        mistakes = str(self.need_pmemcheck() / "mistakes")
+        only = ("--", mistakes, str(self.shared / "pool"), "--only=not-flushed")
+        check = ("check", f"--pmem={self.shared}/*", "--error-exitcode=9")
+        code, out, err = self.run_program(*check, "--json", *only)
+        self.assertEqual(code, 9, err)
+        finding = json.loads(out)["findings"]["NotPersisted"]
+        self.assertEqual(finding["count"], 1)
+        self.assertIn("mistakes.c", json.dumps(finding["listed"][0]["stack"]))
+        code, out, err = self.run_program(*check, "--annotate", *only)
+        self.assertEqual(code, 9, err)
+        self.assertIn("mistakes.c", out)
+        self.assertRegex(out, r"\n +1 +8 +. +. +[0-9]+ ")
+        workload = str(SOURCE / "workloads/crash-mixed")
+        code, out, err = self.run_program("check", "cmap", "-P", workload, "--json")
+        self.assertEqual(code, 0, err)
+        self.assertEqual(json.loads(out)["findings"]["NotPersisted"]["count"], 0)
+
     def test_every_command_has_help(self) -> None:
         for command in (
             "",

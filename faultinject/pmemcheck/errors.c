@@ -16,6 +16,8 @@ static const HChar* const kNames[PMC_FINDING_KINDS] = {
     [PMC_TORN_STORE] = "TornStore",
 };
 
+const HChar* finding_name(enum pmc_finding_kind kind) { return kNames[kind]; }
+
 static Bool same(VgRes resolution, const Error* a, const Error* b) {
   (void)resolution;
   return VG_(get_error_address)(a) == VG_(get_error_address)(b);

@@ -8,6 +8,7 @@
 #include <pub_tool_libcproc.h>
 #include <pub_tool_machine.h>
 
+#include "faultinject/pmemcheck/hand_over.h"
 #include "faultinject/pmemcheck/tool.h"
 
 ULong hull_begin, hull_bytes;
@@ -63,18 +64,18 @@ void sites_visit(void (*visit)(const struct site* site)) {
 
 /* -- what the inserted calls run */
 
-static void on_store(const VexGuestAMD64State* guest, Addr address, struct site* site) {
+static void on_store(VexGuestAMD64State* guest, Addr address, struct site* site) {
   if (!is_persistent(address) && !is_persistent(address + site->bytes - 1)) return;
   const ThreadId tid = VG_(get_running_tid)();
   if ((site->flags & SITE_NON_TEMPORAL) != 0 && options.isa_rec) instructions_seen = True;
   ++site->stores;
   site->stored_bytes += site->bytes;
   event_store(tid, address, site->bytes, site->flags, context_of_guest(tid, guest, site->ip));
+  maybe_hand_over(guest);
 }
 
 /* A locked operation: a fence, and then its store if it made one. */
-static void on_locked(const VexGuestAMD64State* guest, Addr address, struct site* site,
-                      ULong stored) {
+static void on_locked(VexGuestAMD64State* guest, Addr address, struct site* site, ULong stored) {
   const ThreadId tid = VG_(get_running_tid)();
   const Bool persistent = is_persistent(address);
   UInt context;
@@ -82,13 +83,14 @@ static void on_locked(const VexGuestAMD64State* guest, Addr address, struct site
   context = context_of_guest(tid, guest, site->ip);
   ++site->fences;
   event_fence(tid, FENCE_LOCKED, context);
+  maybe_hand_over(guest);
   if (!persistent || !stored) return;
   ++site->stores;
   site->stored_bytes += site->bytes;
   event_store(tid, address, site->bytes, site->flags, context);
 }
 
-static void on_flush(const VexGuestAMD64State* guest, Addr address, struct site* site) {
+static void on_flush(VexGuestAMD64State* guest, Addr address, struct site* site) {
   static const enum pmc_flush_kind kKinds[] = {[PMC_INSN_CLFLUSH] = PMC_CLFLUSH,
                                                [PMC_INSN_CLFLUSHOPT] = PMC_CLFLUSHOPT,
                                                [PMC_INSN_CLWB] = PMC_CLWB};
@@ -102,14 +104,16 @@ static void on_flush(const VexGuestAMD64State* guest, Addr address, struct site*
   ++site->flushes;
   event_flush(tid, line, PMC_LINE_BYTES, kKinds[site->instruction],
               context_of_guest(tid, guest, site->ip));
+  maybe_hand_over(guest);
 }
 
-static void on_fence(const VexGuestAMD64State* guest, struct site* site) {
+static void on_fence(VexGuestAMD64State* guest, struct site* site) {
   const ThreadId tid = VG_(get_running_tid)();
   if (mappings.count == 0) return;
   ++site->fences;
   event_fence(tid, site->instruction == PMC_INSN_SFENCE ? FENCE_SFENCE : FENCE_MFENCE,
               context_of_guest(tid, guest, site->ip));
+  maybe_hand_over(guest);
 }
 
 /* -- IR */
@@ -149,7 +153,8 @@ static IRExpr* in_hull(struct block* block, IRExpr* address) {
   return assign(block, Ity_I1, IRExpr_Binop(Iop_CmpLT64U, offset, load_word(block, &hull_bytes)));
 }
 
-/* A call that reads the guest's registers for the stack's sake. */
+/* A call that reads the guest's registers for the stack's sake. (What --sched-seed writes is the
+   host's part of the state, which no superblock holds in a register.) */
 static void call(struct block* block, const HChar* name, void* function, IRExpr** arguments,
                  IRExpr* guard) {
   IRDirty* dirty = unsafeIRDirty_0_N(0, name, VG_(fnptr_to_fnentry)(function), arguments);

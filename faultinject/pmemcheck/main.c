@@ -44,6 +44,8 @@ Bool option_accept(const HChar* argument) {
     return True;
   if (VG_BOOL_CLO(argument, "--compat", options.compat)) return True;
   if (VG_BINT_CLO(argument, "--list-max", options.list_max, 0, PMC_FINDINGS_KEPT)) return True;
+  if (VG_BINT_CLO(argument, "--sched-seed", options.sched_seed, 0, 0x7fffffff)) return True;
+  if (VG_STR_CLO(argument, "--report-file", options.report_path)) return True;
   if (VG_STR_CLO(argument, "--trace-file", options.trace_path)) return True;
   if (VG_STR_CLO(argument, "--cpuid", text)) {
     if (VG_(strcmp)(text, "clwb") != 0 && VG_(strcmp)(text, "plain") != 0) {
@@ -66,7 +68,10 @@ void option_usage(void) {
   ("    --pmem=<glob>                  shared mappings of files like this are persistent memory;\n"
    "                                   may be repeated [none: client requests only]\n"
    "    --cpuid=clwb|plain             offer CLWB and CLFLUSHOPT to the program [clwb]\n"
+   "    --report-file=<file>           write the report as JSON too [none]\n"
    "    --trace-file=<file>            write a binary trace; %%p is the process [none]\n"
+   "    --sched-seed=<n>               hand over between threads at seeded events; wants\n"
+   "                                   --fair-sched=yes [0: Valgrind's own order]\n"
    "    --mult-stores=no|yes           report stores overwritten before they were durable [no]\n"
    "    --indiff=<superblocks>         but not those overwritten within so many [0]\n"
    "    --flush-check=no|yes           report redundant and unnecessary flushes [no]\n"
@@ -98,6 +103,7 @@ static void finish(Int exit_code) {
   store_log_stop();
   trace_close();
   report_print();
+  report_write_json();
   /* The core would count the errors a second time, and those that are listed only. */
   if (VG_(clo_verbosity) == 1) VG_(clo_verbosity) = 0;
 }

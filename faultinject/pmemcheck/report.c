@@ -144,10 +144,10 @@ void report_stats(void) {
 void report_print(void) {
   ULong errors = 0;
   const size_t active = pmc_tx_active(&transactions);
-  if (!options.print_summary) return;
   pmc_findings_clear(&findings, PMC_NOT_PERSISTED);
   pmc_findings_clear(&findings, PMC_FOREIGN_FENCE);
   pmc_lines_report_left(&lines);
+  if (!options.print_summary) return;
   for (UInt i = 0; i < sizeof(kSections) / sizeof(kSections[0]); ++i) {
     errors += print_section(&kSections[i]);
   }

@@ -46,9 +46,11 @@ struct options {
   Bool compat;
   Bool offer_clwb; /* --cpuid=clwb */
   Int list_max;
+  Int sched_seed; /* 0: Valgrind's own order */
   const HChar* pmem_globs[16];
   Int pmem_glob_count;
-  const HChar* trace_path; /* NULL: no trace */
+  const HChar* trace_path;  /* NULL: no trace */
+  const HChar* report_path; /* NULL: no report as JSON */
 };
 extern struct options options;
 
@@ -136,6 +138,8 @@ const HChar* file_path(UInt file);
 /* -- errors.c */
 
 void errors_register(void);
+/* "NotPersisted" and so on. */
+const HChar* finding_name(enum pmc_finding_kind kind);
 /* Whether one of the user's suppressions fits. Counts the finding as an error of Valgrind's if none
    does. */
 Bool errors_suppressed(enum pmc_finding_kind kind, const struct pmc_finding* finding);
@@ -147,5 +151,6 @@ void after_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count, SysR
 void after_core_write(CorePart part, ThreadId tid, Addr address, SizeT bytes);
 void report_print(void);
 void report_stats(void);
+void report_write_json(void);
 
 #endif /* FENCEPOST_FAULTINJECT_PMEMCHECK_TOOL_H_ */

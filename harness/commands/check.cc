@@ -8,9 +8,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "engines/engine_table.h"
+#include "harness/annotated_source.h"
 #include "harness/commands/command.h"
 #include "harness/valgrind_tool.h"
 
@@ -28,6 +31,9 @@ struct CheckRequest {
   std::string trace;
   std::string valgrind;
   int error_exit_code = 0;
+  int sched_seed = 0;
+  bool json = false;
+  bool annotate = false;
   bool print_env = false;
 };
 
@@ -64,6 +70,8 @@ Result<std::vector<std::string>> EngineProgram(const CheckRequest& request) {
                                       std::string(row->name), "-load", "--quiet"};
   for (const std::string& file : request.workload_files)
     program.insert(program.end(), {"-P", file});
+  // Latencies under Valgrind would only mislead.
+  program.insert(program.end(), {"-p", "exportfile=/dev/null"});
   for (const std::string& text : request.properties) program.insert(program.end(), {"-p", text});
   return program;
 }
@@ -83,30 +91,81 @@ std::vector<std::string> ToolOptions(const CheckRequest& request) {
   if (request.error_exit_code != 0) {
     options.push_back(fmt::format("--error-exitcode={}", request.error_exit_code));
   }
+  if (request.sched_seed != 0) {
+    options.push_back(fmt::format("--sched-seed={}", request.sched_seed));
+    options.push_back("--fair-sched=yes");
+  }
   options.insert(options.end(), request.tool_options.begin(), request.tool_options.end());
   return options;
 }
 
+// A folder for what is read and thrown away after the run.
+class Scratch {
+ public:
+  Scratch() : path_((fs::temp_directory_path() / "fencepost-check-XXXXXX").string()) {
+    made_ = mkdtemp(path_.data()) != nullptr;
+  }
+  ~Scratch() {
+    std::error_code error;
+    if (made_) fs::remove_all(path_, error);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  bool made() const { return made_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  bool made_ = false;
+};
+
 // An engine is to be clean: whatever is found is a violation, but for what libpmemobj does of its
-// own accord. What a run under Valgrind measures is of no use: its results are thrown away.
-ExitCode CheckEngine(const ValgrindTool& tool, std::vector<std::string> options,
-                     std::vector<std::string> program) {
-  options.insert(options.begin(),
-                 {"--flush-check=yes",
-                  fmt::format("--error-exitcode={}", static_cast<int>(ExitCode::kViolation))});
+// own accord.
+std::vector<std::string> EngineToolOptions(const ValgrindTool& tool) {
+  std::vector<std::string> options = {
+      "--flush-check=yes",
+      fmt::format("--error-exitcode={}", static_cast<int>(ExitCode::kViolation))};
   if (!tool.library.empty()) {
-    options.insert(options.begin(),
-                   "--suppressions=" + (tool.library / "libpmemobj.supp").string());
+    options.push_back("--suppressions=" + (tool.library / "libpmemobj.supp").string());
   }
-  std::string results = (fs::temp_directory_path() / "fencepost-check-XXXXXX").string();
-  if (mkdtemp(results.data()) == nullptr) {
-    return ReportError(Status::IoError(fmt::format("mkdtemp: {}", results)));
+  return options;
+}
+
+Status PrintReport(const CheckRequest& request, const std::string& path) {
+  std::ifstream in(path);
+  const nlohmann::json report = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
+  if (report.is_discarded()) {
+    return Status::Internal(fmt::format("{}: pmemcheck left no report", path));
   }
-  program.insert(program.end(), {"--results", results});
+  fmt::print("{}", request.json ? report.dump(1) + "\n" : AnnotateSource(report));
+  return Status::Ok();
+}
+
+// Where this process is needed after the program's end. What a run under Valgrind measures is of no
+// use: an engine's results are thrown away.
+ExitCode RunAndReport(const CheckRequest& request, const ValgrindTool& tool,
+                      std::vector<std::string> options, std::vector<std::string> program,
+                      bool is_program) {
+  const Scratch scratch;
+  if (!scratch.made()) {
+    return ReportError(Status::IoError(fmt::format("mkdtemp: {}", scratch.path())));
+  }
+  const std::string report = scratch.path() + "/report.json";
+  const bool wants_report = request.json || request.annotate;
+  if (wants_report) options.push_back("--report-file=" + report);
+  if (!is_program) {
+    program.insert(program.end(), {"--results", scratch.path()});
+    const std::vector<std::string> more = EngineToolOptions(tool);
+    options.insert(options.begin(), more.begin(), more.end());
+  }
   const Result<int> code = RunUnder(tool, options, program);
-  std::error_code error;
-  fs::remove_all(results, error);
-  return code.ok() ? static_cast<ExitCode>(*code) : ReportError(code.status());
+  if (!code.ok()) return ReportError(code.status());
+  if (wants_report) {
+    if (const Status status = PrintReport(request, report); !status.ok())
+      return ReportError(status);
+  }
+  return static_cast<ExitCode>(*code);
 }
 
 ExitCode Check(const CheckRequest& request, bool is_program) {
@@ -132,8 +191,10 @@ ExitCode Check(const CheckRequest& request, bool is_program) {
       stderr,
       "fencepost: PMEM_IS_PMEM_FORCE=1 is set, so that libpmem flushes and fences as it does "
       "on persistent memory\n");
-  if (is_program) return ReportError(ExecUnder(*tool, ToolOptions(request), *program));
-  return CheckEngine(*tool, ToolOptions(request), std::move(program).value());
+  if (is_program && !request.json && !request.annotate) {
+    return ReportError(ExecUnder(*tool, ToolOptions(request), *program));
+  }
+  return RunAndReport(request, *tool, ToolOptions(request), std::move(program).value(), is_program);
 }
 
 }  // namespace
@@ -157,6 +218,14 @@ std::function<ExitCode()> DeclareCheck(CLI::App& app, const Arguments& arguments
                  "exit code if anything is found; default 0: the program's own")
       ->check(CLI::Range(0, 255));
   app.add_option("--valgrind", request->valgrind, "a Valgrind that has a pmemcheck of its own");
+  app.add_option("--sched-seed", request->sched_seed,
+                 "hand over between threads at seeded events; default 0: Valgrind's own order")
+      ->check(CLI::Range(0, 0x7fffffff));
+  auto* json = app.add_flag("--json", request->json,
+                            "print the report as JSON, after what the program prints");
+  app.add_flag("--annotate", request->annotate,
+               "print the source with each line's stores, bytes, flushes and fences")
+      ->excludes(json);
   app.add_flag("--print-env", request->print_env, "print what `valgrind --tool=pmemcheck` needs");
   const bool is_program = std::find(arguments.begin(), arguments.end(), "--") != arguments.end();
   return [request, is_program] { return Check(*request, is_program); };
