@@ -27,7 +27,7 @@ run_fencepost() {
       -p rocksdb.compression=snappy -p rocksdb.bloom_bits=0) ;;
     lmdb) settings+=(-p engine.durability=process-crash) ;;
   esac
-  "$FENCEPOST" run "$1" -load -run -P "$FENCEPOST_ROOT/workloads/workload$2" "${common[@]}" \
+  "$FENCEPOST" run "$1" -load -run --results "$data/results" -P "$FENCEPOST_ROOT/workloads/workload$2" "${common[@]}" \
     "${settings[@]}" >"$data/log" 2>&1 || failed "$FENCEPOST" "$1" "$2"
   awk -F', *' '/^\[OVERALL\], Throughput/ {last = $3} END {print last}' "$data/log"
 }
