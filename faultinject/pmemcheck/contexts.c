@@ -5,8 +5,8 @@
    persistent memory comes every few hundred instructions. Where a frame ends relative to the stack
    pointer is nearly always the same at one instruction, so that is remembered, and a stack is then
    walked by reading return addresses. The walk is given up for Valgrind's own where an instruction
-   was seen with frames of two sizes, where what should be a return address was never one, and
-   every 256th time, to check it.
+   was seen with frames of two sizes, where what should be a return address was never one, where the
+   stack is new, and every 256th time, to check it.
 
    Threads: one at a time, as all of Valgrind. */
 #include <pub_tool_debuginfo.h>
@@ -20,7 +20,13 @@
 #define MAX_FRAMES 64
 #define CHECK_PERIOD 256
 
-enum frame_kind { FRAME_UNKNOWN, FRAME_FIXED, FRAME_VARIES, FRAME_LAST };
+enum frame_kind {
+  FRAME_UNKNOWN,
+  FRAME_FIXED,  /* `bytes` from the stack pointer */
+  FRAME_BY_RBP, /* 16 bytes from the frame pointer; innermost frames only */
+  FRAME_VARIES,
+  FRAME_LAST
+};
 
 struct frame {
   Addr ip; /* 0: free */
@@ -86,18 +92,32 @@ static void grow_heads(void) {
   }
 }
 
-static UInt intern(const Addr* ips, UInt count) {
-  UInt hash = count, at;
-  for (UInt i = 0; i < count; ++i)
+static UInt hash_stack(const Addr* ips, UInt count) {
+  UInt hash = count;
+  for (UInt i = 0; i < count; ++i) {
     hash = (hash ^ hash_address(ips[i])) * 0x01000193u + (hash >> 15);
-  if (context_count >= head_count) grow_heads();
-  for (at = heads[hash & (head_count - 1)]; at != 0; at = contexts[at].next) {
+  }
+  return hash;
+}
+
+/* 0: never seen. */
+static UInt find_context(const Addr* ips, UInt count, UInt hash) {
+  UInt at = head_count == 0 ? 0 : heads[hash & (head_count - 1)];
+  for (; at != 0; at = contexts[at].next) {
     const struct context* known = &contexts[at];
     if (known->hash == hash && known->count == count &&
         VG_(memcmp)(addresses + known->first, ips, count * sizeof(*ips)) == 0) {
-      return at;
+      break;
     }
   }
+  return at;
+}
+
+static UInt intern(const Addr* ips, UInt count) {
+  const UInt hash = hash_stack(ips, count);
+  UInt at = find_context(ips, count, hash);
+  if (at != 0) return at;
+  if (context_count >= head_count) grow_heads();
   if (context_count + 1 >= context_capacity) {
     context_capacity = context_capacity == 0 ? 1024 : 2 * context_capacity;
     contexts = VG_(realloc)("pmc.contexts", contexts, context_capacity * sizeof(*contexts));
@@ -139,7 +159,10 @@ static UInt slow_walk(ThreadId tid, Addr* ips) {
     struct frame* frame = get_frame(ips[i]);
     if (i + 1 < count) {
       const UInt bytes = (UInt)(sps[i + 1] - sps[i]);
-      if (frame->kind == FRAME_UNKNOWN) {
+      const Bool by_rbp = i == 0 && sps[1] == fps[0] + 16;
+      if (by_rbp && (frame->kind == FRAME_UNKNOWN || frame->kind == FRAME_BY_RBP)) {
+        frame->kind = FRAME_BY_RBP;
+      } else if (frame->kind == FRAME_UNKNOWN) {
         frame->kind = FRAME_FIXED;
         frame->bytes = bytes;
       } else if (frame->kind != FRAME_FIXED || frame->bytes != bytes) {
@@ -154,35 +177,40 @@ static UInt slow_walk(ThreadId tid, Addr* ips) {
 }
 
 /* 0: not to be trusted. */
-static UInt fast_walk(ThreadId tid, Addr ip, Addr sp, Addr* ips) {
+static UInt fast_walk(ThreadId tid, Addr ip, const VexGuestAMD64State* guest, Addr* ips) {
   const UInt wanted = depth();
   const Addr top = VG_(thread_get_stack_max)(tid);
+  Addr sp = guest->guest_RSP;
   UInt count = 0;
   if (frame_slots == 0) return 0;
   for (;;) {
+    Addr caller;
     const struct frame* frame = frame_slot(ip);
     if (frame->ip == 0) return 0;
     ips[count++] = ip;
     if (count == wanted || frame->kind == FRAME_LAST) return count;
-    if (frame->kind != FRAME_FIXED) return 0;
-    sp += frame->bytes;
-    if (sp > top || sp % sizeof(Addr) != 0 || frame->bytes < sizeof(Addr)) return 0;
+    if (frame->kind == FRAME_FIXED) {
+      caller = sp + frame->bytes;
+    } else if (frame->kind == FRAME_BY_RBP && count == 1) {
+      caller = guest->guest_RBP + 16;
+    } else {
+      return 0;
+    }
+    if (caller > top || caller % sizeof(Addr) != 0 || caller < sp + sizeof(Addr)) return 0;
+    sp = caller;
     ip = *(const Addr*)(sp - sizeof(Addr)) - 1; /* the last byte of the call, as Valgrind says it */
   }
 }
 
 UInt context_of_guest(ThreadId tid, const VexGuestAMD64State* guest, Addr ip) {
-  Addr fast[MAX_FRAMES], slow[MAX_FRAMES];
-  const UInt fast_count = fast_walk(tid, ip, guest->guest_RSP, fast);
-  UInt slow_count;
-  if (fast_count != 0 && ++fast_walks % CHECK_PERIOD != 0) return intern(fast, fast_count);
-  slow_count = slow_walk(tid, slow);
-  if (fast_count != 0 &&
-      (fast_count != slow_count || VG_(memcmp)(fast, slow, slow_count * sizeof(Addr)) != 0)) {
-    /* Which of its frames misled is not known: none of them is trusted again. */
-    for (UInt i = 0; i < fast_count; ++i) get_frame(fast[i])->kind = FRAME_VARIES;
+  Addr ips[MAX_FRAMES];
+  const UInt count = fast_walk(tid, ip, guest, ips);
+  /* Where the two walks differ, the slow one learns that a frame on the way has not one size. */
+  if (count != 0 && ++fast_walks % CHECK_PERIOD != 0) {
+    const UInt context = find_context(ips, count, hash_stack(ips, count));
+    if (context != 0) return context;
   }
-  return intern(slow, slow_count);
+  return intern(ips, slow_walk(tid, ips));
 }
 
 UInt context_of_thread(ThreadId tid) {

@@ -293,6 +293,7 @@ static void visit_node(struct pmc_lines* lines, const struct node* node, unsigne
     const uint64_t begin = prefix | (uint64_t)i << shift;
     const uint64_t end = begin | (((uint64_t)1 << shift) - 1);
     if (node->child[i] == NULL || end < first_page || begin > last_page) continue;
+    if (level == LEVELS - 2 && ((const struct node*)node->child[i])->used == 0) continue;
     if (level == LEVELS - 1) {
       visit_page(lines, begin, first, last, visit, argument);
     } else {
