@@ -97,7 +97,9 @@ static void suppress(const struct section* section) {
 
 static void print_list(const struct section* section) {
   const size_t kept = findings.kept_count[section->kind];
-  const size_t listed = kept < (size_t)options.list_max ? kept : (size_t)options.list_max;
+  /* What is no error is there to be looked into, not to bury what is one. */
+  const size_t most = section->is_error || options.list_max < 10 ? (size_t)options.list_max : 10;
+  const size_t listed = kept < most ? kept : most;
   VG_(umsg)("%s\n", section->title);
   for (size_t i = 0; i < listed; ++i) {
     const struct pmc_finding* finding = &findings.kept[section->kind][i];

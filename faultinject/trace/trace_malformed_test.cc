@@ -48,7 +48,8 @@ TEST(TraceMalformed, KindsAndTheirHowAreInRange) {
   EXPECT_EQ(EndOf({FPT_SYNC | 2 << 5, 0, 0, 0}), FPT_END_COMPLETE);
   EXPECT_EQ(EndOf({FPT_SYNC | 3 << 5, 0, 0, 0}), FPT_END_DAMAGED);
   EXPECT_EQ(EndOf({FPT_MAP | 2 << 5, 0, 0, 0, 0}), FPT_END_DAMAGED);
-  EXPECT_EQ(EndOf({FPT_FILE_WRITE | 3 << 5, 0, 0, 0}), FPT_END_DAMAGED);
+  EXPECT_EQ(EndOf({FPT_FILE_WRITE | 3 << 5, 0, 0, 0}), FPT_END_COMPLETE);
+  EXPECT_EQ(EndOf({FPT_FILE_WRITE | 4 << 5, 0, 0, 0}), FPT_END_DAMAGED);
   EXPECT_EQ(EndOf({0}), FPT_END_DAMAGED);
   EXPECT_EQ(EndOf({FPT_STORE, 0, 0, 0}), FPT_END_DAMAGED);  // its tag has the top bit
   EXPECT_EQ(EndOf({FPT_KIND_COUNT}), FPT_END_DAMAGED);
