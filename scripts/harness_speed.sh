@@ -39,12 +39,13 @@ main() {
   data=$(mktemp -d)
   # shellcheck disable=SC2064 # `data` is local: expand it now
   trap "rm -rf '$data'" EXIT
+  # Whole traces ahead of the clock: a pause to write more would be shared out unequally.
+  local c=(run -P "$workloads/workloadc" -p recordcount=100000 -p fencepost.verify=off
+    -p fencepost.trace_bytes=256M)
   for ((round = 1; round <= rounds; round++)); do
     say "round $round of $rounds"
-    run_blackhole c1 run -P "$workloads/workloadc" -p recordcount=100000 \
-      -p operationcount=5000000 -p fencepost.verify=off
-    run_blackhole c2 run -P "$workloads/workloadc" -p recordcount=100000 \
-      -p operationcount=10000000 -p fencepost.verify=off -threads 2
+    run_blackhole c1 "${c[@]}" -p operationcount=10000000
+    run_blackhole c2 "${c[@]}" -p operationcount=20000000 -threads 2
     run_blackhole a run -P "$workloads/workloada" -p recordcount=100000 \
       -p operationcount=3000000 -p fencepost.verify=full
     run_blackhole load load -P "$workloads/workloada" -p recordcount=1000000
