@@ -182,7 +182,8 @@ static UInt fast_walk(ThreadId tid, Addr ip, const VexGuestAMD64State* guest, Ad
   const Addr top = VG_(thread_get_stack_max)(tid);
   Addr sp = guest->guest_RSP;
   UInt count = 0;
-  if (frame_slots == 0) return 0;
+  /* A stack of the program's own (a coroutine's, a signal's) has bounds that nobody knows. */
+  if (frame_slots == 0 || sp > top || top - sp >= VG_(thread_get_stack_size)(tid)) return 0;
   for (;;) {
     Addr caller;
     const struct frame* frame = frame_slot(ip);

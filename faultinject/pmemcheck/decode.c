@@ -111,11 +111,16 @@ static int is_non_temporal(uint8_t opcode, uint8_t modrm) {
   return ((opcode == 0x2b || opcode == 0xe7) && memory) || (opcode == 0xf7 && !memory);
 }
 
+static enum pmc_instruction nt_store(uint8_t opcode, uint8_t modrm) {
+  if (!is_non_temporal(opcode, modrm)) return PMC_OTHER;
+  return opcode == 0xf7 ? PMC_INSN_NT_MASKED : PMC_INSN_NT_STORE;
+}
+
 static enum pmc_instruction decode_vex(const uint8_t* code, unsigned available) {
   const unsigned three = code[0] == 0xc4;
   if (available < 4 + three) return PMC_OTHER;
   if (three && (code[1] & 0x1f) != 1) return PMC_OTHER; /* map 0F only */
-  return is_non_temporal(code[2 + three], code[3 + three]) ? PMC_INSN_NT_STORE : PMC_OTHER;
+  return nt_store(code[2 + three], code[3 + three]);
 }
 
 struct pmc_decoded pmc_decode(const uint8_t* code, unsigned available) {
@@ -140,7 +145,7 @@ struct pmc_decoded pmc_decode(const uint8_t* code, unsigned available) {
   } else if (opcode == 0xc3 && available > at && code[at] >> 6 != 3) {
     decoded.instruction = PMC_INSN_NT_STORE; /* MOVNTI */
   } else if (available > at && is_non_temporal(opcode, code[at])) {
-    decoded.instruction = PMC_INSN_NT_STORE;
+    decoded.instruction = nt_store(opcode, code[at]);
   } else if (opcode == 0xae && available > at) {
     const enum pmc_instruction found = group15(&prefixes, code[at] >> 6, code[at] >> 3 & 7);
     const int flush =

@@ -23,6 +23,7 @@ enum pmc_instruction {
   PMC_INSN_LFENCE,
   PMC_INSN_CPUID,
   PMC_INSN_NT_STORE,
+  PMC_INSN_NT_MASKED,  /* MASKMOVDQU: of which bytes, only its mask knows */
   PMC_INSN_REP_STRING, /* REP MOVS or REP STOS */
   PMC_INSN_AVX512,     /* EVEX: Valgrind cannot run it */
   PMC_INSN_MOVDIR      /* MOVDIRI, MOVDIR64B: nor these */

@@ -85,20 +85,21 @@ TEST(Decode, ReadsEveryFormOfOperand) {
 }
 
 TEST(Decode, KnowsNonTemporalStores) {
-  for (const Bytes& code : std::vector<Bytes>{{0x0f, 0xc3, 0x07},              // movnti %eax,(%rdi)
-                                              {0x48, 0x0f, 0xc3, 0x07},        // movnti %rax,(%rdi)
-                                              {0x66, 0x0f, 0xe7, 0x07},        // movntdq %xmm0
-                                              {0x0f, 0xe7, 0x07},              // movntq %mm0
-                                              {0x0f, 0x2b, 0x07},              // movntps %xmm0
-                                              {0x66, 0x0f, 0x2b, 0x07},        // movntpd %xmm0
-                                              {0xc5, 0xfd, 0xe7, 0x07},        // vmovntdq %ymm0
-                                              {0xc4, 0xc1, 0x7c, 0x2b, 0x00},  // vmovntps (%r8)
-                                              {0x66, 0x0f, 0xf7, 0xc1}}) {     // maskmovdqu
+  for (const Bytes& code : std::vector<Bytes>{{0x0f, 0xc3, 0x07},        // movnti %eax,(%rdi)
+                                              {0x48, 0x0f, 0xc3, 0x07},  // movnti %rax,(%rdi)
+                                              {0x66, 0x0f, 0xe7, 0x07},  // movntdq %xmm0
+                                              {0x0f, 0xe7, 0x07},        // movntq %mm0
+                                              {0x0f, 0x2b, 0x07},        // movntps %xmm0
+                                              {0x66, 0x0f, 0x2b, 0x07},  // movntpd %xmm0
+                                              {0xc5, 0xfd, 0xe7, 0x07},  // vmovntdq %ymm0
+                                              {0xc4, 0xc1, 0x7c, 0x2b, 0x00}}) {  // vmovntps (%r8)
     EXPECT_EQ(Decode(code).instruction, PMC_INSN_NT_STORE) << testing::PrintToString(code);
   }
-  for (const Bytes& code : std::vector<Bytes>{{0x66, 0x0f, 0x7f, 0x07},        // movdqa
-                                              {0xc5, 0xfe, 0x7f, 0x07},        // vmovdqu
-                                              {0x66, 0x0f, 0x38, 0x2a, 0x07},  // movntdqa: a load
+  EXPECT_EQ(Decode({0x66, 0x0f, 0xf7, 0xc1}).instruction, PMC_INSN_NT_MASKED);  // maskmovdqu
+  EXPECT_EQ(Decode({0xc5, 0xf9, 0xf7, 0xc1}).instruction, PMC_INSN_NT_MASKED);  // vmaskmovdqu
+  for (const Bytes& code : std::vector<Bytes>{{0x66, 0x0f, 0x7f, 0x07},         // movdqa
+                                              {0xc5, 0xfe, 0x7f, 0x07},         // vmovdqu
+                                              {0x66, 0x0f, 0x38, 0x2a, 0x07},   // movntdqa: a load
                                               {0xc4, 0xe2, 0x79, 0x2a, 0x07}}) {  // vmovntdqa
     EXPECT_EQ(Decode(code).instruction, PMC_OTHER) << testing::PrintToString(code);
   }

@@ -73,12 +73,12 @@ void errors_register(void) {
    read_no_extra, matches, name_of, print_no_extra, print_no_use, update_no_use);
 }
 
-Bool errors_suppressed(enum pmc_finding_kind kind, const struct pmc_finding* finding) {
+Bool errors_suppressed(enum pmc_finding_kind kind, const struct pmc_finding* finding, Bool counts) {
   const Addr* ips;
   const UInt count = context_frames(finding->context, &ips);
   return VG_(unique_error)(
       VG_(get_running_tid)() == VG_INVALID_THREADID ? 1 : VG_(get_running_tid)(), (ErrorKind)kind,
       finding->address, NULL, NULL, VG_(make_ExeContext_from_StackTrace)(ips, count),
       /*print_error=*/False, /*allow_GDB_attach=*/False,
-      /*count_error=*/True);
+      /*count_error=*/counts);
 }

@@ -5,6 +5,7 @@
 #include "faultinject/pmemcheck/trace.h"
 
 struct pmc_ranges mappings, checked;
+Bool anything_mapped;
 struct pmc_lines lines;
 struct pmc_findings findings;
 struct pmc_transactions transactions;
@@ -59,8 +60,8 @@ Bool is_persistent(Addr address) {
 }
 
 static void mappings_changed(void) {
-  /* A store may begin up to 31 bytes before the memory that it reaches into. */
-  const ULong reach = 31;
+  /* A store (XSAVE) may begin this many bytes before the memory that it reaches into. */
+  const ULong reach = 1023;
   uint64_t begin, end;
   pmc_ranges_hull(&mappings, &begin, &end);
   last_begin = last_end = 0;
@@ -98,12 +99,14 @@ const HChar* file_path(UInt file) { return file == 0 ? "" : files[file - 1]; }
 /* The part of a store that is checked: parts of a mapping may have been removed. */
 static void check_store(UInt thread, Addr address, SizeT bytes, UShort flags, UInt context) {
   const Addr end = address + bytes;
+  const enum pmc_store_kind kind = (flags & SITE_MASKED) != 0         ? PMC_MASKED_NT
+                                   : (flags & SITE_NON_TEMPORAL) != 0 ? PMC_NON_TEMPORAL
+                                                                      : PMC_CACHED;
   const struct pmc_range* range = pmc_ranges_from(&checked, address);
   for (; range != NULL && range->begin < end; range = pmc_ranges_from(&checked, range->end)) {
     const Addr from = range->begin > address ? range->begin : address;
     const Addr to = range->end < end ? range->end : end;
-    pmc_lines_store(&lines, thread, from, to - from, context, superblock,
-                    (flags & SITE_NON_TEMPORAL) != 0);
+    pmc_lines_store(&lines, thread, from, to - from, context, superblock, kind);
     pmc_tx_store(&transactions, thread, from, to - from, context);
   }
 }
@@ -141,9 +144,21 @@ void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt con
 
 void event_file_write(ThreadId tid, const HChar* path, ULong offset, ULong bytes, Addr from,
                       enum write_kind kind) {
+  const struct pmc_range* range = pmc_ranges_from(&mappings, 0);
   UInt file = 0;
   while (file < file_count && VG_(strcmp)(files[file], path) != 0) ++file;
-  if (file < file_count) trace_file_write(thread_number(tid), file + 1, offset, bytes, from, kind);
+  if (file == file_count) return;
+  trace_file_write(thread_number(tid), file + 1, offset, bytes, from, kind);
+  if (kind != WRITE_BYTES) return;
+  /* Where the file is mapped it is a store, not durable before a sync or a flush. */
+  for (; range != NULL; range = pmc_ranges_from(&mappings, range->end)) {
+    const ULong begin = offset_of(range, range->begin), end = offset_of(range, range->end);
+    const ULong first = offset > begin ? offset : begin;
+    const ULong last = offset + bytes < end ? offset + bytes : end;
+    if (file_of(range) != file + 1 || first >= last) continue;
+    check_store(thread_number(tid), range->begin + (first - begin), last - first, SITE_SYSCALL,
+                context_of_thread(tid));
+  }
 }
 
 void event_flush(ThreadId tid, Addr address, SizeT bytes, enum pmc_flush_kind kind, UInt context) {
@@ -182,6 +197,7 @@ void event_sync(ThreadId tid, Addr address, SizeT bytes, enum sync_kind kind, UI
 void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong offset,
                Bool requested) {
   const UInt file = number_of_file(path);
+  if (path != NULL || bytes >= 4096) anything_mapped = True;
   pmc_ranges_add(&mappings, address, address + bytes, new_mapped(file, offset));
   pmc_ranges_add(&checked, address, address + bytes, 0);
   mappings_changed();
@@ -189,21 +205,51 @@ void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong
   trace_map(thread_number(tid), file, address, bytes, offset, requested);
 }
 
+void event_remap(ThreadId tid, Addr from, SizeT old_bytes, Addr to, SizeT new_bytes) {
+  const struct pmc_range* range = pmc_ranges_find(&mappings, from);
+  const SizeT kept = old_bytes < new_bytes ? old_bytes : new_bytes;
+  UInt file;
+  ULong offset;
+  if (range == NULL) {
+    event_unmap(tid, to, new_bytes);
+    return;
+  }
+  file = file_of(range);
+  offset = offset_of(range, from);
+  if (to != from) {
+    event_unmap(tid, to, new_bytes);
+    pmc_lines_move(&lines, from, to, kept);
+  }
+  if (old_bytes > kept) event_unmap(tid, from + kept, old_bytes - kept);
+  trace_unmap(thread_number(tid), from, kept);
+  pmc_ranges_remove(&mappings, from, from + kept);
+  pmc_ranges_remove(&checked, from, from + kept);
+  event_map(tid, to, new_bytes, file == 0 ? NULL : file_path(file), offset, /*requested=*/False);
+}
+
 void event_unmap(ThreadId tid, Addr address, SizeT bytes) {
   if (pmc_ranges_coverage(&mappings, address, address + bytes) == PMC_OUTSIDE) return;
   trace_unmap(thread_number(tid), address, bytes);
+  pmc_lines_close(&lines, address, bytes);
   pmc_ranges_remove(&mappings, address, address + bytes);
   pmc_ranges_remove(&checked, address, address + bytes);
   mappings_changed();
 }
 
-/* What is removed is still traced, unless it is a whole mapping that is no file. */
+/* What is removed is still traced, unless it is a whole mapping that is no file. The end of a whole
+   mapping (libpmem removes what it unmaps) leaves what was not durable; of a part of one, where
+   libpmemobj keeps its locks, nobody wants to hear. */
 void event_remove_mapping(ThreadId tid, Addr address, SizeT bytes) {
   const struct pmc_range* range = pmc_ranges_find(&mappings, address);
+  const Bool whole = range != NULL && range->begin >= address && range->end <= address + bytes;
   trace_remove_mapping(thread_number(tid), address, bytes);
-  pmc_lines_forget(&lines, address, bytes);
+  if (whole) {
+    pmc_lines_close(&lines, address, bytes);
+  } else {
+    pmc_lines_forget(&lines, address, bytes);
+  }
   pmc_ranges_remove(&checked, address, address + bytes);
-  if (range == NULL || file_of(range) != 0) return;
+  if (!whole || file_of(range) != 0) return;
   trace_unmap(thread_number(tid), address, bytes);
   pmc_ranges_remove(&mappings, address, address + bytes);
   mappings_changed();

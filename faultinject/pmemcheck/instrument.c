@@ -65,7 +65,10 @@ void sites_visit(void (*visit)(const struct site* site)) {
 /* -- what the inserted calls run */
 
 static void on_store(VexGuestAMD64State* guest, Addr address, struct site* site) {
-  if (!is_persistent(address) && !is_persistent(address + site->bytes - 1)) return;
+  if (!is_persistent(address) &&
+      pmc_ranges_coverage(&mappings, address, address + site->bytes) == PMC_OUTSIDE) {
+    return;
+  }
   const ThreadId tid = VG_(get_running_tid)();
   if ((site->flags & SITE_NON_TEMPORAL) != 0 && options.isa_rec) instructions_seen = True;
   ++site->stores;
@@ -96,8 +99,8 @@ static void on_flush(VexGuestAMD64State* guest, Addr address, struct site* site)
                                                [PMC_INSN_CLWB] = PMC_CLWB};
   const ThreadId tid = VG_(get_running_tid)();
   const Addr line = address / PMC_LINE_BYTES * PMC_LINE_BYTES;
-  if (!is_persistent(line) && !is_persistent(line + PMC_LINE_BYTES - 1) &&
-      !is_persistent(address)) {
+  if (!is_persistent(address) &&
+      pmc_ranges_coverage(&mappings, line, line + PMC_LINE_BYTES) == PMC_OUTSIDE) {
     return;
   }
   instructions_seen = True;
@@ -173,6 +176,7 @@ static void call(struct block* block, const HChar* name, void* function, IRExpr*
 static void add_store(struct block* block, IRExpr* address, UInt bytes, UShort flags,
                       IRExpr* guard) {
   if (block->decoded.instruction == PMC_INSN_NT_STORE) flags |= SITE_NON_TEMPORAL;
+  if (block->decoded.instruction == PMC_INSN_NT_MASKED) flags |= SITE_NON_TEMPORAL | SITE_MASKED;
   if (block->decoded.instruction == PMC_INSN_REP_STRING) flags |= SITE_REP;
   call(block, "on_store", &on_store,
        mkIRExprVec_3(IRExpr_GSPTR(), address, pointer(get_site(block->ip, bytes, flags, 0))),

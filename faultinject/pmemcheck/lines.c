@@ -232,8 +232,29 @@ static void report_overwritten(struct pmc_lines* lines, const struct pmc_line* l
   }
 }
 
+/* Adds the record where no other one is. */
+static void fill_gaps(struct pmc_line* line, struct pmc_record record) {
+  uint64_t covered = 0;
+  const unsigned end = record.offset + record.bytes;
+  for (unsigned i = 0; i < line->count; ++i) {
+    for (unsigned b = 0; b < line->records[i].bytes; ++b) {
+      covered |= (uint64_t)1 << (line->records[i].offset + b);
+    }
+  }
+  for (unsigned at = record.offset; at < end;) {
+    unsigned gap_end = at;
+    while (gap_end < end && (covered >> gap_end & 1) == 0) ++gap_end;
+    if (gap_end > at) {
+      record.offset = (uint8_t)at;
+      record.bytes = (uint8_t)(gap_end - at);
+      add_record(line, record);
+    }
+    at = gap_end + 1;
+  }
+}
+
 void pmc_lines_store(struct pmc_lines* lines, uint32_t thread, uint64_t address, uint64_t bytes,
-                     uint32_t context, uint32_t superblock, int non_temporal) {
+                     uint32_t context, uint32_t superblock, enum pmc_store_kind kind) {
   const uint64_t end = address + bytes;
   while (address < end) {
     const uint64_t number = address / PMC_LINE_BYTES;
@@ -247,13 +268,14 @@ void pmc_lines_store(struct pmc_lines* lines, uint32_t thread, uint64_t address,
                                 .state = PMC_DIRTY,
                                 .context = context,
                                 .superblock = superblock};
-    if (line->count != 0) {
+    if (line->count != 0 && kind != PMC_MASKED_NT) {
       if (lines->report_overwrites) {
         report_overwritten(lines, line, from, to, context, superblock);
       }
       cut(line, from, to);
     }
-    if (non_temporal) {
+    if (kind != PMC_CACHED) {
+      record.non_temporal = 1;
       const unsigned flusher = get_flusher(lines, thread);
       if (flusher < PMC_FLUSHERS) {
         enlist(lines, flusher, line);
@@ -264,7 +286,11 @@ void pmc_lines_store(struct pmc_lines* lines, uint32_t thread, uint64_t address,
         ++lines->lost_flushes;
       }
     }
-    add_record(line, record);
+    if (kind == PMC_MASKED_NT) {
+      fill_gaps(line, record);
+    } else {
+      add_record(line, record);
+    }
     address = piece_end;
   }
 }
@@ -327,6 +353,10 @@ static void flush_line(struct pmc_lines* lines, struct pmc_line* line, void* arg
   for (unsigned i = 0; i < line->count;) {
     struct pmc_record* record = &line->records[i];
     const uint64_t bit = flush->flusher < PMC_FLUSHERS ? (uint64_t)1 << flush->flusher : 0;
+    if (record->non_temporal) {
+      ++i;
+      continue;
+    }
     ++flush->covered;
     /* A request repeats what the instruction before it said. */
     if ((record->flushers & bit) != 0 && flush->kind != PMC_REQUESTED_FLUSH) {
@@ -449,6 +479,70 @@ static void report_line(struct pmc_lines* lines, struct pmc_line* line, void* ar
     }
     reported_to = next->offset + next->bytes;
   }
+}
+
+static void close_line(struct pmc_lines* lines, struct pmc_line* line, void* argument) {
+  const struct forget* range = argument;
+  const uint64_t base = line->number * PMC_LINE_BYTES;
+  const int whole = range->begin <= base && range->end >= base + PMC_LINE_BYTES;
+  if (!whole) { /* of a small range: what is outside of it stays */
+    for (unsigned i = 0; i < line->count; ++i) {
+      const uint64_t at = base + line->records[i].offset;
+      if (at >= range->begin && at < range->end) continue;
+      forget_line(lines, line, argument);
+      return;
+    }
+  }
+  report_line(lines, line, argument);
+  drop_line(lines, line);
+}
+
+void pmc_lines_close(struct pmc_lines* lines, uint64_t address, uint64_t bytes) {
+  struct forget range = {.begin = address, .end = address + bytes};
+  for_each_line(lines, address, bytes, close_line, &range);
+}
+
+struct move {
+  uint64_t lines; /* from the old place to the new one */
+  struct pmc_line* moved;
+  size_t count, capacity;
+};
+
+/* Takes the line as it is; its records go with it. */
+static void take_line(struct pmc_lines* lines, struct pmc_line* line, void* argument) {
+  struct move* move = argument;
+  if (move->count == move->capacity) {
+    const size_t capacity = move->capacity == 0 ? 16 : 2 * move->capacity;
+    struct pmc_line* grown = pmc_alloc(capacity * sizeof(*grown));
+    for (size_t i = 0; i < move->count; ++i) grown[i] = move->moved[i];
+    if (move->moved != NULL) pmc_free(move->moved);
+    move->moved = grown;
+    move->capacity = capacity;
+  }
+  move->moved[move->count] = *line;
+  if (line->records == line->first) {
+    move->moved[move->count].records = NULL; /* in `first`, which is copied */
+  }
+  ++move->count;
+  line->records = line->first;
+  line->count = 0;
+  drop_line(lines, line);
+}
+
+void pmc_lines_move(struct pmc_lines* lines, uint64_t from, uint64_t to, uint64_t bytes) {
+  struct move move = {.lines = to / PMC_LINE_BYTES - from / PMC_LINE_BYTES};
+  for_each_line(lines, from, bytes, take_line, &move);
+  for (size_t i = 0; i < move.count; ++i) {
+    const struct pmc_line* old = &move.moved[i];
+    const struct pmc_record* records = old->records != NULL ? old->records : old->first;
+    struct pmc_line* line = get_line(lines, old->number + move.lines);
+    for (unsigned r = 0; r < old->count; ++r) add_record(line, records[r]);
+    for (uint64_t left = old->pending; left != 0; left &= left - 1) {
+      enlist(lines, (unsigned)__builtin_ctzll(left), line);
+    }
+    if (old->records != NULL) pmc_free(old->records);
+  }
+  if (move.moved != NULL) pmc_free(move.moved);
 }
 
 void pmc_lines_report_left(struct pmc_lines* lines) {

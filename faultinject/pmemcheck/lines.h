@@ -32,8 +32,8 @@ extern "C" {
 struct pmc_record {
   uint8_t offset; /* in the line */
   uint8_t bytes;
-  uint8_t state; /* enum pmc_state */
-  uint8_t unused;
+  uint8_t state;        /* enum pmc_state */
+  uint8_t non_temporal; /* no flush holds it, only a fence of its own thread */
   uint32_t context;
   uint32_t superblock; /* when it was stored */
   uint32_t flushed_at; /* pmc_lines.step of the flush; 0 if DIRTY */
@@ -77,8 +77,13 @@ enum pmc_flush_kind { PMC_CLWB, PMC_CLFLUSHOPT, PMC_CLFLUSH, PMC_REQUESTED_FLUSH
 void pmc_lines_init(struct pmc_lines* lines, struct pmc_findings* findings);
 void pmc_lines_free(struct pmc_lines* lines);
 
+enum pmc_store_kind {
+  PMC_CACHED,
+  PMC_NON_TEMPORAL,
+  PMC_MASKED_NT /* of which bytes is not known: what was there before it stays as it was */
+};
 void pmc_lines_store(struct pmc_lines* lines, uint32_t thread, uint64_t address, uint64_t bytes,
-                     uint32_t context, uint32_t superblock, int non_temporal);
+                     uint32_t context, uint32_t superblock, enum pmc_store_kind kind);
 /* Whole lines are flushed. Returns how many records the flush covered. */
 size_t pmc_lines_flush(struct pmc_lines* lines, uint32_t thread, uint64_t address, uint64_t bytes,
                        enum pmc_flush_kind kind, uint32_t context);
@@ -86,6 +91,10 @@ size_t pmc_lines_flush(struct pmc_lines* lines, uint32_t thread, uint64_t addres
 size_t pmc_lines_fence(struct pmc_lines* lines, uint32_t thread);
 /* [address, address + bytes) is durable (msync), clean, or of no interest any more. */
 void pmc_lines_forget(struct pmc_lines* lines, uint64_t address, uint64_t bytes);
+/* The mapping there ends: what is left of it becomes findings, and is forgotten. */
+void pmc_lines_close(struct pmc_lines* lines, uint64_t address, uint64_t bytes);
+/* mremap: what is left at `from` is at `to` now. REQUIRES: both on a line's begin, no overlap. */
+void pmc_lines_move(struct pmc_lines* lines, uint64_t from, uint64_t to, uint64_t bytes);
 /* A thread that ended takes its unfenced flushes with it. */
 void pmc_lines_thread_exit(struct pmc_lines* lines, uint32_t thread);
 /* Turns what is left into findings, in order of address: NOT_PERSISTED and FOREIGN_FENCE. */

@@ -23,10 +23,10 @@ class Lines : public testing::Test {
   }
 
   void Store(uint32_t thread, uint64_t offset, uint64_t bytes = 8, uint32_t context = 1) {
-    pmc_lines_store(&lines_, thread, kBase + offset, bytes, context, superblock_, false);
+    pmc_lines_store(&lines_, thread, kBase + offset, bytes, context, superblock_, PMC_CACHED);
   }
   void StoreNt(uint32_t thread, uint64_t offset, uint64_t bytes = 8, uint32_t context = 1) {
-    pmc_lines_store(&lines_, thread, kBase + offset, bytes, context, superblock_, true);
+    pmc_lines_store(&lines_, thread, kBase + offset, bytes, context, superblock_, PMC_NON_TEMPORAL);
   }
   size_t Flush(uint32_t thread, uint64_t offset, uint64_t bytes = 64,
                pmc_flush_kind kind = PMC_CLWB) {
@@ -118,10 +118,49 @@ TEST_F(Lines, ClflushIsDurableAtOnceWhoeverStored) {
 
 TEST_F(Lines, ANonTemporalStoreNeedsItsOwnThreadsFence) {
   StoreNt(1, 0);
+  EXPECT_EQ(Flush(2, 0), 0u) << "no flush holds it";
   Fence(2);
+  EXPECT_EQ(Left(), 1u);
+  Flush(2, 0, 64, PMC_CLFLUSH);
   EXPECT_EQ(Left(), 1u);
   Fence(1);
   EXPECT_EQ(Left(), 0u);
+}
+
+TEST_F(Lines, AMaskedStoreDoesNotCoverWhatWasThere) {
+  Store(1, 4, 2, 7);
+  pmc_lines_store(&lines_, 1, kBase, 16, 8, superblock_, PMC_MASKED_NT);
+  ASSERT_EQ(Left(), 3u);
+  EXPECT_EQ(Finding(PMC_NOT_PERSISTED, 1).context, 7u);
+  Fence(1);
+  ASSERT_EQ(Left(), 1u);
+  EXPECT_EQ(Finding(PMC_NOT_PERSISTED).address, kBase + 4);
+}
+
+TEST_F(Lines, TheEndOfAMappingIsReportedAndForgotten) {
+  Store(1, 0);
+  Store(1, 4096);
+  Store(1, 8192);
+  pmc_lines_close(&lines_, kBase, 8192);
+  EXPECT_EQ(Count(PMC_NOT_PERSISTED), 2u);
+  EXPECT_EQ(lines_.line_count, 1u);
+  EXPECT_EQ(Finding(PMC_NOT_PERSISTED, 1).address, kBase + 4096);
+}
+
+TEST_F(Lines, AMovedLineIsFlushedAndFencedWhereItIs) {
+  Store(1, 0);
+  Store(1, 64);
+  Store(1, 80, 1);
+  Store(1, 88, 1);
+  Flush(1, 0);
+  pmc_lines_move(&lines_, kBase, kBase + (1 << 20), 4096);
+  EXPECT_EQ(Left(), 4u);
+  EXPECT_EQ(Finding(PMC_NOT_PERSISTED).address, kBase + (1 << 20));
+  EXPECT_EQ(Fence(1), 1u) << "the flush went with it";
+  EXPECT_EQ(Flush(1, (1 << 20) + 64), 3u);
+  Fence(1);
+  EXPECT_EQ(Left(), 0u);
+  EXPECT_EQ(lines_.line_count, 0u);
 }
 
 TEST_F(Lines, PartsOfAStoreAreForgottenAlone) {
@@ -195,6 +234,7 @@ TEST_F(Lines, MemoryIsGivenBack) {
 struct Byte {
   uint32_t context = 0;
   std::set<uint32_t> flushers;
+  bool non_temporal = false;
   friend bool operator==(const Byte&, const Byte&) = default;
 };
 
@@ -202,13 +242,15 @@ class Model {
  public:
   void Store(uint32_t thread, uint64_t offset, uint64_t bytes, uint32_t context, bool nt) {
     for (uint64_t i = offset; i < offset + bytes; ++i) {
-      bytes_[i] = {context, nt ? std::set<uint32_t>{thread} : std::set<uint32_t>{}};
+      bytes_[i] = {context, nt ? std::set<uint32_t>{thread} : std::set<uint32_t>{}, nt};
     }
   }
   void Flush(uint32_t thread, uint64_t offset, uint64_t bytes, bool clflush) {
     const uint64_t from = offset / 64 * 64, to = (offset + bytes + 63) / 64 * 64;
     for (auto it = bytes_.lower_bound(from); it != bytes_.end() && it->first < to;) {
-      if (clflush) {
+      if (it->second.non_temporal) {
+        ++it;
+      } else if (clflush) {
         it = bytes_.erase(it);
       } else {
         (it++)->second.flushers.insert(thread);

@@ -85,7 +85,7 @@ static void suppress(const struct section* section) {
   const size_t count = findings.kept_count[section->kind];
   size_t left = 0;
   for (size_t i = 0; i < count; ++i) {
-    if (errors_suppressed(section->kind, &kept[i])) {
+    if (errors_suppressed(section->kind, &kept[i], section->is_error)) {
       --findings.count[section->kind];
       findings.bytes[section->kind] -= kept[i].bytes;
     } else {
@@ -127,31 +127,42 @@ static void print_list(const struct section* section) {
 }
 
 static ULong print_section(const struct section* section) {
-  ULong count;
-  if (!wanted(section->kind)) return 0;
-  if (section->is_error) suppress(section);
-  count = findings.count[section->kind];
+  const ULong count = findings.count[section->kind];
   if (section->always || count != 0) VG_(umsg)("%s: %llu\n", section->count, count);
   if (count != 0) print_list(section);
   return section->is_error ? count : 0;
 }
 
+/* What is not durable now, in mid-run: nothing of it stays. */
 void report_stats(void) {
-  pmc_findings_clear(&findings, PMC_NOT_PERSISTED);
-  pmc_findings_clear(&findings, PMC_FOREIGN_FENCE);
+  const struct pmc_findings before = findings;
   pmc_lines_report_left(&lines);
   (void)print_section(&kSections[0]);
+  for (Int kind = 0; kind < PMC_FINDING_KINDS; ++kind) {
+    findings.count[kind] = before.count[kind];
+    findings.bytes[kind] = before.bytes[kind];
+    findings.kept_count[kind] = before.kept_count[kind];
+  }
 }
 
 void report_print(void) {
   ULong errors = 0;
   const size_t active = pmc_tx_active(&transactions);
-  pmc_findings_clear(&findings, PMC_NOT_PERSISTED);
-  pmc_findings_clear(&findings, PMC_FOREIGN_FENCE);
   pmc_lines_report_left(&lines);
-  if (!options.print_summary) return;
   for (UInt i = 0; i < sizeof(kSections) / sizeof(kSections[0]); ++i) {
-    errors += print_section(&kSections[i]);
+    const struct section* section = &kSections[i];
+    if (wanted(section->kind)) {
+      suppress(section);
+    } else {
+      pmc_findings_clear(&findings, section->kind);
+    }
+  }
+  if (!options.print_summary) return;
+  if (!anything_mapped) {
+    VG_(umsg)("pmemcheck: no persistent mapping was seen, so nothing was checked (--pmem=GLOB)\n");
+  }
+  for (UInt i = 0; i < sizeof(kSections) / sizeof(kSections[0]); ++i) {
+    if (wanted(kSections[i].kind)) errors += print_section(&kSections[i]);
   }
   if (active != 0) {
     VG_(umsg)("Number of active transactions: %lu\n", (UWord)active);

@@ -10,8 +10,8 @@
 
 #include "faultinject/pmemcheck/tool.h"
 
-/* MS_ASYNC, FALLOC_FL_PUNCH_HOLE and FALLOC_FL_ZERO_RANGE, which VKI does not name. */
-enum { kMsAsync = 1, kPunchHole = 2, kZeroRange = 16 };
+/* MS_SYNC, FALLOC_FL_PUNCH_HOLE and FALLOC_FL_ZERO_RANGE, which VKI does not name. */
+enum { kMsSync = 4, kPunchHole = 2, kZeroRange = 16 };
 
 static Bool matches_a_glob(const HChar* path) {
   for (Int i = 0; i < options.pmem_glob_count; ++i) {
@@ -34,29 +34,12 @@ static Bool path_of(Int descriptor, HChar* path, SizeT room) {
 static void after_mmap(ThreadId tid, const UWord* a, Addr address) {
   HChar path[VKI_PATH_MAX];
   const UWord type = a[3] & 0x0f; /* MAP_SHARED or MAP_SHARED_VALIDATE, which VKI does not name */
-  event_unmap(tid, address, a[1]);
+  event_unmap(tid, address, VG_PGROUNDUP(a[1]));
   if (options.pmem_glob_count == 0 || (type != VKI_MAP_SHARED && type != 3)) return;
   if ((a[3] & VKI_MAP_ANONYMOUS) != 0 || !path_of((Int)a[4], path, sizeof(path))) return;
   if (matches_a_glob(path)) {
     event_map(tid, address, VG_PGROUNDUP(a[1]), path, a[5], /*requested=*/False);
   }
-}
-
-static void after_mremap(ThreadId tid, const UWord* a, Addr address) {
-  const struct pmc_range* range = pmc_ranges_find(&mappings, a[0]);
-  const Addr old = a[0];
-  const SizeT old_bytes = a[1], new_bytes = VG_PGROUNDUP(a[2]);
-  UInt file;
-  ULong offset;
-  if (range == NULL) {
-    event_unmap(tid, address, new_bytes);
-    return;
-  }
-  file = file_of(range);
-  offset = offset_of(range, old);
-  event_unmap(tid, old, old_bytes);
-  event_map(tid, address, new_bytes, file == 0 ? NULL : file_path(file), offset,
-            /*requested=*/False);
 }
 
 /* A sync of a file makes all of its mappings durable. */
@@ -136,12 +119,12 @@ void after_syscall(ThreadId tid, UInt number, UWord* a, UInt count, SysRes resul
       event_unmap(tid, a[0], VG_PGROUNDUP(a[1]));
       break;
     case __NR_mremap:
-      after_mremap(tid, a, sr_Res(result));
+      event_remap(tid, a[0], VG_PGROUNDUP(a[1]), sr_Res(result), VG_PGROUNDUP(a[2]));
       break;
     case __NR_msync:
-      if ((a[2] & kMsAsync) == 0 &&
+      if ((a[2] & kMsSync) != 0 &&
           pmc_ranges_coverage(&mappings, a[0], a[0] + a[1]) != PMC_OUTSIDE) {
-        event_sync(tid, a[0], a[1], SYNC_MSYNC, context_of_thread(tid));
+        event_sync(tid, a[0], VG_PGROUNDUP(a[1]), SYNC_MSYNC, context_of_thread(tid));
       }
       break;
     case __NR_write:

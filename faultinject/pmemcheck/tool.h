@@ -80,7 +80,13 @@ struct site {
   ULong stores, stored_bytes, flushes, fences;
   struct site* next; /* of the same hash */
 };
-enum { SITE_NON_TEMPORAL = 1, SITE_LOCKED = 2, SITE_REP = 4, SITE_SYSCALL = 8 };
+enum {
+  SITE_NON_TEMPORAL = 1,
+  SITE_LOCKED = 2,
+  SITE_REP = 4,
+  SITE_SYSCALL = 8,
+  SITE_MASKED = 16 /* and non-temporal */
+};
 
 /* What inlined code compares addresses with: a store begins in persistent memory only if
    address - hull_begin < hull_bytes. */
@@ -116,6 +122,7 @@ void event_file_write(ThreadId tid, const HChar* path, ULong offset, ULong bytes
 void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong offset,
                Bool requested);
 void event_unmap(ThreadId tid, Addr address, SizeT bytes);
+void event_remap(ThreadId tid, Addr from, SizeT old_bytes, Addr to, SizeT new_bytes);
 void event_remove_mapping(ThreadId tid, Addr address, SizeT bytes);
 void event_set_clean(ThreadId tid, Addr address, SizeT bytes);
 void event_log(ThreadId tid, const HChar* text);
@@ -127,6 +134,7 @@ Bool is_persistent(Addr address);
 
 extern struct pmc_ranges mappings; /* all that is traced; for its files see below */
 extern struct pmc_ranges checked;  /* all that is reported on */
+extern Bool anything_mapped;       /* ever: or there was nothing to check */
 extern struct pmc_lines lines;
 extern struct pmc_findings findings;
 extern struct pmc_transactions transactions;
@@ -142,7 +150,7 @@ void errors_register(void);
 const HChar* finding_name(enum pmc_finding_kind kind);
 /* Whether one of the user's suppressions fits. Counts the finding as an error of Valgrind's if none
    does. */
-Bool errors_suppressed(enum pmc_finding_kind kind, const struct pmc_finding* finding);
+Bool errors_suppressed(enum pmc_finding_kind kind, const struct pmc_finding* finding, Bool count);
 
 /* -- requests.c, syscalls.c, report.c */
 Bool handle_request(ThreadId tid, UWord* arguments, UWord* result);

@@ -496,15 +496,21 @@ def reports_of(names: list[str]) -> dict[str, tuple[str, ...]]:
 
 REPORTS = [
     Expectation(
-        "mistakes",
-        arguments=arguments,
-        tool_options=("--mult-stores=yes", "--flush-check=yes"),
-        reports=reports_of(names),
-    )
-    for arguments, names in [
-        ((), list(MISTAKES)),
-        *(((f"--only={name}",), [name]) for name in MISTAKES),
-    ]
+        "unmapped",
+        reports={"not-persistent": ("unmapped DIRTY", "msync-async DIRTY")},
+    ),
+    *(
+        Expectation(
+            "mistakes",
+            arguments=arguments,
+            tool_options=("--mult-stores=yes", "--flush-check=yes"),
+            reports=reports_of(names),
+        )
+        for arguments, names in [
+            ((), list(MISTAKES)),
+            *(((f"--only={name}",), [name]) for name in MISTAKES),
+        ]
+    ),
 ]
 
 EXPECTATIONS: dict[str, Expectation] = {
