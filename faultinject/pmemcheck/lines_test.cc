@@ -281,7 +281,7 @@ TEST_F(Lines, AreWhatAModelOfBytesSays) {
   constexpr uint64_t kSpan = 3 * 4096;  // pages come and go
   std::mt19937_64 random(7);
   Model model;
-  for (uint32_t step = 1; step <= 20000; ++step) {
+  for (uint32_t step = 1; step <= 8000; ++step) {
     const uint32_t thread = 1 + static_cast<uint32_t>(random() % 4);
     // Mostly close together, so that stores meet.
     const uint64_t offset = random() % 8 == 0 ? random() % kSpan : random() % 300;
