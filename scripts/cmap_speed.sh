@@ -26,17 +26,7 @@ measure() {
 
 main() {
   local rounds=3 records=1000000 threads=1 data round engine engines=(cmap)
-  while [ $# -gt 0 ]; do
-    case $1 in
-      --rounds | --records | --threads)
-        take_count "$1" "${2:-}" $#
-        shift
-        ;;
-      -h | --help) print_help && exit 0 ;;
-      *) unknown_argument "$1" ;;
-    esac
-    shift
-  done
+  take_counts "--rounds --records --threads" "$@"
   cd "$FENCEPOST_ROOT"
   scripts/build.sh --release --target fencepost
   if "$FENCEPOST" engines --names | grep -qx pmemkv; then

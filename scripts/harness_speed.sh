@@ -23,17 +23,7 @@ micro() {
 
 main() {
   local rounds=5 data round workloads=$FENCEPOST_ROOT/workloads
-  while [ $# -gt 0 ]; do
-    case $1 in
-      --rounds)
-        take_count "$1" "${2:-}" $#
-        shift
-        ;;
-      -h | --help) print_help && exit 0 ;;
-      *) unknown_argument "$1" ;;
-    esac
-    shift
-  done
+  take_counts "--rounds" "$@"
   cd "$FENCEPOST_ROOT"
   scripts/build.sh --release --target fencepost --target histogram_bench --target distributions_bench
   data=$(mktemp -d)

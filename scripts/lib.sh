@@ -43,6 +43,21 @@ take_count() {
   printf -v "${1#--}" '%s' "$2"
 }
 
+# take_counts "FLAG..." ARGUMENT...: reads a script's whole command line where each of its flags takes
+# a count; sets the caller's variables of the flags' names.
+take_counts() {
+  local flags=" $1 "
+  shift
+  while [ $# -gt 0 ]; do
+    case $1 in
+      -h | --help) print_help && exit 0 ;;
+    esac
+    [[ $1 == --* && $flags == *" $1 "* ]] || unknown_argument "$1"
+    take_count "$1" "${2:-}" $#
+    shift 2
+  done
+}
+
 # "20260131T235959Z", for names of results.
 utc_stamp() { date -u +%Y%m%dT%H%M%SZ; }
 

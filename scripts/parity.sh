@@ -82,17 +82,7 @@ print_table() {
 
 main() {
   local rounds=5 records=200000 operations=400000 data cache common round engine workload
-  while [ $# -gt 0 ]; do
-    case $1 in
-      --rounds | --records | --operations)
-        take_count "$1" "${2:-}" $#
-        shift
-        ;;
-      -h | --help) print_help && exit 0 ;;
-      *) unknown_argument "$1" ;;
-    esac
-    shift
-  done
+  take_counts "--rounds --records --operations" "$@"
   if [ -z "${YCSB_CPP:-}" ]; then
     say "not measured: YCSB_CPP is not set"
     exit 0

@@ -12,17 +12,7 @@
 
 main() {
   local rounds=3 puts=200000
-  while [ $# -gt 0 ]; do
-    case $1 in
-      --rounds | --puts)
-        take_count "$1" "${2:-}" $#
-        shift
-        ;;
-      -h | --help) print_help && exit 0 ;;
-      *) unknown_argument "$1" ;;
-    esac
-    shift
-  done
+  take_counts "--rounds --puts" "$@"
   cd "$FENCEPOST_ROOT"
   scripts/build.sh --release --target fencepost --target pmemcheck_tool --target pmemcheck_programs \
     --target pmemcheck_scaling

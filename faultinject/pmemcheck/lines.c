@@ -341,7 +341,7 @@ static void for_each_line(struct pmc_lines* lines, uint64_t address, uint64_t by
 }
 
 struct flush {
-  uint32_t thread, context;
+  uint32_t context;
   unsigned flusher;
   enum pmc_flush_kind kind;
   size_t covered;
@@ -388,8 +388,7 @@ static void flush_line(struct pmc_lines* lines, struct pmc_line* line, void* arg
 
 size_t pmc_lines_flush(struct pmc_lines* lines, uint32_t thread, uint64_t address, uint64_t bytes,
                        enum pmc_flush_kind kind, uint32_t context) {
-  struct flush flush = {
-      .thread = thread, .context = context, .kind = kind, .flusher = PMC_FLUSHERS};
+  struct flush flush = {.context = context, .kind = kind, .flusher = PMC_FLUSHERS};
   ++lines->step;
   if (kind != PMC_CLFLUSH) flush.flusher = get_flusher(lines, thread);
   for_each_line(lines, address, bytes, flush_line, &flush);
@@ -503,7 +502,6 @@ void pmc_lines_close(struct pmc_lines* lines, uint64_t address, uint64_t bytes) 
 }
 
 struct move {
-  uint64_t lines; /* from the old place to the new one */
   struct pmc_line* moved;
   size_t count, capacity;
 };
@@ -530,12 +528,13 @@ static void take_line(struct pmc_lines* lines, struct pmc_line* line, void* argu
 }
 
 void pmc_lines_move(struct pmc_lines* lines, uint64_t from, uint64_t to, uint64_t bytes) {
-  struct move move = {.lines = to / PMC_LINE_BYTES - from / PMC_LINE_BYTES};
+  const uint64_t distance = to / PMC_LINE_BYTES - from / PMC_LINE_BYTES;
+  struct move move = {NULL, 0, 0};
   for_each_line(lines, from, bytes, take_line, &move);
   for (size_t i = 0; i < move.count; ++i) {
     const struct pmc_line* old = &move.moved[i];
     const struct pmc_record* records = old->records != NULL ? old->records : old->first;
-    struct pmc_line* line = get_line(lines, old->number + move.lines);
+    struct pmc_line* line = get_line(lines, old->number + distance);
     for (unsigned r = 0; r < old->count; ++r) add_record(line, records[r]);
     for (uint64_t left = old->pending; left != 0; left &= left - 1) {
       enlist(lines, (unsigned)__builtin_ctzll(left), line);

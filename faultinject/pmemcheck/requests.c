@@ -24,17 +24,13 @@ static Bool is_range(const HChar* request, Addr address, SizeT bytes) {
 }
 
 static void register_file(ThreadId tid, Int descriptor, Addr address, SizeT bytes, ULong offset) {
-  HChar link[64], path[VKI_PATH_MAX];
-  SSizeT length;
-  VG_(sprintf)(link, "/proc/self/fd/%d", descriptor);
-  length = VG_(readlink)(link, path, sizeof(path) - 1);
-  if (length < 0) {
+  HChar path[VKI_PATH_MAX];
+  if (path_of(descriptor, path, sizeof(path))) {
+    event_map(tid, address, bytes, path, offset, True);
+  } else {
     VG_(umsg)
     ("pmemcheck: REGISTER_PMEM_FILE of descriptor %d, which is not open: ignored\n", descriptor);
-    return;
   }
-  path[length] = '\0';
-  event_map(tid, address, bytes, path, offset, True);
 }
 
 /* A string of the program's; False where none is readable. */

@@ -20,8 +20,7 @@ static Bool matches_a_glob(const HChar* path) {
   return False;
 }
 
-/* The path behind a descriptor of the client's; False if there is none. */
-static Bool path_of(Int descriptor, HChar* path, SizeT room) {
+Bool path_of(Int descriptor, HChar* path, SizeT room) {
   HChar link[64];
   SSizeT length;
   VG_(sprintf)(link, "/proc/self/fd/%d", descriptor);

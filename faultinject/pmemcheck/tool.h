@@ -154,6 +154,8 @@ Bool errors_suppressed(enum pmc_finding_kind kind, const struct pmc_finding* fin
 
 /* -- requests.c, syscalls.c, report.c */
 Bool handle_request(ThreadId tid, UWord* arguments, UWord* result);
+/* The path behind a descriptor of the client's; False if there is none. */
+Bool path_of(Int descriptor, HChar* path, SizeT room);
 void before_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count);
 void after_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count, SysRes result);
 void after_core_write(CorePart part, ThreadId tid, Addr address, SizeT bytes);
