@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where each event goes: to the line states and transactions, to the store log, to the trace. */
+#include "faultinject/pmemcheck/alloc.h"
 #include "faultinject/pmemcheck/store_log.h"
 #include "faultinject/pmemcheck/tool.h"
 #include "faultinject/pmemcheck/trace.h"
@@ -115,16 +116,17 @@ static void note_waiting(void) { waiting_for_fence = lines.waiting; }
 
 /* REQUIRES: wholly in one mapping. */
 static void store_inside(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt context) {
+  const UInt thread = thread_number(tid);
   const Addr end = address + bytes;
   if (address / PMC_LINE_BYTES != (end - 1) / PMC_LINE_BYTES && bytes <= 32 &&
       pmc_ranges_find(&checked, address) != NULL) {
     pmc_findings_add(&findings, PMC_TORN_STORE,
                      (struct pmc_finding){.address = address, .bytes = bytes, .context = context});
   }
-  check_store(thread_number(tid), address, bytes, flags, context);
+  check_store(thread, address, bytes, flags, context);
   if ((flags & SITE_NON_TEMPORAL) != 0) note_waiting();
   store_log_store(address, bytes, context);
-  trace_store(thread_number(tid), address, bytes, flags, context);
+  trace_store(thread, address, bytes, flags, context);
 }
 
 void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt context) {

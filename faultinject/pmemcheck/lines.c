@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "faultinject/pmemcheck/lines.h"
 
-#include "faultinject/pmemcheck/ranges.h" /* pmc_alloc */
+#include "faultinject/pmemcheck/alloc.h"
 
 #define PAGE_LINES 64u
 #define PAGE_SHIFT 12
@@ -200,12 +200,8 @@ static void enlist(struct pmc_lines* lines, unsigned index, struct pmc_line* lin
   if (line->pending >> index & 1) return;
   line->pending |= (uint64_t)1 << index;
   if (flusher->count == flusher->capacity) {
-    const size_t capacity = flusher->capacity == 0 ? 64 : 2 * flusher->capacity;
-    uint64_t* grown = pmc_alloc(capacity * sizeof(*grown));
-    for (size_t i = 0; i < flusher->count; ++i) grown[i] = flusher->lines[i];
-    if (flusher->lines != NULL) pmc_free(flusher->lines);
-    flusher->lines = grown;
-    flusher->capacity = capacity;
+    flusher->lines =
+        pmc_grow(flusher->lines, flusher->count, &flusher->capacity, sizeof(*flusher->lines));
   }
   flusher->lines[flusher->count++] = line->number;
   ++lines->waiting;
@@ -510,12 +506,7 @@ struct move {
 static void take_line(struct pmc_lines* lines, struct pmc_line* line, void* argument) {
   struct move* move = argument;
   if (move->count == move->capacity) {
-    const size_t capacity = move->capacity == 0 ? 16 : 2 * move->capacity;
-    struct pmc_line* grown = pmc_alloc(capacity * sizeof(*grown));
-    for (size_t i = 0; i < move->count; ++i) grown[i] = move->moved[i];
-    if (move->moved != NULL) pmc_free(move->moved);
-    move->moved = grown;
-    move->capacity = capacity;
+    move->moved = pmc_grow(move->moved, move->count, &move->capacity, sizeof(*move->moved));
   }
   move->moved[move->count] = *line;
   if (line->records == line->first) {

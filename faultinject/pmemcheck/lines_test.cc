@@ -8,7 +8,7 @@
 #include <set>
 #include <vector>
 
-#include "faultinject/pmemcheck/ranges.h"  // pmc_free
+#include "faultinject/pmemcheck/alloc.h"
 
 namespace {
 

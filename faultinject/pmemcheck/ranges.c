@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "faultinject/pmemcheck/ranges.h"
 
+#include "faultinject/pmemcheck/alloc.h"
+
 void pmc_ranges_init(struct pmc_ranges* set) {
   set->root = NULL;
   set->count = 0;

@@ -16,11 +16,6 @@
 extern "C" {
 #endif
 
-/* What the host provides: the tool by Valgrind's allocator, the native tests by malloc. Never NULL.
- */
-void* pmc_alloc(size_t bytes);
-void pmc_free(void* memory);
-
 struct pmc_range {
   uint64_t begin, end; /* [begin, end) */
   uint64_t value;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "faultinject/pmemcheck/transactions.h"
 
+#include "faultinject/pmemcheck/alloc.h"
+
 void pmc_tx_init(struct pmc_transactions* all, struct pmc_findings* findings) {
   *all = (struct pmc_transactions){.findings = findings};
   pmc_ranges_init(&all->ignored);
@@ -21,13 +23,8 @@ static size_t member(const struct pmc_transaction* transaction, uint32_t thread)
 static void add_member(struct pmc_transaction* transaction, uint32_t thread) {
   if (member(transaction, thread) < transaction->thread_count) return;
   if (transaction->thread_count == transaction->thread_capacity) {
-    const size_t capacity =
-        transaction->thread_capacity == 0 ? 4 : 2 * transaction->thread_capacity;
-    uint32_t* grown = pmc_alloc(capacity * sizeof(*grown));
-    for (size_t i = 0; i < transaction->thread_count; ++i) grown[i] = transaction->threads[i];
-    if (transaction->threads != NULL) pmc_free(transaction->threads);
-    transaction->threads = grown;
-    transaction->thread_capacity = capacity;
+    transaction->threads = pmc_grow(transaction->threads, transaction->thread_count,
+                                    &transaction->thread_capacity, sizeof(thread));
   }
   transaction->threads[transaction->thread_count++] = thread;
 }

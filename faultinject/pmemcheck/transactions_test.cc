@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "faultinject/pmemcheck/alloc.h"
+
 namespace {
 
 class Transactions : public testing::Test {
