@@ -235,7 +235,6 @@ struct Byte {
   uint32_t context = 0;
   std::set<uint32_t> flushers;
   bool non_temporal = false;
-  friend bool operator==(const Byte&, const Byte&) = default;
 };
 
 class Model {
