@@ -50,6 +50,8 @@ main() {
     die "cmake and ninja are needed (scripts/setup.sh run)"
 
   cd "$FENCEPOST_ROOT"
+  # Without these ccache passes over every file that uses a precompiled header.
+  export CCACHE_SLOPPINESS=pch_defines,time_macros
   say "configuring $dir"
   cmake -S . -B "$dir" -G Ninja --log-level=WARNING "${options[@]}" ||
     die "$dir: configuring failed (CMake's message is above)"
