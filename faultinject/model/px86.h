@@ -95,6 +95,8 @@ struct LineState {
   // first 64 stores of a line are named.
   uint64_t survived = 0;
   uint64_t torn = 0;
+
+  auto operator<=>(const LineState&) const = default;
 };
 
 class Px86Line {

@@ -17,7 +17,7 @@
 #include "harness/child_process.h"
 #include "harness/commands/bench_matrix.h"
 #include "harness/commands/command.h"
-#include "harness/commands/run_request.h"
+#include "harness/run_request.h"
 #include "harness/environment.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"

@@ -12,7 +12,7 @@
 
 #include "harness/clock.h"
 #include "harness/commands/command.h"
-#include "harness/commands/run_request.h"
+#include "harness/run_request.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
 #include "harness/report/run_report.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What `load`, `run` and `bench` have in common: property files, -p, and YCSB's flags, turned into
 // a workload, settings and an engine.
-#ifndef FENCEPOST_HARNESS_COMMANDS_RUN_REQUEST_H_
-#define FENCEPOST_HARNESS_COMMANDS_RUN_REQUEST_H_
+#ifndef FENCEPOST_HARNESS_RUN_REQUEST_H_
+#define FENCEPOST_HARNESS_RUN_REQUEST_H_
 
 #include <memory>
 #include <string>
@@ -47,4 +47,4 @@ void WarnOfUnread(const Properties& properties);
 
 }  // namespace fencepost
 
-#endif  // FENCEPOST_HARNESS_COMMANDS_RUN_REQUEST_H_
+#endif  // FENCEPOST_HARNESS_RUN_REQUEST_H_

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "harness/commands/run_request.h"
+#include "harness/run_request.h"
 
 #include <fmt/format.h>
 

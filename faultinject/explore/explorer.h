@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Explorer: crash points -> crash states -> recoveries -> verdicts.
+//
+// Invariants:
+//   1. Equal images (with equal context) are recovered once; their outcome is judged at every crash
+//      point that it belongs to.
+//   2. The result depends on recording, strategy, seed and shard only, unless a budget by time or an
+//      interrupt cut it short, which it says.
+// Threads: one owner; see RecoveryPool.
+#ifndef FENCEPOST_FAULTINJECT_EXPLORE_EXPLORER_H_
+#define FENCEPOST_FAULTINJECT_EXPLORE_EXPLORER_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engines/status.h"
+#include "faultinject/explore/recording.h"
+#include "faultinject/explore/recovery_pool.h"
+#include "faultinject/explore/strategies.h"
+#include "faultinject/explore/trace_walk.h"
+
+namespace fencepost {
+
+// One thing that is wrong with an outcome.
+struct Finding {
+  std::string kind;     // "lost", "hang", "leak", ...: one word
+  std::string subject;  // what it is about, e.g. a key; may be empty
+  std::string message;  // one line
+  std::string allowed;  // what might have been found there; may be empty
+  std::string found;
+};
+
+// Who says what is right. Called in the owner's process.
+class Judge {
+ public:
+  virtual ~Judge() = default;
+  // What the recovery is told of this crash point; states with another context are recovered anew.
+  virtual std::string Context(const CrashPoint& point) = 0;
+  virtual std::vector<Finding> Verdict(const CrashPoint& point, const Outcome& outcome) = 0;
+};
+
+struct ExploreOptions {
+  Strategy strategy;
+  uint64_t seed = 1;
+  Px86Options model;
+  uint64_t shard = 0;  // of `shards`, from 0: images are dealt out by their hash
+  uint64_t shards = 1;
+  uint64_t max_states = UINT64_MAX;  // recoveries executed
+  double max_seconds = 0;            // 0: no limit
+  uint64_t first_point = 0;          // crash points before it have been explored already
+};
+
+// Findings of one kind at one place of the program. The example is the first in trace order.
+struct FindingGroup {
+  Finding finding;
+  CrashPoint point;
+  CrashState state;
+  Outcome outcome;
+  uint64_t occurrences = 0;  // pairs of crash point and outcome
+};
+
+struct ExploreResult {
+  uint64_t crash_points = 0;           // in the trace
+  uint64_t explored_points = 0;        // of which so many were explored to the end
+  double log10_raw_states = 0;         // of all crash points together, as a power of ten
+  double log10_explored_raw_states = 0;  // raw states of the crash points that were explored
+  uint64_t states = 0;                 // given by the strategy
+  uint64_t recoveries = 0;             // executed: distinct images
+  uint64_t outcomes = 0;               // distinct
+  uint64_t verdicts = 0;               // pairs of crash point and outcome that were judged
+  uint64_t failed_verdicts = 0;
+  uint64_t mixed_lines = 0;            // crash points times lines that are over-approximated
+  bool every_state = false;            // the strategy is exhaustive and was carried out wholly
+  bool lines_cut = false;              // a line had too many states to try each
+  std::string stopped;                 // "budget of states", "interrupted", ...; empty if it was not
+  uint64_t next_point = 0;             // where to go on, if stopped
+  double seconds = 0;
+  std::vector<FindingGroup> groups;    // in trace order of their examples
+};
+
+struct ExploreProgress {
+  double fraction = 0;  // of the trace
+  uint64_t recoveries = 0;
+  uint64_t groups = 0;
+};
+
+struct ExploreHooks {
+  std::function<void(const ExploreProgress&)> progress;
+  std::function<bool()> interrupted;
+};
+
+// Explores a recording whose replay has been verified.
+Result<ExploreResult> Explore(const Recording& recording, TraceFile* trace,
+                              const TraceSurvey& survey, const ExploreOptions& options,
+                              const PoolOptions& pool, Recoverer* recoverer, Judge* judge,
+                              const ExploreHooks& hooks);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_FAULTINJECT_EXPLORE_EXPLORER_H_

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "faultinject/explore/recovery_pool.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+#include "faultinject/explore/worker_images.h"
+
+namespace fencepost {
+namespace {
+
+namespace fs = std::filesystem;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr size_t kComplaintBytes = 2000;
+constexpr uint64_t kMaxMessageBytes = uint64_t{1} << 30;
+
+Status SystemError(const char* call) {
+  return Status::IoError(fmt::format("{}: {}", call, std::strerror(errno)));
+}
+
+bool WriteAll(int fd, const void* bytes, size_t count) {
+  const char* at = static_cast<const char*>(bytes);
+  while (count > 0) {
+    const ssize_t done = write(fd, at, count);
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) return false;
+    at += done;
+    count -= static_cast<size_t>(done);
+  }
+  return true;
+}
+
+bool ReadAll(int fd, void* bytes, size_t count) {
+  char* at = static_cast<char*>(bytes);
+  while (count > 0) {
+    const ssize_t done = read(fd, at, count);
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) return false;
+    at += done;
+    count -= static_cast<size_t>(done);
+  }
+  return true;
+}
+
+bool WriteMessage(int fd, const std::string& text) {
+  const uint64_t bytes = text.size();
+  return WriteAll(fd, &bytes, sizeof(bytes)) && WriteAll(fd, text.data(), text.size());
+}
+
+bool ReadMessage(int fd, std::string* text) {
+  uint64_t bytes = 0;
+  if (!ReadAll(fd, &bytes, sizeof(bytes)) || bytes > kMaxMessageBytes) return false;
+  text->resize(bytes);
+  return ReadAll(fd, text->data(), bytes);
+}
+
+// A worker's life: a context comes, an answer goes.
+[[noreturn]] void Serve(int in, int out, WorkerImages* images, Recoverer* recoverer) {
+  std::string context;
+  while (ReadMessage(in, &context)) {
+    const std::string answer = recoverer->Recover(images->paths(), context);
+    images->Restore();
+    if (!WriteMessage(out, answer)) break;
+  }
+  _exit(0);
+}
+
+// Children that are no worker: what a killed recovery left behind comes to us, their subreaper.
+void ReapStrays(const std::vector<pid_t>& workers) {
+  std::ifstream in(fmt::format("/proc/self/task/{}/children", getpid()));
+  for (pid_t child = 0; in >> child;) {
+    if (std::find(workers.begin(), workers.end(), child) != workers.end()) continue;
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+  }
+}
+
+}  // namespace
+
+// One child and its images.
+class RecoveryPool::Worker {
+ public:
+  explicit Worker(fs::path folder) : images_(std::move(folder)) {}
+  ~Worker() {
+    Kill();
+    if (errors_ >= 0) close(errors_);
+  }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // The child, running, with images as they are now.
+  Status Prepare(const ImageSet& images, Recoverer* recoverer) {
+    if (pid_ > 0 && images_.Usable(images)) return Status::Ok();
+    Kill();
+    RETURN_IF_ERROR(images_.Create(images));
+    return Fork(recoverer);
+  }
+
+  Status Begin(uint64_t job, const ImageSet& images, const CrashState& state,
+               const std::string& context, double timeout_s) {
+    images_.Apply(images, state);
+    if (ftruncate(errors_, 0) != 0) return SystemError("ftruncate");
+    job_ = job;
+    busy_ = true;
+    deadline_ = SteadyClock::now() + std::chrono::duration_cast<SteadyClock::duration>(
+                                         std::chrono::duration<double>(timeout_s));
+    if (!WriteMessage(to_child_, context)) return SystemError("write to a recovery");
+    return Status::Ok();
+  }
+
+  // What the child has said, or how it has ended. REQUIRES: from_child is readable.
+  Outcome Collect() {
+    Outcome outcome;
+    busy_ = false;
+    if (ReadMessage(from_child_, &outcome.answer)) return outcome;
+    const int ended = Reap();
+    outcome.answer.clear();
+    outcome.end = WIFSIGNALED(ended) ? Outcome::End::kSignal : Outcome::End::kExited;
+    outcome.code = WIFSIGNALED(ended) ? WTERMSIG(ended) : WEXITSTATUS(ended);
+    outcome.complaint = Complaint();
+    return outcome;
+  }
+
+  Outcome TimeOut() {
+    busy_ = false;
+    Kill();
+    return {.end = Outcome::End::kTimedOut, .code = 0, .answer = {}, .complaint = Complaint()};
+  }
+
+  // Ends the child and all that it has started.
+  void Kill() {
+    if (pid_ <= 0) return;
+    kill(-pid_, SIGKILL);
+    kill(pid_, SIGKILL);
+    Reap();
+  }
+
+  bool busy() const { return busy_; }
+  uint64_t job() const { return job_; }
+  pid_t pid() const { return pid_; }
+  int from_child() const { return from_child_; }
+  SteadyClock::time_point deadline() const { return deadline_; }
+  uint64_t changes() const { return images_.changes(); }
+
+ private:
+  Status Fork(Recoverer* recoverer) {
+    if (errors_ < 0) errors_ = memfd_create("recovery-errors", MFD_CLOEXEC);
+    if (errors_ < 0) return SystemError("memfd_create");
+    int down[2], up[2];
+    if (pipe2(down, O_CLOEXEC) != 0) return SystemError("pipe");
+    if (pipe2(up, O_CLOEXEC) != 0) {
+      close(down[0]);
+      close(down[1]);
+      return SystemError("pipe");
+    }
+    const pid_t owner = getpid();
+    pid_ = fork();
+    if (pid_ == 0) {
+      Become(owner);
+      close(down[1]);
+      close(up[0]);
+      Serve(down[0], up[1], &images_, recoverer);
+    }
+    close(down[0]);
+    close(up[1]);
+    to_child_ = down[1];
+    from_child_ = up[0];
+    if (pid_ < 0) {
+      const Status status = SystemError("fork");
+      ClosePipes();
+      return status;
+    }
+    setpgid(pid_, pid_);
+    return Status::Ok();
+  }
+
+  // In the child: a group of its own that dies with its owner, and output that goes nowhere.
+  void Become(pid_t owner) const {
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != owner) _exit(0);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) signal(number, SIG_DFL);
+    const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    dup2(nothing, STDIN_FILENO);
+    dup2(nothing, STDOUT_FILENO);
+    dup2(errors_, STDERR_FILENO);
+    fcntl(STDERR_FILENO, F_SETFL, O_APPEND);
+  }
+
+  int Reap() {
+    int ended = 0;
+    while (waitpid(pid_, &ended, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    ClosePipes();
+    return ended;
+  }
+
+  void ClosePipes() {
+    for (int* fd : {&to_child_, &from_child_}) {
+      if (*fd >= 0) close(std::exchange(*fd, -1));
+    }
+  }
+
+  std::string Complaint() const {
+    struct stat info;
+    if (fstat(errors_, &info) != 0 || info.st_size <= 0) return {};
+    const auto size = static_cast<size_t>(info.st_size);
+    std::string text(std::min(size, kComplaintBytes), '\0');
+    const ssize_t got =
+        pread(errors_, text.data(), text.size(), static_cast<off_t>(size - text.size()));
+    text.resize(got < 0 ? 0 : static_cast<size_t>(got));
+    return text;
+  }
+
+  WorkerImages images_;
+  pid_t pid_ = -1;
+  int to_child_ = -1, from_child_ = -1, errors_ = -1;
+  bool busy_ = false;
+  uint64_t job_ = 0;
+  SteadyClock::time_point deadline_;
+};
+
+RecoveryPool::RecoveryPool(const PoolOptions& options, ImageSet* images, Recoverer* recoverer,
+                           Done done)
+    : options_(options), images_(images), recoverer_(recoverer), done_(std::move(done)) {}
+
+Result<std::unique_ptr<RecoveryPool>> RecoveryPool::Start(const PoolOptions& options,
+                                                          ImageSet* images, Recoverer* recoverer,
+                                                          Done done) {
+  std::unique_ptr<RecoveryPool> pool(
+      new RecoveryPool(options, images, recoverer, std::move(done)));
+  std::string scratch = (options.scratch_root / "fencepost-crash-XXXXXX").string();
+  if (mkdtemp(scratch.data()) == nullptr) {
+    return Status::IoError(fmt::format("mkdtemp: {}: {}", scratch, std::strerror(errno)));
+  }
+  pool->scratch_ = scratch;
+  signal(SIGPIPE, SIG_IGN);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  for (unsigned i = 0; i < std::max(options.workers, 1u); ++i) {
+    pool->workers_.push_back(std::make_unique<Worker>(pool->scratch_ / fmt::format("{}", i)));
+    RETURN_IF_ERROR(pool->workers_.back()->Prepare(*images, recoverer));
+  }
+  return pool;
+}
+
+RecoveryPool::~RecoveryPool() {
+  workers_.clear();
+  ReapStrays({});
+  std::error_code ignored;
+  if (!scratch_.empty()) fs::remove_all(scratch_, ignored);
+}
+
+Status RecoveryPool::Submit(uint64_t job, const CrashState& state, const std::string& context) {
+  const auto idle = [this] {
+    return std::find_if(workers_.begin(), workers_.end(),
+                        [](const auto& worker) { return !worker->busy(); });
+  };
+  while (idle() == workers_.end()) RETURN_IF_ERROR(AwaitOne());
+  Worker& worker = **idle();
+  RETURN_IF_ERROR(worker.Prepare(*images_, recoverer_));
+  RETURN_IF_ERROR(worker.Begin(job, *images_, state, context, options_.timeout_s));
+  ForgetJournal();
+  return Status::Ok();
+}
+
+Status RecoveryPool::Drain() {
+  while (std::any_of(workers_.begin(), workers_.end(),
+                     [](const auto& worker) { return worker->busy(); })) {
+    RETURN_IF_ERROR(AwaitOne());
+  }
+  return Status::Ok();
+}
+
+void RecoveryPool::ForgetJournal() {
+  uint64_t oldest = images_->changes();
+  for (const auto& worker : workers_) oldest = std::min(oldest, worker->changes());
+  images_->ForgetBefore(oldest);
+}
+
+Status RecoveryPool::AwaitOne() {
+  std::vector<pollfd> polled;
+  std::vector<Worker*> busy;
+  auto first = SteadyClock::time_point::max();
+  for (const auto& worker : workers_) {
+    if (!worker->busy()) continue;
+    polled.push_back({.fd = worker->from_child(), .events = POLLIN, .revents = 0});
+    busy.push_back(worker.get());
+    first = std::min(first, worker->deadline());
+  }
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(first - SteadyClock::now());
+  const int timeout_ms = static_cast<int>(std::clamp<int64_t>(left.count(), 0, 60'000));
+  if (poll(polled.data(), polled.size(), timeout_ms) < 0 && errno != EINTR) {
+    return SystemError("poll");
+  }
+  for (size_t i = 0; i < busy.size(); ++i) {
+    const bool answered = polled[i].revents != 0;
+    if (!answered && SteadyClock::now() < busy[i]->deadline()) continue;
+    const uint64_t job = busy[i]->job();
+    Outcome outcome = answered ? busy[i]->Collect() : busy[i]->TimeOut();
+    if (outcome.end != Outcome::End::kAnswered) {
+      std::vector<pid_t> known;
+      for (const auto& worker : workers_) known.push_back(worker->pid());
+      ReapStrays(known);
+    }
+    done_(job, std::move(outcome));
+  }
+  return Status::Ok();
+}
+
+Result<std::vector<std::string>> WriteImages(const ImageSet& images, const CrashState& state,
+                                             const fs::path& folder) {
+  WorkerImages written(folder / "image");
+  RETURN_IF_ERROR(written.Create(images));
+  written.Apply(images, state);
+  std::vector<std::string> paths;
+  std::error_code error;
+  for (const std::string& path : written.paths()) {
+    const fs::path to = folder / fs::path(path).filename();
+    fs::rename(path, to, error);
+    if (error) return Status::IoError(fmt::format("rename: {}: {}", path, error.message()));
+    paths.push_back(to.string());
+  }
+  return paths;
+}
+
+}  // namespace fencepost

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Strategies: which of the states that the model allows are tried at a crash point.
+//
+// Every state that a strategy gives is one that the model allows. Only `all` gives every one.
+#ifndef FENCEPOST_FAULTINJECT_EXPLORE_STRATEGIES_H_
+#define FENCEPOST_FAULTINJECT_EXPLORE_STRATEGIES_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engines/status.h"
+#include "faultinject/model/px86.h"
+
+namespace fencepost {
+
+// A crash state: what each line in which the crash had a choice came to hold. All others hold what is
+// in the image.
+using CrashState = std::map<LineId, LineState>;
+
+// Sees one state; returns whether to go on.
+using StateVisitor = std::function<bool(const CrashState&)>;
+
+struct StrategyRow {
+  std::string_view name;
+  std::string_view description;  // one line
+  bool takes_count = false;      // "sample:1000"
+  // Calls `visit` for the states of a crash point. `seed` is of this crash point; `count` is what
+  // stood behind the colon. Returns false if a line had too many states to try each: then its
+  // stores survive in trace order only.
+  bool (*generate)(const Px86& model, uint64_t seed, uint64_t count, const StateVisitor& visit);
+};
+
+std::span<const StrategyRow> Strategies();
+
+struct Strategy {
+  const StrategyRow* row = nullptr;  // null: no state is tried (pmreorder's NoReorderNoCheck)
+  uint64_t count = 0;
+  std::string name;  // as the user wrote it
+
+  bool exhaustive() const;
+  bool Generate(const Px86& model, uint64_t seed, const StateVisitor& visit) const;
+};
+
+// "prefix", "sample:100", or one of pmreorder's engine names. kInvalidArgument, naming those there
+// are, otherwise.
+Result<Strategy> ParseStrategy(const std::string& text);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_FAULTINJECT_EXPLORE_STRATEGIES_H_

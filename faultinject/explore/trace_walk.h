@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TraceWalk: leads the persistency model along a trace, from crash point to crash point.
+//
+// A crash point comes before each event that shrinks the reachable states (a fence with something of
+// its own thread to drain, a CLFLUSH, an msync), before each operation begins if anything was stored
+// or acknowledged since the last crash point, and at the end; with eADR before every store too.
+// Between two of them the reachable states only grow while what is required and what is allowed stay
+// the same, so nothing else needs testing.
+//
+// Invariants: at a crash point the model has seen exactly the events before it.
+// Threads: none.
+// Source: Px86 (model/px86.h).
+#ifndef FENCEPOST_FAULTINJECT_EXPLORE_TRACE_WALK_H_
+#define FENCEPOST_FAULTINJECT_EXPLORE_TRACE_WALK_H_
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+
+#include "engines/status.h"
+#include "faultinject/explore/image_set.h"
+#include "faultinject/model/px86.h"
+#include "faultinject/trace/trace_file.h"
+#include "faultinject/trace/trace_mappings.h"
+
+namespace fencepost {
+
+struct CrashPoint {
+  enum class Before : unsigned char { kFence, kClflush, kSync, kOperation, kStore, kEnd };
+  uint64_t index = 0;  // from 0
+  uint64_t event = 0;  // the first event that has not happened
+  Before before = Before::kEnd;
+  uint32_t thread = 0;  // of that event
+  uint32_t stack = 0;
+};
+
+// "a fence", "the end", ...
+std::string_view CrashPointName(CrashPoint::Before before);
+
+// When each operation was under way, by event.
+struct OperationSpan {
+  static constexpr uint64_t kOpen = UINT64_MAX;
+  uint64_t begin = kOpen;
+  uint64_t end = kOpen;
+};
+
+// What a pass over the whole trace tells.
+struct TraceSurvey {
+  uint64_t events = 0;
+  uint64_t stores = 0;
+  uint64_t unmapped_bytes = 0;  // stored where no file is mapped: not explored
+  // The program flushes or fences by instruction. Then requests are hints that may come too late,
+  // else they are all there is.
+  bool by_instruction = false;
+  std::unordered_map<uint64_t, OperationSpan> operations;
+};
+// kCorrupt if the trace is damaged, or an operation begins twice.
+Result<TraceSurvey> SurveyTrace(TraceFile* trace);
+
+class TraceWalk {
+ public:
+  // REQUIRES: all of them outlive the walk; `images` are the initial ones.
+  TraceWalk(TraceFile* trace, const TraceSurvey& survey, const Px86Options& options,
+            ImageSet* images);
+
+  // Goes on to the next crash point; nothing after the last.
+  std::optional<CrashPoint> Next();
+  // Goes on to the crash point of this index. REQUIRES: it lies ahead.
+  Result<CrashPoint> Seek(uint64_t index);
+  // After the last crash point: ok, unless the trace is damaged.
+  Status status() const { return status_; }
+
+  const Px86& model() const { return model_; }
+
+ private:
+  std::optional<CrashPoint::Before> CrashBefore(const fpt_event& event) const;
+  void Apply(const fpt_event& event);
+  void ApplyWrite(const fpt_event& event);
+  CrashPoint MakePoint(uint64_t event, CrashPoint::Before before);
+
+  TraceFile* const trace_;
+  const bool requests_count_;
+  const bool eadr_;
+  ImageSet* const images_;
+  Px86 model_;
+  TraceMappings mappings_;
+  const fpt_event* held_ = nullptr;  // read, and not applied yet: a crash point came before it
+  uint64_t next_index_ = 0;
+  uint64_t last_event_ = 0;
+  bool news_ = true;  // stores or acknowledgements since the last crash point
+  bool ended_ = false;
+  Status status_;
+};
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_FAULTINJECT_EXPLORE_TRACE_WALK_H_

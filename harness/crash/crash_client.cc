@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/crash/crash_client.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "harness/crash/recovered_store.h"
+#include "harness/crash/trace_markers.h"
+
+namespace fencepost {
+namespace {
+
+// A key's version when its record has been loaded.
+constexpr uint32_t kLoadedVersion = 1;
+
+HistoryOp::Outcome OutcomeOf(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kOk:
+    case StatusCode::kNotFound:
+      return HistoryOp::Outcome::kDone;
+    case StatusCode::kFull:
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kUnsupported:
+      return HistoryOp::Outcome::kRefused;
+    default:
+      return HistoryOp::Outcome::kUnknown;
+  }
+}
+
+}  // namespace
+
+Status CheckCrashWorkload(const WorkloadSpec& spec) {
+  const bool constant = spec.field_length_distribution == LengthDistribution::kConstant;
+  const uint64_t shortest =
+      (constant ? spec.field_bytes : spec.min_field_bytes) * spec.field_count;
+  if (shortest < kStampBytes) {
+    return Status::InvalidArgument(
+        fmt::format("crash runs need values of at least {} bytes, which hold a whole stamp; these "
+                    "have {} (fieldlength, minfieldlength)",
+                    kStampBytes, shortest));
+  }
+  if (spec.threads != 1) {
+    return Status::Unsupported("crash runs have one thread in this version (threadcount=1)");
+  }
+  if (spec.trace == TraceMode::kLive) {
+    return Status::Unsupported("crash runs need a built trace (fencepost.trace=built)");
+  }
+  if (spec.proportion(OpKind::kScan) > 0) {
+    return Status::Unsupported("crash runs have no scans in this version (scanproportion=0)");
+  }
+  if (spec.operation_count == 0) {
+    return Status::InvalidArgument("crash runs are bounded by operations (operationcount)");
+  }
+  return Status::Ok();
+}
+
+CrashClient::CrashClient(const WorkloadSpec& spec, Engine* engine, HistoryWriter* writer)
+    : spec_(spec),
+      engine_(engine),
+      writer_(writer),
+      keys_(spec.hashed_keys, spec.zero_padding),
+      values_(spec) {}
+
+Status CrashClient::Run(Phase phase) {
+  if (phase == Phase::kRun) {
+    for (uint64_t i = 0; i < spec_.insert_count; ++i) {
+      versions_.try_emplace(spec_.insert_start + i, kLoadedVersion);
+    }
+  }
+  const std::unique_ptr<TraceSource> source = MakeTraceSource(spec_, phase, 0, 1);
+  std::vector<uint64_t> words;
+  for (;;) {
+    words.clear();
+    source->Fill(MaxOpWords(spec_) * 64, &words);
+    if (words.empty()) return Status::Ok();
+    for (size_t i = 0; i < words.size(); i += OpWords(Op{words[i]})) {
+      RETURN_IF_ERROR(Execute(&words[i]));
+      if (phase == Phase::kLoad) RETURN_IF_ERROR(last_);
+    }
+  }
+}
+
+Status CrashClient::Execute(const uint64_t* words) {
+  const Op op{words[0]};
+  switch (op.kind()) {
+    case OpKind::kRead:
+    case OpKind::kMiss:
+      return Read(op.number());
+    case OpKind::kReadModifyWrite:
+      RETURN_IF_ERROR(Read(op.number()));
+      return Write(OpKind::kUpdate, op.number());
+    case OpKind::kUpdate:
+    case OpKind::kInsert:
+    case OpKind::kDelete:
+      return Write(op.kind(), op.number());
+    case OpKind::kBatch:
+      return Batch(words + 1, op.number());
+    case OpKind::kScan:
+      break;
+  }
+  return Status::Unsupported("crash runs have no scans in this version");
+}
+
+template <typename Call>
+Status CrashClient::Do(HistoryOp operation, Call&& call) {
+  operation.id = next_id_++;
+  if (writer_ == nullptr) {
+    last_ = call(&operation);
+    return Status::Ok();
+  }
+  RETURN_IF_ERROR(writer_->Begin(operation));
+  MarkOperationBegin(operation.id);
+  last_ = call(&operation);
+  MarkOperationEnd(operation.id);
+  return writer_->End(operation.id, OutcomeOf(last_), operation.found);
+}
+
+Status CrashClient::Read(uint64_t number) {
+  HistoryOp operation{.kind = HistoryOp::Kind::kRead, .key = KeyOf(number)};
+  return Do(std::move(operation), [this](HistoryOp* asked) {
+    return engine_->Get(asked->key, [asked](std::string_view value) {
+      const ValueReading reading = ReadValue(KeyHash(asked->key), value, VerifyLevel::kFull);
+      // A fault is a value that nobody wrote: the oracle calls it a phantom.
+      asked->found = reading.fault == ValueFault::kNone
+                         ? VersionToken(reading.version)
+                         : std::string(ValueFaultName(reading.fault));
+    });
+  });
+}
+
+Status CrashClient::Write(OpKind kind, uint64_t number) {
+  const std::string key = KeyOf(number);
+  HistoryOp operation{.kind = HistoryOp::Kind::kWrite, .writes = {{key, std::nullopt}}};
+  if (kind == OpKind::kDelete) {
+    return Do(std::move(operation), [&](HistoryOp*) { return engine_->Delete(key); });
+  }
+  std::string token;
+  const std::string value = NextValue(number, key, &token);
+  operation.writes.front().value = token;
+  return Do(std::move(operation), [&](HistoryOp*) { return engine_->Put(key, value); });
+}
+
+Status CrashClient::Batch(const uint64_t* words, uint64_t count) {
+  HistoryOp operation{.kind = HistoryOp::Kind::kWrite};
+  std::vector<std::string> keys, values;
+  for (uint64_t i = 0; i < count; ++i) {
+    const Op op{words[i]};
+    keys.push_back(KeyOf(op.number()));
+    values.emplace_back();
+    KeyWrite write{keys.back(), std::nullopt};
+    if (op.kind() != OpKind::kDelete) {
+      std::string token;
+      values.back() = NextValue(op.number(), keys.back(), &token);
+      write.value = token;
+    }
+    operation.writes.push_back(std::move(write));
+  }
+  return Do(std::move(operation), [&](HistoryOp* asked) {
+    std::vector<fencepost::Write> batch;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const bool is_put = asked->writes[i].value.has_value();
+      batch.push_back({.kind = is_put ? Write::Kind::kPut : Write::Kind::kDelete,
+                       .key = keys[i],
+                       .value = values[i]});
+    }
+    return engine_->Apply(batch);
+  });
+}
+
+std::string CrashClient::KeyOf(uint64_t number) const {
+  std::string key(keys_.buffer_bytes(), '\0');
+  key.resize(keys_.Format(number, key.data()));
+  return key;
+}
+
+std::string CrashClient::NextValue(uint64_t number, const std::string& key, std::string* token) {
+  const uint32_t version = ++versions_[number];
+  *token = VersionToken(version);
+  std::string buffer(values_.max_value_bytes(), '\0');
+  return std::string(values_.Make(number, KeyHash(key), version, buffer.data()));
+}
+
+}  // namespace fencepost

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// CrashClient: carries out a workload's operations one at a time, and writes down what it asked and
+// what it was told. The history of a crash run.
+//
+// Each write has a value that no other write of its key has: the version counts up. Each operation
+// is bracketed by the tracer's markers, so that the trace knows when it was under way.
+// Threads: one.
+// Not covered: open loops, warm-ups, time: a crash run is bounded by operations.
+#ifndef FENCEPOST_HARNESS_CRASH_CRASH_CLIENT_H_
+#define FENCEPOST_HARNESS_CRASH_CRASH_CLIENT_H_
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engines/engine.h"
+#include "harness/oracle/history_file.h"
+#include "workloads/keys.h"
+#include "workloads/op_trace.h"
+#include "workloads/values.h"
+#include "workloads/workload.h"
+
+namespace fencepost {
+
+// kUnsupported, with the reason, where crash runs cannot take this workload: values that may be
+// without a whole stamp, threads, live traces, scans.
+Status CheckCrashWorkload(const WorkloadSpec& spec);
+
+class CrashClient {
+ public:
+  // REQUIRES: all outlive the client. `writer` may be null: then nothing is written down.
+  CrashClient(const WorkloadSpec& spec, Engine* engine, HistoryWriter* writer);
+
+  // Every operation of the phase. A load gives each record its first version; a run goes on from
+  // there, whether this client loaded or an earlier one did. Not ok if the history could not be
+  // written, or if a load fails; an operation that fails in a run is part of the history.
+  Status Run(Phase phase);
+
+ private:
+  Status Execute(const uint64_t* words);
+  Status Read(uint64_t number);
+  Status Write(OpKind kind, uint64_t number);
+  Status Batch(const uint64_t* words, uint64_t count);
+  // Brackets `call` with markers and history lines.
+  template <typename Call>
+  Status Do(HistoryOp operation, Call&& call);
+
+  std::string KeyOf(uint64_t number) const;
+  // The next value of the key, and its token.
+  std::string NextValue(uint64_t number, const std::string& key, std::string* token);
+
+  const WorkloadSpec& spec_;
+  Engine* const engine_;
+  HistoryWriter* const writer_;
+  const KeyFormat keys_;
+  const ValueMaker values_;
+  std::unordered_map<uint64_t, uint32_t> versions_;  // of keys that have been written
+  Status last_;                                      // of the last call of the engine
+  uint64_t next_id_ = 1;
+};
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_CRASH_CRASH_CLIENT_H_

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/crash/crash_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "harness/build_info.h"
+#include "harness/crash/crash_story.h"
+#include "harness/run_files.h"
+
+namespace fencepost {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMaxFrames = 16;
+
+std::string Hex(const LineBytes& bytes) {
+  std::string text;
+  for (const uint8_t byte : bytes) fmt::format_to(std::back_inserter(text), "{:02x}", byte);
+  return text;
+}
+
+// A power of ten as people write it: "1.3e+21"; exact below a million.
+std::string PowerOfTen(double log10) {
+  if (!std::isfinite(log10)) return "0";
+  if (log10 < 6) return fmt::format("{:.0f}", std::pow(10, log10));
+  const double exponent = std::floor(log10);
+  return fmt::format("{:.1f}e+{:.0f}", std::pow(10, log10 - exponent), exponent);
+}
+
+json Number(double log10) { return std::isfinite(log10) ? json(log10) : json(nullptr); }
+
+class Reporter {
+ public:
+  Reporter(const CrashContext& context, const TraceFile& trace, const ExploreResult& result)
+      : context_(context), trace_(trace), result_(result) {}
+
+  json Whole(const std::vector<MinimalViolation>& violations,
+             const std::vector<Story>& stories) const {
+    json list = json::array();
+    std::map<std::string, size_t> entry_of_cause;
+    for (size_t i = 0; i < violations.size(); ++i) {
+      json entry = ViolationJson(violations[i], stories[i]);
+      const std::string cause = CauseOf(violations[i], entry);
+      const auto [found, is_new] = entry_of_cause.try_emplace(cause, list.size());
+      if (is_new) {
+        entry["id"] = fmt::format("V{}", list.size() + 1);
+        entry["replay"] = fmt::format("fencepost crash replay {} V{}", FolderOf(), list.size() + 1);
+        list.push_back(std::move(entry));
+      } else {
+        json& first = list[found->second];
+        first["occurrences"] =
+            first["occurrences"].get<uint64_t>() + violations[i].group.occurrences;
+      }
+    }
+    return {{"schema", "fencepost.crash/1"},
+            {"run_id", context_.run_id},
+            {"created_utc", UtcTimestamp()},
+            {"command", context_.command},
+            {"fencepost_version", GetBuildInfo().version},
+            {"commit", GetBuildInfo().commit},
+            {"subject", context_.subject},
+            {"recording",
+             {{"path", context_.recording},
+              {"trace_bytes", context_.trace_bytes},
+              {"events", context_.survey->events},
+              {"stores", context_.survey->stores},
+              {"operations", context_.survey->operations.size()},
+              {"unmapped_bytes", context_.survey->unmapped_bytes},
+              {"flushes_by", context_.survey->by_instruction ? "instruction" : "request"}}},
+            {"settings", SettingsJson()},
+            {"explored", ExploredJson()},
+            {"assumptions", AssumptionsJson()},
+            {"violations", std::move(list)}};
+  }
+
+ private:
+  std::string FolderOf() const {
+    const size_t slash = context_.recording.rfind("/recording");
+    return slash == std::string::npos ? context_.recording : context_.recording.substr(0, slash);
+  }
+
+  json SettingsJson() const {
+    const ExploreOptions& options = *context_.options;
+    return {{"strategy", options.strategy.name},
+            {"seed", options.seed},
+            {"tearing", options.model.tearing == Tearing::kEightBytes ? "8" : "line"},
+            {"eadr", options.model.eadr},
+            {"shard", options.shard},
+            {"shards", options.shards},
+            {"timeout_s", context_.timeout_s}};
+  }
+
+  json ExploredJson() const {
+    return {{"crash_points", result_.crash_points},
+            {"explored_points", result_.explored_points},
+            {"log10_raw_states", Number(result_.log10_raw_states)},
+            {"log10_explored_raw_states", Number(result_.log10_explored_raw_states)},
+            {"states", result_.states},
+            {"recoveries", result_.recoveries},
+            {"outcomes", result_.outcomes},
+            {"verdicts", result_.verdicts},
+            {"failed_verdicts", result_.failed_verdicts},
+            {"mixed_lines", result_.mixed_lines},
+            {"every_state", result_.every_state},
+            {"lines_cut", result_.lines_cut},
+            {"stopped", result_.stopped.empty() ? json(nullptr) : json(result_.stopped)},
+            {"next_point", result_.stopped.empty() ? json(nullptr) : json(result_.next_point)},
+            {"seconds", result_.seconds}};
+  }
+
+  json AssumptionsJson() const {
+    json list = {
+        "Px86: each 64-byte line keeps a prefix of its cached stores; lines are independent.",
+        context_.options->model.tearing == Tearing::kEightBytes
+            ? "An aligned 8 bytes never tear; wider stores may."
+            : "A store inside one line never tears.",
+        "The one interleaving that was recorded; stores are visible in trace order.",
+        "Sizes of files are durable at once."};
+    if (context_.options->model.eadr) {
+      list.push_back("eADR: caches are flushed by the platform.");
+    }
+    if (!context_.survey->by_instruction) {
+      list.push_back("The program announces its flushes by request; requests are taken as true.");
+    }
+    if (result_.mixed_lines > 0) {
+      list.push_back(
+          "Lines with both cached and non-temporal stores are over-approximated: a state of theirs "
+          "may be one that no machine leaves.");
+    }
+    return list;
+  }
+
+  json FrameJson(const TraceFrame& frame) const {
+    return {{"function", std::string(frame.function)},
+            {"file", std::string(frame.source_file)},
+            {"line", frame.line},
+            {"object", std::string(frame.object)},
+            {"text", DescribeFrame(frame)}};
+  }
+
+  json StackJson(uint32_t stack) const {
+    json frames = json::array();
+    for (const uint64_t address : trace_.Stack(stack)) {
+      if (frames.size() == kMaxFrames) break;
+      frames.push_back(FrameJson(trace_.Frame(address)));
+    }
+    return frames;
+  }
+
+  std::string PathOf(uint32_t file) const { return std::string(trace_.Path(file)); }
+
+  json EventJson(const StoryEvent& event) const {
+    return {{"event", event.event},
+            {"what", event.what},
+            {"thread", event.thread},
+            {"where", event.stack == 0 ? json(nullptr) : json(WhereOf(trace_, event.stack))},
+            {"missing_line", event.line ? json(*event.line) : json(nullptr)},
+            {"bytes", event.bytes}};
+  }
+
+  // What should have made the line durable in time, in words.
+  std::string CoverText(const MissingLine& missing, const Cover& cover) const {
+    const bool around_cache = !missing.stores.empty() && missing.stores.front().non_temporal;
+    const std::string fence =
+        cover.fence ? fmt::format("the first fence that drains it, {}, comes after the crash",
+                                  WhereOf(trace_, cover.fence->stack))
+                    : std::string("no fence drains it, up to the end");
+    if (around_cache) return fmt::format("a non-temporal store, held by no flush; {}", fence);
+    if (!cover.flush) return "no flush of its line follows, up to the end";
+    if (cover.flushed_before) {
+      return fmt::format("flushed at {} (thread {}), not fenced; {}",
+                         WhereOf(trace_, cover.flush->stack), cover.flush->thread, fence);
+    }
+    return fmt::format("not flushed before the crash; the first flush of its line, {}, comes after",
+                       WhereOf(trace_, cover.flush->stack));
+  }
+
+  json MissingJson(const MissingLine& missing, const Cover& cover) const {
+    json stores = json::array();
+    for (const MissingStore& store : missing.stores) {
+      stores.push_back({{"event", store.event},
+                        {"thread", store.thread},
+                        {"offset", store.offset},
+                        {"bytes", store.bytes},
+                        {"torn", store.torn},
+                        {"non_temporal", store.non_temporal},
+                        {"where", WhereOf(trace_, store.stack)},
+                        {"stack", StackJson(store.stack)}});
+    }
+    return {{"file", PathOf(missing.line.file)},
+            {"line", missing.line.number},
+            {"offset", missing.line.number * kLineBytes},
+            {"found", Hex(missing.found)},
+            {"newest", Hex(missing.newest)},
+            {"cover", CoverText(missing, cover)},
+            {"stores", std::move(stores)}};
+  }
+
+  // Which operations had been acknowledged before an event, and which were under way.
+  json OperationsJson(uint64_t event) const {
+    uint64_t acknowledged = 0;
+    std::map<uint64_t, uint64_t> under_way;  // by begin
+    for (const auto& [id, span] : context_.survey->operations) {
+      if (span.end < event) {
+        ++acknowledged;
+      } else if (span.begin < event) {
+        under_way[span.begin] = id;
+      }
+    }
+    json list = json::array();
+    for (const auto& [begin, id] : under_way) {
+      list.push_back({{"id", id},
+                      {"what", context_.describe_operation ? context_.describe_operation(id)
+                                                           : fmt::format("operation {}", id)}});
+    }
+    return {{"acknowledged", acknowledged}, {"under_way", std::move(list)}};
+  }
+
+  json ViolationJson(const MinimalViolation& violation, const Story& story) const {
+    const FindingGroup& group = violation.group;
+    json missing = json::array(), state = json::array(), timeline = json::array();
+    for (size_t i = 0; i < violation.missing.size(); ++i) {
+      missing.push_back(MissingJson(violation.missing[i], story.covers[i]));
+    }
+    for (const auto& [id, line] : group.state) {
+      state.push_back({{"file", id.file}, {"line", id.number}, {"bytes", Hex(line.bytes)}});
+    }
+    for (const StoryEvent& event : story.timeline) timeline.push_back(EventJson(event));
+    return {{"kind", group.finding.kind},
+            {"subject", group.finding.subject},
+            {"message", group.finding.message},
+            {"allowed", group.finding.allowed},
+            {"found", group.finding.found},
+            {"occurrences", group.occurrences},
+            {"crash_point",
+             {{"index", group.point.index},
+              {"event", group.point.event},
+              {"before", CrashPointName(group.point.before)},
+              {"where", group.point.stack == 0 ? json(nullptr)
+                                               : json(WhereOf(trace_, group.point.stack))},
+              {"stack", StackJson(group.point.stack)},
+              {"operations", OperationsJson(group.point.event)}}},
+            {"missing", std::move(missing)},
+            {"state", std::move(state)},
+            {"timeline", std::move(timeline)},
+            {"minimised_by", violation.recoveries}};
+  }
+
+  // What makes two violations one: what went wrong, and the lines of source whose stores had to
+  // survive; where none had to, the place of the crash.
+  std::string CauseOf(const MinimalViolation& violation, const json& entry) const {
+    std::set<std::string> places;
+    for (const MissingLine& missing : violation.missing) {
+      for (const MissingStore& store : missing.stores) places.insert(WhereOf(trace_, store.stack));
+    }
+    if (places.empty()) places.insert(entry["crash_point"]["where"].dump());
+    std::string cause = violation.group.finding.kind;
+    for (const std::string& place : places) cause += "\n" + place;
+    return cause;
+  }
+
+  const CrashContext& context_;
+  const TraceFile& trace_;
+  const ExploreResult& result_;
+};
+
+std::string MissingText(const json& missing) {
+  const json& stores = missing["stores"];
+  std::string text = fmt::format("    line {:#x} of {}", missing["offset"].get<uint64_t>(),
+                                 missing["file"].get<std::string>());
+  std::set<std::string> shown;
+  for (const json& store : stores) {
+    const std::string where = store["where"].get<std::string>();
+    if (!shown.insert(where).second) continue;
+    text += fmt::format("\n      {}: {} bytes{}", where, store["bytes"].get<uint64_t>(),
+                        store["torn"].get<bool>() ? ", torn" : "");
+  }
+  return text + fmt::format("\n      {}\n", missing["cover"].get<std::string>());
+}
+
+std::string ViolationText(const json& violation) {
+  const json& point = violation["crash_point"];
+  const json& operations = point["operations"];
+  std::string text = fmt::format("\n{}  {}\n", violation["id"].get<std::string>(),
+                                 violation["message"].get<std::string>());
+  text += fmt::format("  crash before {}{} (event {}), {} operations acknowledged",
+                      point["before"].get<std::string>(),
+                      point["where"].is_null() ? "" : " at " + point["where"].get<std::string>(),
+                      point["event"].get<uint64_t>(), operations["acknowledged"].get<uint64_t>());
+  for (const json& operation : operations["under_way"]) {
+    text += fmt::format(", under way: {}", operation["what"].get<std::string>());
+  }
+  if (violation["missing"].empty()) {
+    text += "\n  every store had survived\n";
+  } else {
+    text += "\n  had to survive, and did not (everything else had):\n";
+    for (const json& missing : violation["missing"]) text += MissingText(missing);
+  }
+  text += fmt::format("  seen {} times; reproduce: {}\n", violation["occurrences"].get<uint64_t>(),
+                      violation["replay"].get<std::string>());
+  return text;
+}
+
+}  // namespace
+
+Result<json> CrashJson(const CrashContext& context, TraceFile* trace, const ExploreResult& result,
+                       const std::vector<MinimalViolation>& violations) {
+  ASSIGN_OR_RETURN(const std::vector<Story> stories, TellStories(trace, violations));
+  json report = Reporter(context, *trace, result).Whole(violations, stories);
+  report["verdict"] = CrashVerdict(report);
+  return report;
+}
+
+std::string CrashVerdict(const json& report) {
+  const json& explored = report["explored"];
+  if (!report["violations"].empty()) return "violated";
+  const bool all_points = explored["explored_points"] == explored["crash_points"];
+  const bool looked = explored["verdicts"].get<uint64_t>() > 0;
+  const bool whole = report["settings"]["shards"].get<uint64_t>() == 1;
+  return all_points && looked && whole && explored["stopped"].is_null() ? "passed" : "incomplete";
+}
+
+std::string CrashText(const json& report, const std::string& path) {
+  const json& explored = report["explored"];
+  const double seconds = explored["seconds"].get<double>();
+  const auto recoveries = explored["recoveries"].get<uint64_t>();
+  const auto log10 = [](const json& value) {
+    return value.is_null() ? -INFINITY : value.get<double>();
+  };
+  std::string text = fmt::format(
+      "{} operations, {} stores; {} of {} crash points, {} raw states in all\n"
+      "strategy {}, seed {}: {} states, {} distinct images recovered in {:.1f} s ({:.0f}/s), "
+      "{} outcomes, {} verdicts\n",
+      report["recording"]["operations"].get<uint64_t>(),
+      report["recording"]["stores"].get<uint64_t>(), explored["explored_points"].get<uint64_t>(),
+      explored["crash_points"].get<uint64_t>(), PowerOfTen(log10(explored["log10_raw_states"])),
+      report["settings"]["strategy"].get<std::string>(),
+      report["settings"]["seed"].get<uint64_t>(), explored["states"].get<uint64_t>(), recoveries,
+      seconds, seconds > 0 ? static_cast<double>(recoveries) / seconds : 0,
+      explored["outcomes"].get<uint64_t>(), explored["verdicts"].get<uint64_t>());
+  for (const json& violation : report["violations"]) text += ViolationText(violation);
+  const std::string verdict = CrashVerdict(report);
+  if (verdict == "violated") {
+    text += fmt::format("\nVIOLATED: {} distinct violations in {} of {} verdicts\n",
+                        report["violations"].size(), explored["failed_verdicts"].get<uint64_t>(),
+                        explored["verdicts"].get<uint64_t>());
+  } else if (verdict == "passed") {
+    text += explored["every_state"].get<bool>()
+                ? "no violation: every state that the model allows was recovered and judged\n"
+                : fmt::format("no violation in the states that `{}` tries; it does not try all\n",
+                              report["settings"]["strategy"].get<std::string>());
+  } else {
+    text += fmt::format("no violation in what was explored; INCOMPLETE{}\n",
+                        explored["stopped"].is_null()
+                            ? ""
+                            : ": " + explored["stopped"].get<std::string>());
+  }
+  return text + fmt::format("report: {}\n", path);
+}
+
+}  // namespace fencepost

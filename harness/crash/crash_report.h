@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// crash.json and what the terminal shows: what was explored, and what was found. The schema is
+// results/schema/crash.schema.json.
+#ifndef FENCEPOST_HARNESS_CRASH_CRASH_REPORT_H_
+#define FENCEPOST_HARNESS_CRASH_CRASH_REPORT_H_
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "faultinject/explore/minimize.h"
+
+namespace fencepost {
+
+// What a report is about.
+struct CrashContext {
+  std::string run_id;
+  std::vector<std::string> command;
+  nlohmann::json subject;          // "engine" and its facts, or "program" and its words
+  std::string recording;           // path of its folder
+  uint64_t trace_bytes = 0;
+  const TraceSurvey* survey = nullptr;
+  const ExploreOptions* options = nullptr;
+  double timeout_s = 0;
+  // What an operation was: "update user17 = v3". May be null.
+  std::function<std::string(uint64_t id)> describe_operation;
+};
+
+// Violations with one cause are one entry. Reads the trace for the timelines.
+Result<nlohmann::json> CrashJson(const CrashContext& context, TraceFile* trace,
+                                 const ExploreResult& result,
+                                 const std::vector<MinimalViolation>& violations);
+
+// For the terminal. `path` is where crash.json went.
+std::string CrashText(const nlohmann::json& report, const std::string& path);
+
+// The verdict in one word: "violated", "incomplete" (nothing was found, and not all was looked at),
+// "passed".
+std::string CrashVerdict(const nlohmann::json& report);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_CRASH_CRASH_REPORT_H_

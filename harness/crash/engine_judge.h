@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// EngineJudge: what a recovery found in an engine's store, against the history of the run.
+#ifndef FENCEPOST_HARNESS_CRASH_ENGINE_JUDGE_H_
+#define FENCEPOST_HARNESS_CRASH_ENGINE_JUDGE_H_
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "faultinject/explore/explorer.h"
+#include "harness/crash/recovered_store.h"
+#include "harness/oracle/oracle.h"
+
+namespace fencepost {
+
+// What is wrong with how a recovery ended, whoever recovered; nothing if it answered.
+std::vector<Finding> JudgeEnd(const Outcome& outcome, double timeout_s);
+
+class EngineJudge : public Judge {
+ public:
+  // REQUIRES: `history` outlives the judge.
+  EngineJudge(const History& history, Durability durability, double timeout_s);
+
+  std::string Context(const CrashPoint& point) override;
+  std::vector<Finding> Verdict(const CrashPoint& point, const Outcome& outcome) override;
+
+ private:
+  Result<const RecoveredStore*> Decoded(const std::string& answer);
+
+  const Oracle oracle_;
+  const double timeout_s_;
+  // Few answers differ, and each is judged at many crash points.
+  std::unordered_map<std::string, RecoveredStore> decoded_;
+};
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_CRASH_ENGINE_JUDGE_H_

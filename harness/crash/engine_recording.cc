@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/crash/engine_recording.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "harness/crash/crash_client.h"
+#include "harness/crash/engine_recovery.h"
+#include "harness/crash/scratch_folder.h"
+#include "harness/session.h"
+
+namespace fencepost {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// Everything that is written during the run must be in memory that the tracer sees.
+constexpr const char* kScratchRoot = "/dev/shm";
+
+fs::path HistoryPath(const fs::path& folder) { return folder / "history.jsonl"; }
+
+// Records loaded by the client have their first version.
+StoreContents LoadedContents(const WorkloadSpec& spec) {
+  const KeyFormat keys(spec.hashed_keys, spec.zero_padding);
+  StoreContents contents;
+  std::string buffer(keys.buffer_bytes(), '\0');
+  for (uint64_t i = 0; i < spec.insert_count; ++i) {
+    const size_t bytes = keys.Format(spec.insert_start + i, buffer.data());
+    contents[buffer.substr(0, bytes)] = VersionToken(1);
+  }
+  return contents;
+}
+
+// Before the tracer watches: only the run is explored.
+Status Load(const RunPlan& plan, const fs::path& path) {
+  EngineOptions options = plan.options;
+  options.path = path;
+  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(*plan.row, options));
+  CrashClient client(*plan.spec, engine.get(), /*writer=*/nullptr);
+  RETURN_IF_ERROR(client.Run(Phase::kLoad));
+  RecoveredStore loaded;
+  RETURN_IF_ERROR(ReadStore(*engine, &loaded));
+  if (!loaded.faults.empty() || loaded.contents != LoadedContents(*plan.spec)) {
+    return Status::Corrupt(fmt::format("{}: does not hold what was loaded, without any crash",
+                                       plan.row->name));
+  }
+  return engine->Close();
+}
+
+}  // namespace
+
+Result<RunPlan> CrashSubject::Plan() const {
+  WorkloadFlags flags;
+  for (const auto& [name, value] : properties) {
+    flags.properties.push_back(fmt::format("{}={}", name, value));
+  }
+  ASSIGN_OR_RETURN(RunPlan plan, MakeRunPlan(flags, engine, Placement::kTmpfs, /*leaf=*/"crash"));
+  if (!plan.row->capabilities.persistent_memory || !plan.row->capabilities.path_is_file) {
+    return Status::Unsupported(fmt::format(
+        "{}: keeps nothing in persistent memory; crashes of files are not explored in this version",
+        engine));
+  }
+  RETURN_IF_ERROR(CheckCrashWorkload(*plan.spec));
+  RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kRun));
+  if (const std::string reason = SkipReason(*plan.row, *plan.spec); !reason.empty()) {
+    return Status::Unsupported(reason);
+  }
+  return plan;
+}
+
+Status CrashSubject::Write(const fs::path& folder) const {
+  const fs::path path = folder / "engine.json";
+  std::ofstream out(path);
+  out << json{{"engine", engine}, {"properties", properties}}.dump(1) << "\n";
+  out.close();
+  return out ? Status::Ok() : Status::IoError(fmt::format("write: {}", path.string()));
+}
+
+Result<CrashSubject> CrashSubject::Read(const fs::path& folder) {
+  const fs::path path = folder / "engine.json";
+  std::ifstream in(path);
+  if (!in) return Status::InvalidArgument(fmt::format("{}: records no engine", folder.string()));
+  try {
+    const json all = json::parse(in);
+    return CrashSubject{all.at("engine").get<std::string>(),
+                        all.at("properties").get<std::map<std::string, std::string>>()};
+  } catch (const std::exception& error) {
+    return Status::Corrupt(fmt::format("{}: {}", path.string(), error.what()));
+  }
+}
+
+Result<CrashSubject> MakeCrashSubject(const WorkloadFlags& flags, const std::string& engine) {
+  ASSIGN_OR_RETURN(const RunPlan plan, MakeRunPlan(flags, engine, Placement::kTmpfs, "crash"));
+  WarnOfUnread(*plan.properties);
+  CrashSubject subject{engine, {}};
+  for (const auto& [name, entry] : plan.properties->entries()) {
+    subject.properties[name] = entry.value;
+  }
+  if (subject.properties.contains("engine.path")) {
+    return Status::InvalidArgument("engine.path: a crash run makes a pool of its own");
+  }
+  // Each state costs a comparison of the pool: a large one, mostly empty, would only cost time.
+  const std::string pool_bytes = fmt::format("{}.pool_bytes", engine);
+  const bool has_pool =
+      std::any_of(plan.row->options.begin(), plan.row->options.end(),
+                  [](const OptionSpec& option) { return option.name == "pool_bytes"; });
+  if (has_pool && !subject.properties.contains(pool_bytes)) {
+    const SizeHint& hint = plan.options.size_hint;
+    constexpr uint64_t kMebibyte = 1 << 20;
+    const uint64_t mebibytes = 8 + 4 * hint.pairs * (hint.key_bytes + hint.value_bytes) / kMebibyte;
+    subject.properties[pool_bytes] = fmt::format("{}M", mebibytes);
+  }
+  RETURN_IF_ERROR(subject.Plan().status());
+  return subject;
+}
+
+Status RecordEngine(const CrashSubject& subject, const ValgrindTool& tool, const fs::path& folder) {
+  ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
+  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make(kScratchRoot));
+  const fs::path pool = scratch.path() / "pool";
+  RETURN_IF_ERROR(Load(plan, pool));
+  RETURN_IF_ERROR(subject.Write(folder));
+  Recording recording{.folder = folder};
+  RETURN_IF_ERROR(recording.AddFile(pool));
+  recording.command = {fs::read_symlink("/proc/self/exe").string(), "crash-client",
+                       folder.string(), pool.string()};
+  const Result<int> code =
+      RunUnder(tool,
+               {"--trace-file=" + recording.trace_path().string(),
+                "--log-file=" + (folder / "pmemcheck.log").string()},
+               recording.command);
+  RETURN_IF_ERROR(code.status());
+  if (*code != 0) {
+    return Status::Internal(fmt::format("the traced run ended with exit code {} (see {})", *code,
+                                        (folder / "pmemcheck.log").string()));
+  }
+  RETURN_IF_ERROR(recording.Finish());
+  return recording.Write();
+}
+
+Status RunCrashClient(const CrashSubject& subject, const fs::path& path, const fs::path& folder) {
+  ASSIGN_OR_RETURN(RunPlan plan, subject.Plan());
+  plan.options.path = path;
+  plan.options.create_if_missing = false;
+  ASSIGN_OR_RETURN(HistoryWriter writer, HistoryWriter::Create(HistoryPath(folder)));
+  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(*plan.row, plan.options));
+  CrashClient client(*plan.spec, engine.get(), &writer);
+  RETURN_IF_ERROR(client.Run(Phase::kRun));
+  return engine->Close();
+}
+
+Result<History> ReadEngineHistory(const CrashSubject& subject, const fs::path& folder,
+                                  const TraceSurvey& survey) {
+  ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
+  OpSpans spans;
+  for (const auto& [id, span] : survey.operations) spans[id] = {span.begin, span.end};
+  bool cut = false;
+  ASSIGN_OR_RETURN(History history, ReadHistory(HistoryPath(folder), spans, &cut));
+  if (cut) {
+    return Status::Corrupt(
+        fmt::format("{}: ends in mid-line", HistoryPath(folder).string()));
+  }
+  history.initial = LoadedContents(*plan.spec);
+  return history;
+}
+
+}  // namespace fencepost

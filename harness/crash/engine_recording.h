@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Records a crash run of an engine: loads it, takes a copy of its pool, and runs the workload under
+// the tracer.
+//
+// The folder is a Recording with, beside it, engine.json (which engine, which properties) and
+// history.jsonl (what the client asked and was told).
+#ifndef FENCEPOST_HARNESS_CRASH_ENGINE_RECORDING_H_
+#define FENCEPOST_HARNESS_CRASH_ENGINE_RECORDING_H_
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "faultinject/explore/recording.h"
+#include "faultinject/explore/trace_walk.h"
+#include "harness/run_request.h"
+#include "harness/oracle/history.h"
+#include "harness/valgrind_tool.h"
+
+namespace fencepost {
+
+// Which engine and workload, as they are written down and read again.
+struct CrashSubject {
+  std::string engine;
+  std::map<std::string, std::string> properties;  // all of them
+
+  // kUnsupported, kInvalidArgument where crash runs cannot take this engine or workload.
+  Result<RunPlan> Plan() const;
+  Status Write(const std::filesystem::path& folder) const;
+  static Result<CrashSubject> Read(const std::filesystem::path& folder);
+};
+
+// From the flags: checked, and with a pool that is no larger than needed unless the user said so.
+Result<CrashSubject> MakeCrashSubject(const WorkloadFlags& flags, const std::string& engine);
+
+// Fills `folder`, which is there and empty. The pool itself is gone afterwards.
+Status RecordEngine(const CrashSubject& subject, const ValgrindTool& tool,
+                    const std::filesystem::path& folder);
+
+// In the traced process: the workload on the engine at `path`, its history into `folder`.
+Status RunCrashClient(const CrashSubject& subject, const std::filesystem::path& path,
+                      const std::filesystem::path& folder);
+
+// The history of a recorded run; operations are where the trace has them.
+Result<History> ReadEngineHistory(const CrashSubject& subject, const std::filesystem::path& folder,
+                                  const TraceSurvey& survey);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_CRASH_ENGINE_RECORDING_H_

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/crash/engine_recovery.h"
+
+#include <fmt/format.h>
+#include <malloc.h>
+
+#include <map>
+
+#include "workloads/values.h"
+
+namespace fencepost {
+namespace {
+
+using Contents = std::map<std::string, std::string>;
+
+// Notes which call failed; returns whether it did not.
+bool Succeeded(const char* call, const Status& status, RecoveredStore* store) {
+  if (status.ok()) return true;
+  store->failed_call = call;
+  store->failure = std::string(status.message());
+  return false;
+}
+
+// Everything, values whole. kCorrupt if a key comes twice.
+Result<Contents> ReadAll(Engine& engine) {
+  Contents contents;
+  bool twice = false;
+  RETURN_IF_ERROR(engine.ForEach([&](std::string_view key, std::string_view value) {
+    twice |= !contents.try_emplace(std::string(key), value).second;
+    return true;
+  }));
+  if (twice) return Status::Corrupt("a key is stored twice");
+  return contents;
+}
+
+Status CheckEqual(const Contents& expected, const Contents& found) {
+  for (const auto& [key, value] : expected) {
+    const auto there = found.find(key);
+    if (there == found.end()) return Status::Corrupt(fmt::format("{} is lost", key));
+    if (there->second != value) return Status::Corrupt(fmt::format("{} has another value", key));
+  }
+  for (const auto& [key, value] : found) {
+    if (!expected.contains(key)) return Status::Corrupt(fmt::format("{} was never put", key));
+  }
+  return Status::Ok();
+}
+
+// Puts, overwrites by shorter and longer values, deletes, reads: step `i` of the use after a
+// recovery.
+Status Step(Engine& engine, unsigned i, Contents* expected) {
+  constexpr size_t kLengths[] = {24, 200, 16, 90};
+  const std::string key = i % 2 == 0 || expected->empty()
+                              ? fmt::format("after{}", i)
+                              : std::next(expected->begin(), static_cast<std::ptrdiff_t>(
+                                                                 i * 7 % expected->size()))
+                                    ->first;
+  if (i % 5 == 3) {
+    const Status status = engine.Delete(key);
+    const bool was_there = expected->erase(key) > 0;
+    if (status.ok() != was_there || (!status.ok() && !status.IsNotFound())) {
+      return Status::Corrupt(fmt::format("delete {}: {}", key, status.message()));
+    }
+    return Status::Ok();
+  }
+  std::string value(kLengths[i % std::size(kLengths)], static_cast<char>('a' + i % 26));
+  RETURN_IF_ERROR(engine.Put(key, value));
+  (*expected)[key] = value;
+  std::string read;
+  RETURN_IF_ERROR(engine.Get(key, [&](std::string_view found) { read = found; }));
+  return read == value ? Status::Ok()
+                       : Status::Corrupt(fmt::format("{} reads other than was put", key));
+}
+
+Status CheckNoLeak(Engine& engine) {
+  ASSIGN_OR_RETURN(const AuditReport audit, engine.Audit());
+  if (audit.allocated_objects == audit.reachable_objects) return Status::Ok();
+  return Status::Corrupt(fmt::format("{} objects are allocated, {} can be reached",
+                                     audit.allocated_objects, audit.reachable_objects));
+}
+
+}  // namespace
+
+Status ReadStore(Engine& engine, RecoveredStore* store) {
+  return engine.ForEach([&](std::string_view key, std::string_view value) {
+    const ValueReading reading = ReadValue(KeyHash(key), value, VerifyLevel::kFull);
+    if (reading.fault != ValueFault::kNone) {
+      store->faults.push_back(
+          {std::string(key), std::string(ValueFaultName(reading.fault)), value.size()});
+    } else if (!store->contents.try_emplace(std::string(key), VersionToken(reading.version))
+                    .second) {
+      store->faults.push_back({std::string(key), "twice", value.size()});
+    }
+    return true;
+  });
+}
+
+EngineRecovery::EngineRecovery(const EngineRow& row, EngineOptions options,
+                               unsigned operations_after)
+    : row_(row), options_(std::move(options)), operations_after_(operations_after) {
+  options_.create_if_missing = false;
+}
+
+std::string EngineRecovery::Recover(const std::vector<std::string>& paths,
+                                    const std::string& /*context*/) {
+  // A page that goes back to the system costs a fault at the next open.
+  static const bool kept = mallopt(M_MMAP_THRESHOLD, 1 << 30) != 0 &&
+                           mallopt(M_TRIM_THRESHOLD, 1 << 30) != 0;
+  static_cast<void>(kept);
+  options_.path = paths.front();
+  RecoveredStore store;
+  {
+    Result<std::unique_ptr<Engine>> engine = OpenEngine(row_, options_);
+    if (!engine.ok()) {
+      Succeeded("open", engine.status(), &store);
+      return store.Encode();
+    }
+    bool fine = Succeeded("for-each", ReadStore(**engine, &store), &store);
+    if (fine && row_.capabilities.audit) {
+      Result<AuditReport> audit = (*engine)->Audit();
+      fine = Succeeded("audit", audit.ok() ? Status::Ok() : audit.status(), &store);
+      if (fine) store.audit = *audit;
+    }
+    const Status closed = (*engine)->Close();
+    if (!fine || !Succeeded("close", closed, &store)) return store.Encode();
+  }
+  if (operations_after_ > 0 && store.faults.empty()) store.afterwards = UseOn(store);
+  return store.Encode();
+}
+
+std::string EngineRecovery::UseOn(const RecoveredStore& recovered) {
+  const auto [found, is_new] = used_on_.try_emplace(std::hash<std::string>{}(recovered.Encode()));
+  if (!is_new) return found->second;
+  const auto use = [&]() -> Status {
+    ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(row_, options_));
+    ASSIGN_OR_RETURN(Contents expected, ReadAll(*engine));
+    for (unsigned i = 0; i < operations_after_; ++i) {
+      RETURN_IF_ERROR(Step(*engine, i, &expected));
+    }
+    RETURN_IF_ERROR(engine->Close());
+    engine.reset();
+    ASSIGN_OR_RETURN(engine, OpenEngine(row_, options_));
+    ASSIGN_OR_RETURN(const Contents there, ReadAll(*engine));
+    RETURN_IF_ERROR(CheckEqual(expected, there));
+    if (row_.capabilities.audit) RETURN_IF_ERROR(CheckNoLeak(*engine));
+    return engine->Close();
+  };
+  const Status status = use();
+  if (!status.ok()) found->second = std::string(status.message());
+  return found->second;
+}
+
+}  // namespace fencepost
