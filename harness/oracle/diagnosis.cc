@@ -95,7 +95,9 @@ class Diagnosis {
   bool MayHaveHappened(const IndexedOp& op) const {
     return Began(op) && !(op.source->outcome == Outcome::kRefused && Ended(op));
   }
-  bool Acknowledged(const IndexedOp& op) const { return op.is_write() && !op.optional && Ended(op); }
+  bool Acknowledged(const IndexedOp& op) const {
+    return op.is_write() && !op.optional && Ended(op);
+  }
 
   bool Written(uint32_t key) const {
     return target_[key] == kAbsent || f_.component.initial[key] == target_[key] ||
@@ -113,8 +115,7 @@ class Diagnosis {
   Violation NotAllowed(uint32_t key, const std::set<ValueId>& allowed, const std::set<ValueId>& due,
                        std::string_view before) const {
     if (!Written(key)) {
-      Violation v =
-          NeverWritten(f_.index, f_.component.keys[key], f_.contents, f_.position);
+      Violation v = NeverWritten(f_.index, f_.component.keys[key], f_.contents, f_.position);
       for (const ValueId value : allowed) v.allowed.push_back(f_.index.Value(value));
       return v;
     }
@@ -342,8 +343,7 @@ Violation NeverWritten(const HistoryIndex& index, uint32_t key, const StoreConte
                       writer->begin >= position ? "had not begun to write it"
                                                 : "that would have written it was refused");
   }
-  v.message =
-      fmt::format("key {}: phantom: {}; found {}", ShowKey(v.key), why, ShowValue(v.found));
+  v.message = fmt::format("key {}: phantom: {}; found {}", ShowKey(v.key), why, ShowValue(v.found));
   return v;
 }
 

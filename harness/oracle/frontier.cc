@@ -383,12 +383,13 @@ void Frontier::Fold() {
   if (dead()) return;
   const std::vector<Change> first = configurations_[0].difference;
   for (const Change& change : first) {
-    const bool agreed = std::all_of(
-        configurations_.begin() + 1, configurations_.end(),
-        [&](const Configuration& c) { return Held(c, change.key) == change.value; });
+    const bool agreed =
+        std::all_of(configurations_.begin() + 1, configurations_.end(),
+                    [&](const Configuration& c) { return Held(c, change.key) == change.value; });
     if (!agreed) continue;
     SetBase(change.key, change.value);
-    for (Configuration& c : configurations_) c.difference.erase(FindChange(c.difference, change.key));
+    for (Configuration& c : configurations_)
+      c.difference.erase(FindChange(c.difference, change.key));
   }
 }
 
@@ -407,17 +408,19 @@ bool Frontier::MayLeave(const Target& target) const {
     std::set<uint32_t> explained;
     for (bool progress = true; progress && mismatches > 0;) {
       progress = std::erase_if(left, [&](uint32_t write) {
-        const auto& changes = op(write).changes;
-        const bool last = std::all_of(changes.begin(), changes.end(), [&](const Change& change) {
-          return explained.contains(change.key) || target.values[change.key] == change.value;
-        });
-        if (!last) return false;
-        for (const Change& change : changes) {
-          if (!explained.insert(change.key).second) continue;
-          mismatches -= Held(c, change.key) != target.values[change.key];
-        }
-        return true;
-      }) > 0;
+                   const auto& changes = op(write).changes;
+                   const bool last =
+                       std::all_of(changes.begin(), changes.end(), [&](const Change& change) {
+                         return explained.contains(change.key) ||
+                                target.values[change.key] == change.value;
+                       });
+                   if (!last) return false;
+                   for (const Change& change : changes) {
+                     if (!explained.insert(change.key).second) continue;
+                     mismatches -= Held(c, change.key) != target.values[change.key];
+                   }
+                   return true;
+                 }) > 0;
     }
     if (mismatches == 0) return true;
   }

@@ -18,9 +18,7 @@ uint64_t AskedKey(uint32_t key, ValueId value) { return uint64_t{key} << 32 | va
 // Of disjoint sets of keys, merged.
 class KeySets {
  public:
-  explicit KeySets(size_t count) : parent_(count) {
-    std::iota(parent_.begin(), parent_.end(), 0U);
-  }
+  explicit KeySets(size_t count) : parent_(count) { std::iota(parent_.begin(), parent_.end(), 0U); }
   uint32_t Find(uint32_t key) {
     while (parent_[key] != key) key = parent_[key] = parent_[parent_[key]];
     return key;
@@ -114,15 +112,13 @@ uint64_t HistoryIndex::NextCrash(uint64_t begin) const {
 uint64_t HistoryIndex::SyncedUpTo(uint64_t position) const {
   const auto crash = std::lower_bound(past_.begin(), past_.end(), position);
   const uint64_t since = crash == past_.begin() ? 0 : *(crash - 1);
-  const auto sync =
-      std::lower_bound(syncs_.begin(), syncs_.end(), position,
-                       [](const Sync& s, uint64_t p) { return s.end < p; });
+  const auto sync = std::lower_bound(syncs_.begin(), syncs_.end(), position,
+                                     [](const Sync& s, uint64_t p) { return s.end < p; });
   return sync == syncs_.begin() ? since : std::max(since, (sync - 1)->begin);
 }
 
 ValueId HistoryIndex::InternValue(std::string_view value) {
-  const auto [entry, added] =
-      value_ids_.emplace(value, static_cast<ValueId>(values_.size() + 1));
+  const auto [entry, added] = value_ids_.emplace(value, static_cast<ValueId>(values_.size() + 1));
   if (added) values_.push_back(value);
   return entry->second;
 }
@@ -160,8 +156,8 @@ void HistoryIndex::CollectComponents(bool compositional) {
   place_of_.resize(keys_.size());
   std::unordered_map<uint32_t, uint32_t> number_of_set;
   for (uint32_t key = 0; key < keys_.size(); ++key) {
-    const auto [entry, added] = number_of_set.emplace(
-        coupled ? 0 : sets.Find(key), static_cast<uint32_t>(components_.size()));
+    const auto [entry, added] = number_of_set.emplace(coupled ? 0 : sets.Find(key),
+                                                      static_cast<uint32_t>(components_.size()));
     if (added) components_.emplace_back();
     Component& component = components_[entry->second];
     component_of_[key] = entry->second;

@@ -47,7 +47,7 @@ struct IndexedOp {
 
   bool is_write() const { return source->kind == HistoryOp::Kind::kWrite; }
   bool is_read_all() const { return source->kind == HistoryOp::Kind::kReadAll; }
-  bool Covers(const IndexedOp& other) const;       // writes all keys that the other writes
+  bool Covers(const IndexedOp& other) const;  // writes all keys that the other writes
   bool SharesKeyWith(const IndexedOp& other) const;
 };
 
@@ -62,9 +62,9 @@ struct HistoryEvent {
   enum class Kind : unsigned char {
     kWatchAtCrash,  // the state from here to the crash may be the one that the crash leaves
     kCrash,
-    kWatch,         // as kWatchAtCrash, long before the crash
+    kWatch,  // as kWatchAtCrash, long before the crash
     kBegin,
-    kEnd,           // the operation returned and its answer binds
+    kEnd,  // the operation returned and its answer binds
   };
   uint64_t position = 0;
   Kind kind = Kind::kBegin;
@@ -104,8 +104,8 @@ class HistoryIndex {
 
   const HistoryOp* FirstWriter(uint32_t key, ValueId value) const;  // null: none asked for it
 
-  // What a crash at `position` must have kept: whatever was acknowledged before this position, which
-  // is that of the last crash before, or of the last sync that returned after it.
+  // What a crash at `position` must have kept: whatever was acknowledged before this position,
+  // which is that of the last crash before, or of the last sync that returned after it.
   uint64_t SyncedUpTo(uint64_t position) const;
 
  private:
@@ -129,7 +129,7 @@ class HistoryIndex {
   std::vector<std::string_view> values_;  // of id - 1
   std::unordered_map<std::string_view, ValueId> value_ids_;
   std::unordered_map<uint64_t, const HistoryOp*> first_writer_;  // of key and value
-  std::vector<ValueId> initial_;                        // by key
+  std::vector<ValueId> initial_;                                 // by key
   std::vector<Component> components_;
   std::vector<uint32_t> component_of_;  // by key
   std::vector<uint32_t> place_of_;      // by key: its number within its component

@@ -259,7 +259,8 @@ void Compare(Durability durability, uint64_t first_seed) {
     for (int i = 0; i < 4; ++i) {
       const uint64_t position =
           i < 2 ? std::max(position_min, random.position_max + 1)
-                : position_min + random.Draw(random.position_max + 2 - std::min(position_min, random.position_max));
+                : position_min + random.Draw(random.position_max + 2 -
+                                             std::min(position_min, random.position_max));
       const StoreContents contents = random.Recovered();
       std::vector<uint64_t> crashes;
       for (const PastCrash& crash : random.crashes) crashes.push_back(crash.position);

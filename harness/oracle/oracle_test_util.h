@@ -71,7 +71,8 @@ inline HistoryOp Unknown(HistoryOp op) {
 inline std::string Judged(const History& history, Durability durability, uint64_t position,
                           const StoreContents& contents, std::vector<PastCrash> past = {}) {
   std::string judged;
-  for (const Violation& v : Oracle(history, durability, std::move(past)).Judge(position, contents)) {
+  for (const Violation& v :
+       Oracle(history, durability, std::move(past)).Judge(position, contents)) {
     EXPECT_TRUE(v.message.starts_with("key ")) << v.message;
     EXPECT_EQ(v.message.find('\n'), std::string::npos) << v.message;
     if (!judged.empty()) judged += ", ";
