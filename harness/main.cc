@@ -28,6 +28,7 @@ ExitCode Main(const Arguments& arguments) {
   std::function<ExitCode()> chosen;
   for (const Command& command : Commands()) {
     CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
+    if (command.hidden) sub->group("");
     std::function<ExitCode()> run = command.declare(*sub, arguments);
     sub->callback([&chosen, run] { chosen = run; });
   }

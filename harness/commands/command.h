@@ -26,6 +26,7 @@ struct Command {
   std::string_view summary;
   // Declares the command's options on `app`; what it returns runs the command once they are parsed.
   std::function<ExitCode()> (*declare)(CLI::App& app, const Arguments& arguments);
+  bool hidden = false;  // started by the program itself
 };
 
 std::span<const Command> Commands();
@@ -39,6 +40,10 @@ std::function<ExitCode()> DeclareLoad(CLI::App& app, const Arguments& arguments)
 std::function<ExitCode()> DeclareRun(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareCheck(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareCrashClient(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareRecord(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareExplore(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareDoctor(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareTrace(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareProperties(CLI::App& app, const Arguments& arguments);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <map>
 #include <set>
 
@@ -15,6 +16,7 @@
 namespace fencepost {
 namespace {
 
+namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr size_t kMaxFrames = 16;
@@ -362,6 +364,19 @@ std::string CrashText(const json& report, const std::string& path) {
                             : ": " + explored["stopped"].get<std::string>());
   }
   return text + fmt::format("report: {}\n", path);
+}
+
+Result<json> ReadReport(const fs::path& folder) {
+  const fs::path path = folder / "crash.json";
+  std::ifstream in(path);
+  if (!in) {
+    return Status::InvalidArgument(fmt::format("{}: has no crash.json", folder.string()));
+  }
+  json report = json::parse(in, nullptr, /*allow_exceptions=*/false);
+  if (report.is_discarded() || report.value("schema", "") != "fencepost.crash/1") {
+    return Status::Corrupt(fmt::format("{}: is no report of this version", path.string()));
+  }
+  return report;
 }
 
 }  // namespace fencepost

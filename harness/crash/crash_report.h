@@ -4,6 +4,7 @@
 #ifndef FENCEPOST_HARNESS_CRASH_CRASH_REPORT_H_
 #define FENCEPOST_HARNESS_CRASH_CRASH_REPORT_H_
 
+#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -38,6 +39,14 @@ std::string CrashText(const nlohmann::json& report, const std::string& path);
 // The verdict in one word: "violated", "incomplete" (nothing was found, and not all was looked at),
 // "passed".
 std::string CrashVerdict(const nlohmann::json& report);
+
+// Reads crash.json of a folder. kInvalidArgument if there is none, kCorrupt if it is no report.
+Result<nlohmann::json> ReadReport(const std::filesystem::path& folder);
+
+// Reports of one recording put together: those of shards, or of a campaign that was stopped and the
+// one that went on. Counts are added; an outcome that two parts saw counts twice. kInvalidArgument
+// if they do not belong together.
+Result<nlohmann::json> MergeReports(const std::vector<nlohmann::json>& reports);
 
 }  // namespace fencepost
 

@@ -2,10 +2,8 @@
 #include "harness/crash/engine_recording.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -61,6 +59,7 @@ Result<RunPlan> CrashSubject::Plan() const {
     flags.properties.push_back(fmt::format("{}={}", name, value));
   }
   ASSIGN_OR_RETURN(RunPlan plan, MakeRunPlan(flags, engine, Placement::kTmpfs, /*leaf=*/"crash"));
+  plan.spec->name = workload;
   if (!plan.row->capabilities.persistent_memory || !plan.row->capabilities.path_is_file) {
     return Status::Unsupported(fmt::format(
         "{}: keeps nothing in persistent memory; crashes of files are not explored in this version",
@@ -77,7 +76,7 @@ Result<RunPlan> CrashSubject::Plan() const {
 Status CrashSubject::Write(const fs::path& folder) const {
   const fs::path path = folder / "engine.json";
   std::ofstream out(path);
-  out << json{{"engine", engine}, {"properties", properties}}.dump(1) << "\n";
+  out << json{{"engine", engine}, {"workload", workload}, {"properties", properties}}.dump(1) << "\n";
   out.close();
   return out ? Status::Ok() : Status::IoError(fmt::format("write: {}", path.string()));
 }
@@ -89,6 +88,7 @@ Result<CrashSubject> CrashSubject::Read(const fs::path& folder) {
   try {
     const json all = json::parse(in);
     return CrashSubject{all.at("engine").get<std::string>(),
+                        all.at("workload").get<std::string>(),
                         all.at("properties").get<std::map<std::string, std::string>>()};
   } catch (const std::exception& error) {
     return Status::Corrupt(fmt::format("{}: {}", path.string(), error.what()));
@@ -98,7 +98,7 @@ Result<CrashSubject> CrashSubject::Read(const fs::path& folder) {
 Result<CrashSubject> MakeCrashSubject(const WorkloadFlags& flags, const std::string& engine) {
   ASSIGN_OR_RETURN(const RunPlan plan, MakeRunPlan(flags, engine, Placement::kTmpfs, "crash"));
   WarnOfUnread(*plan.properties);
-  CrashSubject subject{engine, {}};
+  CrashSubject subject{engine, plan.spec->name, {}};
   for (const auto& [name, entry] : plan.properties->entries()) {
     subject.properties[name] = entry.value;
   }

@@ -22,6 +22,7 @@ namespace fencepost {
 // Which engine and workload, as they are written down and read again.
 struct CrashSubject {
   std::string engine;
+  std::string workload;  // its name
   std::map<std::string, std::string> properties;  // all of them
 
   // kUnsupported, kInvalidArgument where crash runs cannot take this engine or workload.

@@ -44,9 +44,10 @@ std::string RecoveredStore::Encode() const {
 Result<RecoveredStore> RecoveredStore::Decode(const std::string& text) {
   try {
     const json all = json::from_cbor(text);
-    RecoveredStore store{.failed_call = Text(all.at("call")),
-                         .failure = Text(all.at("failure")),
-                         .afterwards = Text(all.at("afterwards"))};
+    RecoveredStore store;
+    store.failed_call = Text(all.at("call"));
+    store.failure = Text(all.at("failure"));
+    store.afterwards = Text(all.at("afterwards"));
     for (const json& pair : all.at("pairs")) store.contents[Text(pair.at(0))] = Text(pair.at(1));
     for (const json& bad : all.at("faults")) {
       store.faults.push_back({Text(bad.at(0)), Text(bad.at(1)), bad.at(2).get<uint64_t>()});

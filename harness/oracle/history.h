@@ -50,10 +50,10 @@ struct HistoryOp {
   Outcome outcome = Outcome::kDone;  // of an operation that returned
   uint64_t begin = 0;
   uint64_t end = kNever;
-  std::vector<KeyWrite> writes;      // kWrite; a key at most once
-  std::string key;                   // kRead
-  std::optional<std::string> found;  // kRead: the value, or absent
-  StoreContents contents;            // kReadAll
+  std::vector<KeyWrite> writes = {};      // kWrite; a key at most once
+  std::string key = {};              // kRead
+  std::optional<std::string> found = {};  // kRead: the value, or absent
+  StoreContents contents = {};       // kReadAll
 };
 
 struct History {

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// fencepost crash: an engine's run is recorded, crashed everywhere, recovered and judged.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "harness/commands/command.h"
+#include "harness/commands/crash_options.h"
+#include "harness/crash/crash_replay.h"
+#include "harness/crash/crash_report.h"
+#include "harness/crash/engine_recording.h"
+#include "harness/crash/trace_markers.h"
+#include "harness/run_files.h"
+
+namespace fencepost {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct CrashRequest {
+  std::string engine;
+  WorkloadFlags workload;
+  CrashFlags crash;
+  std::string from;    // a folder whose recording is explored again
+  std::string resume;  // a folder whose campaign is gone on with
+  bool record_only = false;
+  std::vector<std::string> merged;  // merge: the reports' folders
+  ReplayRequest replay;
+};
+
+Result<fs::path> MakeResultFolder(const CrashRequest& request, const std::string& what) {
+  ASSIGN_OR_RETURN(const RunDirectory made,
+                   CreateRunDirectory(request.crash.results, std::time(nullptr), what));
+  return made.path;
+}
+
+// The recording of a fresh run, in `folder`.
+Status Record(const CrashRequest& request, const fs::path& folder) {
+  if (!CanMarkOperations()) {
+    return Status::Unsupported("this build has no Valgrind headers, so it cannot record");
+  }
+  ASSIGN_OR_RETURN(const ValgrindTool tool, FindPmemcheck(""));
+  ASSIGN_OR_RETURN(const CrashSubject subject, MakeCrashSubject(request.workload, request.engine));
+  if (!request.crash.quiet) {
+    fmt::print(stderr, "recording {} under pmemcheck\n", request.engine);
+  }
+  return RecordEngine(subject, tool, folder);
+}
+
+// Removes a result folder that came to nothing.
+class Provisional {
+ public:
+  explicit Provisional(fs::path path) : path_(std::move(path)) {}
+  ~Provisional() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  Provisional(const Provisional&) = delete;
+  Provisional& operator=(const Provisional&) = delete;
+  const fs::path& path() const { return path_; }
+  void Keep() { path_.clear(); }
+
+ private:
+  fs::path path_;
+};
+
+Result<json> Campaign(const CrashRequest& request, const fs::path& recording,
+                      const fs::path& folder, const Arguments& arguments) {
+  ASSIGN_OR_RETURN(const CampaignSettings settings, MakeSettings(request.crash));
+  return RunCampaign(recording, folder, EngineParts(recording, settings), settings, arguments);
+}
+
+ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
+  if (request.engine.empty() == request.from.empty()) {
+    return ReportError(Status::InvalidArgument(
+        "crash needs an engine and a workload, or --from FOLDER (fencepost crash --help)"));
+  }
+  if (Result<CampaignSettings> settings = MakeSettings(request.crash); !settings.ok()) {
+    return ReportError(settings.status());
+  }
+  const Result<fs::path> made = MakeResultFolder(
+      request, "crash-" + (request.engine.empty() ? std::string("again") : request.engine));
+  if (!made.ok()) return ReportError(made.status());
+  Provisional folder(*made);
+  fs::path recording = fs::path(request.from) / "recording";
+  if (request.from.empty()) {
+    recording = folder.path() / "recording";
+    fs::create_directories(recording);
+    if (Status status = Record(request, recording); !status.ok()) return ReportError(status);
+    if (request.record_only) {
+      fmt::print("{}\n", folder.path().string());
+      folder.Keep();
+      return ExitCode::kPass;
+    }
+  }
+  const Result<json> report = Campaign(request, recording, folder.path(), arguments);
+  if (!report.ok()) return ReportError(report.status());
+  const ExitCode code = PublishReport(*report, folder.path(), request.crash);
+  folder.Keep();
+  return code;
+}
+
+// Goes on where a campaign was stopped, with its own settings, and puts both reports together.
+ExitCode Resume(CrashRequest request, const Arguments& arguments) {
+  const fs::path folder = request.resume;
+  const Result<json> before = ReadReport(folder);
+  if (!before.ok()) return ReportError(before.status());
+  const json& explored = (*before)["explored"];
+  if (explored["stopped"].is_null()) {
+    return ReportError(Status::InvalidArgument(
+        fmt::format("--resume={}: that campaign came to its end", request.resume)));
+  }
+  const json& old = (*before)["settings"];
+  request.crash.strategy = old["strategy"].get<std::string>();
+  request.crash.seed = old["seed"].get<uint64_t>();
+  request.crash.tear = old["tearing"].get<std::string>();
+  request.crash.eadr = old["eadr"].get<bool>();
+  request.crash.shard =
+      fmt::format("{}/{}", old["shard"].get<uint64_t>(), old["shards"].get<uint64_t>());
+  Result<CampaignSettings> settings = MakeSettings(request.crash);
+  if (!settings.ok()) return ReportError(settings.status());
+  settings->explore.first_point = explored["next_point"].get<uint64_t>();
+  const fs::path recording = (*before)["recording"]["path"].get<std::string>();
+  const Result<json> after =
+      RunCampaign(recording, folder, EngineParts(recording, *settings), *settings, arguments);
+  if (!after.ok()) return ReportError(after.status());
+  const Result<json> both = MergeReports({*before, *after});
+  return both.ok() ? PublishReport(*both, folder, request.crash) : ReportError(both.status());
+}
+
+ExitCode Merge(const CrashRequest& request) {
+  std::vector<json> reports;
+  for (const std::string& folder : request.merged) {
+    Result<json> report = ReadReport(folder);
+    if (!report.ok()) return ReportError(report.status());
+    reports.push_back(std::move(*report));
+  }
+  Result<json> merged = MergeReports(reports);
+  if (!merged.ok()) return ReportError(merged.status());
+  const Result<fs::path> folder = MakeResultFolder(request, "crash-merged");
+  if (!folder.ok()) return ReportError(folder.status());
+  (*merged)["run_id"] = folder->filename().string();
+  return PublishReport(*merged, *folder, request.crash);
+}
+
+void DeclareMerge(CLI::App& app, const std::shared_ptr<CrashRequest>& request,
+                  const std::shared_ptr<std::function<ExitCode()>>& chosen) {
+  CLI::App* merge = app.add_subcommand("merge", "join the reports of shards of one recording");
+  merge->add_option("reports", request->merged, "folders with a crash.json")
+      ->required()
+      ->expected(2, 1 << 20);
+  merge->add_option("--results", request->crash.results, "where the joint report goes");
+  merge->add_flag("--json", request->crash.json, "print it as JSON");
+  merge->callback([request, chosen] { *chosen = [request] { return Merge(*request); }; });
+}
+
+void DeclareReplay(CLI::App& app, const std::shared_ptr<CrashRequest>& request,
+                   const std::shared_ptr<std::function<ExitCode()>>& chosen) {
+  ReplayRequest* flags = &request->replay;
+  CLI::App* replay = app.add_subcommand(
+      "replay", "recover once more from the state of a violation, in this process");
+  replay->add_option("folder", flags->folder, "a folder with a crash.json")->required();
+  replay->add_option("id", flags->id, "the violation, e.g. V1")->required();
+  replay->add_option("--keep", flags->keep, "write the crash image into this folder, and stop");
+  replay->add_option("--debugger", flags->debugger, "run the recovery under it, e.g. 'gdb --args'");
+  replay->callback([request, chosen] {
+    *chosen = [request] {
+      const Result<ExitCode> code = ReplayViolation(request->replay);
+      return code.ok() ? *code : ReportError(code.status());
+    };
+  });
+}
+
+}  // namespace
+
+std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments) {
+  auto request = std::make_shared<CrashRequest>();
+  auto chosen = std::make_shared<std::function<ExitCode()>>();
+  app.require_subcommand(0, 1);
+  app.add_option("engine", request->engine, "a persistent-memory engine of `fencepost engines`");
+  app.add_option("-P,--workload", request->workload.files, "workload property file (repeatable)")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("-p,--property", request->workload.properties, "key=value (repeatable)")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  DeclareCrashFlags(app, &request->crash);
+  app.add_option("--after", request->crash.after,
+                 "operations on the store after each distinct outcome (default 12; 0: none)");
+  app.add_option("--from", request->from, "explore the recording of an earlier run's folder again");
+  app.add_option("--resume", request->resume, "go on with a campaign that was stopped");
+  app.add_flag("--record-only", request->record_only, "record, and print the folder");
+  DeclareMerge(app, request, chosen);
+  DeclareReplay(app, request, chosen);
+  return [request, chosen, &arguments] {
+    if (*chosen) return (*chosen)();
+    if (!request->resume.empty()) return Resume(*request, arguments);
+    return Crash(*request, arguments);
+  };
+}
+
+std::function<ExitCode()> DeclareCrashClient(CLI::App& app, const Arguments& /*arguments*/) {
+  auto folder = std::make_shared<std::string>();
+  auto path = std::make_shared<std::string>();
+  app.add_option("folder", *folder, "the recording")->required();
+  app.add_option("path", *path, "the engine's data")->required();
+  return [folder, path] {
+    const Result<CrashSubject> subject = CrashSubject::Read(*folder);
+    if (!subject.ok()) return ReportError(subject.status());
+    const Status status = RunCrashClient(*subject, *path, *folder);
+    return status.ok() ? ExitCode::kPass : ReportError(status);
+  };
+}
+
+}  // namespace fencepost

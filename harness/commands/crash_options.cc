@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/commands/crash_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "harness/crash/crash_report.h"
+#include "harness/interrupt.h"
+#include "harness/pinning.h"
+#include "harness/run_files.h"
+
+namespace fencepost {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// "2/8": the third of eight.
+Status ParseShard(const std::string& text, ExploreOptions* options) {
+  const char* const end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, options->shard);
+  const bool slash = first.ec == std::errc() && first.ptr != end && *first.ptr == '/';
+  const auto second = slash ? std::from_chars(first.ptr + 1, end, options->shards) : first;
+  if (!slash || second.ec != std::errc() || second.ptr != end || options->shards == 0 ||
+      options->shard >= options->shards) {
+    return Status::InvalidArgument(
+        fmt::format("--shard={}: must be i/n with i from 0 to n-1", text));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+void DeclareCrashFlags(CLI::App& app, CrashFlags* flags) {
+  app.add_option("--strategy", flags->strategy,
+                 "which crash states are tried: all, prefix (default), suffix, one-missing, "
+                 "one-only, sample:N, or an engine name of pmreorder");
+  app.add_option("--seed", flags->seed, "of what is drawn (default 1)");
+  app.add_option("--jobs", flags->jobs, "recoveries at a time (default: one a processor)")
+      ->check(CLI::Range(0u, 1024u));
+  app.add_option("--timeout", flags->timeout_s, "seconds that a recovery may take (default 10)");
+  app.add_option("--max-states", flags->max_states, "recoveries to execute at most");
+  app.add_option("--max-seconds", flags->max_seconds, "time to explore for at most");
+  app.add_option("--shard", flags->shard, "i/n: explore one part of n; `crash merge` joins them");
+  app.add_option("--tear", flags->tear, "8 (default): wider stores may tear; line: none does")
+      ->check(CLI::IsMember({"8", "line"}));
+  app.add_flag("--eadr", flags->eadr, "the platform flushes the caches at a power loss");
+  app.add_option("--results", flags->results, "where the report's folder goes (default results/)");
+  app.add_flag("--json", flags->json, "print crash.json instead of the summary");
+  app.add_flag("--quiet", flags->quiet, "no progress");
+}
+
+Result<CampaignSettings> MakeSettings(const CrashFlags& flags) {
+  CampaignSettings settings;
+  ASSIGN_OR_RETURN(settings.explore.strategy, ParseStrategy(flags.strategy));
+  settings.explore.seed = flags.seed;
+  settings.explore.model.eadr = flags.eadr;
+  settings.explore.model.tearing = flags.tear == "8" ? Tearing::kEightBytes : Tearing::kLine;
+  RETURN_IF_ERROR(ParseShard(flags.shard, &settings.explore));
+  if (flags.max_states > 0) settings.explore.max_states = flags.max_states;
+  if (!(flags.max_seconds >= 0) || !std::isfinite(flags.max_seconds)) {
+    return Status::InvalidArgument("--max-seconds: must be 0 or more");
+  }
+  settings.explore.max_seconds = flags.max_seconds;
+  constexpr double kMaxTimeoutSeconds = 86400;
+  if (!(flags.timeout_s > 0) || flags.timeout_s > kMaxTimeoutSeconds) {
+    return Status::InvalidArgument(
+        fmt::format("--timeout={}: must be above 0 and at most a day", flags.timeout_s));
+  }
+  settings.pool.timeout_s = flags.timeout_s;
+  const Result<std::vector<int>> cpus = AllowedCpus();
+  settings.pool.workers =
+      flags.jobs > 0 ? flags.jobs : static_cast<unsigned>(cpus.ok() ? cpus->size() : 1);
+  settings.operations_after = flags.after;
+  settings.quiet = flags.quiet;
+  return settings;
+}
+
+ExitCode PublishReport(const json& report, const fs::path& folder, const CrashFlags& flags) {
+  const fs::path path = folder / "crash.json";
+  // Keys of an engine need not be UTF-8.
+  const std::string text = report.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+  if (const Status status = WriteFileAtomically(path, text); !status.ok()) {
+    return ReportError(status);
+  }
+  if (flags.json) {
+    fmt::print("{}", text);
+  } else {
+    fmt::print("{}", CrashText(report, path.string()));
+  }
+  if (Interrupted()) return ExitCode::kInterrupted;
+  const ExitCode code = ExitCodeOf(report);
+  if (code == ExitCode::kHarness) {
+    fmt::print(stderr, "fencepost: nothing was judged: this says nothing of the program\n");
+  }
+  return code;
+}
+
+}  // namespace fencepost

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What `crash` and `explore` have in common on the command line, and what becomes of their reports.
+#ifndef FENCEPOST_HARNESS_COMMANDS_CRASH_OPTIONS_H_
+#define FENCEPOST_HARNESS_COMMANDS_CRASH_OPTIONS_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "harness/commands/command.h"
+#include "harness/crash/crash_campaign.h"
+
+namespace CLI {
+class App;
+}
+
+namespace fencepost {
+
+// The flags, as the user gave them.
+struct CrashFlags {
+  std::string strategy = "prefix";
+  uint64_t seed = 1;
+  unsigned jobs = 0;  // 0: as many as there are processors
+  double timeout_s = 10;
+  uint64_t max_states = 0;   // 0: no limit
+  double max_seconds = 0;    // 0: no limit
+  std::string shard = "0/1";
+  std::string tear = "8";
+  bool eadr = false;
+  unsigned after = 12;
+  std::string results = "results";
+  bool json = false;
+  bool quiet = false;
+};
+
+void DeclareCrashFlags(CLI::App& app, CrashFlags* flags);
+
+// kInvalidArgument, naming the flag, where one makes no sense.
+Result<CampaignSettings> MakeSettings(const CrashFlags& flags);
+
+// Writes crash.json into `folder`, prints what the user asked for, and gives the exit code.
+ExitCode PublishReport(const nlohmann::json& report, const std::filesystem::path& folder,
+                       const CrashFlags& flags);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_COMMANDS_CRASH_OPTIONS_H_

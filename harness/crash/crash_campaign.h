@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A campaign: a recording is explored, what fails is minimised, and a report is made of it.
+#ifndef FENCEPOST_HARNESS_CRASH_CRASH_CAMPAIGN_H_
+#define FENCEPOST_HARNESS_CRASH_CRASH_CAMPAIGN_H_
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "faultinject/explore/explorer.h"
+#include "harness/exit_code.h"
+#include "harness/oracle/history.h"
+
+namespace fencepost {
+
+struct CampaignSettings {
+  ExploreOptions explore;
+  PoolOptions pool;
+  unsigned operations_after = 12;  // how much an engine's store is used after a recovery
+  uint64_t max_violations = 24;    // groups that are minimised
+  uint64_t max_minimising = 400;   // recoveries for one of them
+  bool quiet = false;
+};
+
+// Who recovers and who judges, and what for: made once the trace is known.
+struct CampaignParts {
+  nlohmann::json subject;
+  std::unique_ptr<Recoverer> recoverer;
+  std::unique_ptr<Judge> judge;
+  std::function<std::string(uint64_t id)> describe_operation;
+  std::shared_ptr<const History> history;  // that the judge refers to; none for a program
+};
+using MakeParts = std::function<Result<CampaignParts>(const TraceSurvey& survey)>;
+
+// The parts for a recorded engine: crash.json's "subject" is its engine and workload.
+MakeParts EngineParts(const std::filesystem::path& recording, const CampaignSettings& settings);
+// For a program: exactly one of the two is not empty.
+MakeParts ProgramParts(const std::string& command, const std::string& checker,
+                       const std::vector<std::string>& program, const CampaignSettings& settings);
+
+// Explores the recording in `recording`; the report is to be written into `folder`.
+// kCorrupt if replaying its trace does not give what the run left.
+Result<nlohmann::json> RunCampaign(const std::filesystem::path& recording,
+                                   const std::filesystem::path& folder, const MakeParts& make_parts,
+                                   const CampaignSettings& settings, const std::vector<std::string>& command);
+
+// The exit code that a report stands for: violations 1, nothing looked at 3, else 0.
+ExitCode ExitCodeOf(const nlohmann::json& report);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_CRASH_CRASH_CAMPAIGN_H_

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/crash/crash_replay.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+
+#include "harness/crash/crash_campaign.h"
+#include "harness/crash/crash_report.h"
+#include "harness/crash/scratch_folder.h"
+
+namespace fencepost {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+Result<LineBytes> ParseHex(const std::string& text) {
+  LineBytes bytes{};
+  if (text.size() != 2 * bytes.size()) return Status::Corrupt("crash.json: a line is cut");
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<uint8_t>(std::stoul(text.substr(2 * i, 2), nullptr, 16));
+  }
+  return bytes;
+}
+
+Result<json> FindViolation(const json& report, const std::string& id) {
+  for (const json& violation : report["violations"]) {
+    if (violation["id"] == id) return violation;
+  }
+  return Status::InvalidArgument(
+      fmt::format("there is no violation {}; the report has {}", id, report["violations"].size()));
+}
+
+// Everything that it takes to recover from one state.
+struct Scene {
+  Recording recording;
+  std::optional<TraceFile> trace;
+  TraceSurvey survey;
+  ImageSet images;
+  CrashPoint point;
+  CrashState state;
+  CampaignParts parts;
+};
+
+Status SetScene(const json& report, const json& violation, Scene* scene) {
+  const fs::path folder = report["recording"]["path"].get<std::string>();
+  ASSIGN_OR_RETURN(scene->recording, Recording::Read(folder));
+  ASSIGN_OR_RETURN(TraceFile trace, TraceFile::Open(scene->recording.trace_path().string()));
+  scene->trace.emplace(std::move(trace));
+  ASSIGN_OR_RETURN(scene->survey, SurveyTrace(&*scene->trace));
+  ASSIGN_OR_RETURN(scene->images, InitialImages(scene->recording, &*scene->trace));
+  const json& settings = report["settings"];
+  const Px86Options options = {
+      .tearing = settings["tearing"] == "8" ? Tearing::kEightBytes : Tearing::kLine,
+      .eadr = settings["eadr"].get<bool>()};
+  TraceWalk walk(&*scene->trace, scene->survey, options, &scene->images);
+  ASSIGN_OR_RETURN(scene->point, walk.Seek(violation["crash_point"]["index"].get<uint64_t>()));
+  for (const json& line : violation["state"]) {
+    LineState& state = scene->state[{line["file"].get<uint32_t>(), line["line"].get<uint64_t>()}];
+    ASSIGN_OR_RETURN(state.bytes, ParseHex(line["bytes"].get<std::string>()));
+  }
+  CampaignSettings campaign;
+  campaign.pool.timeout_s = settings["timeout_s"].get<double>();
+  const json& subject = report["subject"];
+  const bool is_engine = subject.contains("engine");
+  if (is_engine) campaign.operations_after = subject["operations_after"].get<unsigned>();
+  const MakeParts make =
+      is_engine ? EngineParts(folder, campaign)
+                : ProgramParts(subject["recover"].get<std::string>(),
+                               subject["checker"].get<std::string>(), {}, campaign);
+  ASSIGN_OR_RETURN(scene->parts, make(scene->survey));
+  return Status::Ok();
+}
+
+// This command again, with a debugger in front of it.
+Status ExecUnderDebugger(const ReplayRequest& request) {
+  std::istringstream in(request.debugger);
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) words.push_back(word);
+  words.insert(words.end(), {fs::read_symlink("/proc/self/exe").string(), "crash", "replay",
+                             request.folder, request.id});
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  execvp(arguments[0], arguments.data());
+  return Status::InvalidArgument(
+      fmt::format("--debugger='{}': {}", request.debugger, std::strerror(errno)));
+}
+
+}  // namespace
+
+Result<ExitCode> ReplayViolation(const ReplayRequest& request) {
+  if (!request.debugger.empty()) return ExecUnderDebugger(request);
+  ASSIGN_OR_RETURN(const json report, ReadReport(request.folder));
+  ASSIGN_OR_RETURN(const json violation, FindViolation(report, request.id));
+  Scene scene;
+  RETURN_IF_ERROR(SetScene(report, violation, &scene));
+  if (!request.keep.empty()) {
+    std::error_code error;
+    fs::create_directories(request.keep, error);
+    ASSIGN_OR_RETURN(const std::vector<std::string> paths,
+                     WriteImages(scene.images, scene.state, request.keep));
+    for (const std::string& path : paths) fmt::print("{}\n", path);
+    return ExitCode::kPass;
+  }
+  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
+  ASSIGN_OR_RETURN(const std::vector<std::string> paths,
+                   WriteImages(scene.images, scene.state, scratch.path()));
+  fmt::print("{}: crash point {}, before {} (event {})\n", request.id, scene.point.index,
+             CrashPointName(scene.point.before), scene.point.event);
+  const Outcome outcome = {
+      .answer = scene.parts.recoverer->Recover(paths, scene.parts.judge->Context(scene.point)),
+      .complaint = {}};
+  const std::vector<Finding> findings = scene.parts.judge->Verdict(scene.point, outcome);
+  bool again = false;
+  for (const Finding& finding : findings) {
+    fmt::print("{}: {}\n", finding.kind, finding.message);
+    again |= finding.kind == violation["kind"];
+  }
+  fmt::print("{}\n", again ? "the violation shows again" : "the violation does not show");
+  return again ? ExitCode::kViolation : ExitCode::kPass;
+}
+
+}  // namespace fencepost

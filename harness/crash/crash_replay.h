@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Replays a violation: its crash image is built again, bit for bit, and recovered from.
+#ifndef FENCEPOST_HARNESS_CRASH_CRASH_REPLAY_H_
+#define FENCEPOST_HARNESS_CRASH_CRASH_REPLAY_H_
+
+#include <string>
+
+#include "engines/status.h"
+#include "harness/exit_code.h"
+
+namespace fencepost {
+
+struct ReplayRequest {
+  std::string folder;    // with crash.json
+  std::string id;        // "V1"
+  std::string keep;      // write the image there and stop; empty: recover
+  std::string debugger;  // words before the command; empty: none
+};
+
+// Recovers in this process, so that a debugger sees it; prints what was found and what is wrong
+// with it. Exit code 1 if the violation shows again, 0 if it does not.
+Result<ExitCode> ReplayViolation(const ReplayRequest& request);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_CRASH_CRASH_REPLAY_H_

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Recovery of any program's files: by a command, or by a function of a shared library; and the judge
+// that takes its word.
+//
+// A command is run by /bin/sh in a group of its own, with {image} replaced by the path of the crash
+// image ({image0}, {image1}, ... where there are several). Exit code 0: the image is consistent; any
+// other, or a signal: it is not. What it leaves running is killed.
+// A function is `int f(const char* image)`, called in the worker; 0 is consistent.
+//
+// Both are told which operations had been acknowledged at the crash, and which were under way:
+// FENCEPOST_ACKNOWLEDGED and FENCEPOST_UNDER_WAY hold their numbers, "1-40,43".
+// Threads: none.
+#ifndef FENCEPOST_HARNESS_CRASH_PROGRAM_RECOVERY_H_
+#define FENCEPOST_HARNESS_CRASH_PROGRAM_RECOVERY_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "faultinject/explore/explorer.h"
+
+namespace fencepost {
+
+class CommandRecovery : public Recoverer {
+ public:
+  // kInvalidArgument unless the command names an {image}.
+  static Result<std::unique_ptr<CommandRecovery>> Make(const std::string& command);
+
+  std::string Recover(const std::vector<std::string>& paths, const std::string& context) override;
+  // What the shell is given.
+  std::string CommandFor(const std::vector<std::string>& paths) const;
+
+ private:
+  explicit CommandRecovery(std::string command) : command_(std::move(command)) {}
+
+  const std::string command_;
+};
+
+class LibraryRecovery : public Recoverer {
+ public:
+  // "lib.so:function". kInvalidArgument if there is no such library or function.
+  static Result<std::unique_ptr<LibraryRecovery>> Make(const std::string& checker);
+
+  std::string Recover(const std::vector<std::string>& paths, const std::string& context) override;
+
+ private:
+  using Function = int (*)(const char* image);
+  explicit LibraryRecovery(Function function) : function_(function) {}
+
+  const Function function_;
+};
+
+// "1-3,7" for {1, 2, 3, 7}.
+std::string NumberRanges(const std::set<uint64_t>& numbers);
+
+class ProgramJudge : public Judge {
+ public:
+  // REQUIRES: `survey` outlives the judge.
+  ProgramJudge(const TraceSurvey& survey, double timeout_s);
+
+  std::string Context(const CrashPoint& point) override;
+  std::vector<Finding> Verdict(const CrashPoint& point, const Outcome& outcome) override;
+
+ private:
+  std::map<uint64_t, std::pair<uint64_t, bool>> marks_;  // by event: operation, and whether it ends
+  const double timeout_s_;
+};
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_CRASH_PROGRAM_RECOVERY_H_
