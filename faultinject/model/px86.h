@@ -21,6 +21,7 @@
 // Threads: none; one model per trace.
 // Not covered: store buffers and late visibility of non-temporal stores. The trace's order is one
 //   sequentially consistent interleaving. Sizes of files are durable at once.
+//   A store that nothing drains is kept for good (some 110 bytes).
 // Source: Intel SDM vol. 1 ch. 11-13, vol. 3 ch. 11; Raad et al., POPL 2020 and POPL 2022.
 #ifndef FENCEPOST_FAULTINJECT_MODEL_PX86_H_
 #define FENCEPOST_FAULTINJECT_MODEL_PX86_H_

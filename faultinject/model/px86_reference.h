@@ -64,7 +64,10 @@ class Line {
     for (size_t i = 0; i < events.size(); ++i) {
       if (IsStore(events[i]) && Touches(events[i], line)) stores_.push_back(i);
     }
-    for (const size_t store : stores_) guaranteed_.push_back(IsGuaranteed(store));
+    for (const size_t store : stores_) {
+      guaranteed_.push_back(IsGuaranteed(store));
+      units_.push_back(Units(store));
+    }
     Choose(file.substr(static_cast<size_t>(64 * line), 64), {});
   }
 
@@ -100,10 +103,12 @@ class Line {
     return false;
   }
 
+  using UnitList = std::vector<std::vector<int>>;
+
   // The bytes of the line that a store writes, by aligned 8.
-  std::vector<std::vector<int>> Units(size_t store) const {
+  UnitList Units(size_t store) const {
     const Event& e = events_[store];
-    std::vector<std::vector<int>> units;
+    UnitList units;
     for (int unit = 0; unit < 8; ++unit) {
       std::vector<int> bytes;
       for (int at = 64 * line_ + 8 * unit; at < 64 * line_ + 8 * (unit + 1); ++at) {
@@ -139,7 +144,7 @@ class Line {
       return;
     }
     const size_t store = stores_[chosen.size()];
-    const auto units = Units(store);
+    const UnitList& units = units_[chosen.size()];
     const unsigned all = (1u << units.size()) - 1;
     chosen.push_back(kNothing);
     for (unsigned subset = 0; subset <= all; ++subset) {
@@ -148,7 +153,7 @@ class Line {
     }
   }
 
-  std::string Written(std::string content, size_t store, const std::vector<std::vector<int>>& units,
+  std::string Written(std::string content, size_t store, const UnitList& units,
                       unsigned subset) const {
     for (size_t unit = 0; unit < units.size(); ++unit) {
       if ((subset >> unit & 1) == 0) continue;
@@ -166,6 +171,7 @@ class Line {
   const size_t most_choices_;
   std::vector<size_t> stores_;    // which events store to the line
   std::vector<bool> guaranteed_;  // each of them
+  std::vector<UnitList> units_;   // of each of them
   size_t choices_ = 0;
   std::set<std::string> contents_;
 };
