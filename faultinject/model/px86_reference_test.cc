@@ -134,7 +134,8 @@ class Comparison {
       return;
     }
     const Px86Line& line = found->second;
-    EXPECT_TRUE(line.undecided());
+    ASSERT_TRUE(line.undecided());
+    EXPECT_FALSE(line.pending()[0].durable);
     EXPECT_EQ(line.RawStates(), static_cast<double>(choices));
     EXPECT_NEAR(line.Log10RawStates(), std::log10(choices), 1e-9);
     EXPECT_FALSE(line.States(choices - 1).has_value());
