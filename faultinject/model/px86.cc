@@ -48,7 +48,7 @@ void Px86::StorePart(const By& by, LineId id, uint8_t begin, std::span<const uin
   store.durable = options_.eadr && !store.non_temporal;
   store.order = next_order_++;
   std::copy(bytes.begin(), bytes.end(), store.contents.begin());
-  line.Append(store);
+  line.pending_.push_back(store);
 
   if (store.durable) {
     Settle(found);

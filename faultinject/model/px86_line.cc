@@ -21,11 +21,6 @@ bool Px86Line::Drained::Covers(const PendingStore& store) const {
          (non_temporal == NonTemporal::kOfThread && store.thread == thread);
 }
 
-void Px86Line::Append(const PendingStore& store) {
-  pending_.push_back(store);
-  if (!store.durable) ++undecided_;
-}
-
 bool Px86Line::OpenAccount(uint32_t thread, uint64_t flushed_below) {
   const auto account = FindAccount(thread);
   if (account == accounts_.end()) {
@@ -56,9 +51,7 @@ bool Px86Line::MarkFlushed(uint64_t event, uint32_t thread, uint64_t flushed_bel
 
 void Px86Line::MakeDurable(const Drained& drained) {
   for (PendingStore& store : pending_) {
-    if (store.durable || !drained.Covers(store)) continue;
-    store.durable = true;
-    --undecided_;
+    store.durable = store.durable || drained.Covers(store);
   }
 }
 
@@ -93,7 +86,6 @@ void Px86Line::CutAt(uint8_t begin) {
   for (PendingStore& store : pending_) {
     const int kept = std::max(0, begin - store.begin);
     store.bytes = static_cast<uint8_t>(std::min<int>(store.bytes, kept));
-    if (store.bytes == 0 && !store.durable) --undecided_;
   }
   std::erase_if(pending_, [](const PendingStore& store) { return store.bytes == 0; });
 }

@@ -18,6 +18,19 @@ size_t Mix(size_t hash, size_t value) {
 
 bool Fits(ValueId wanted, ValueId held) { return wanted == kAnyValue || wanted == held; }
 
+bool Contains(const std::vector<uint32_t>& sorted, uint32_t op) {
+  return std::binary_search(sorted.begin(), sorted.end(), op);
+}
+
+void Insert(std::vector<uint32_t>* sorted, uint32_t op) {
+  sorted->insert(std::lower_bound(sorted->begin(), sorted->end(), op), op);
+}
+
+void Erase(std::vector<uint32_t>* sorted, uint32_t op) {
+  const auto at = std::lower_bound(sorted->begin(), sorted->end(), op);
+  if (at != sorted->end() && *at == op) sorted->erase(at);
+}
+
 auto FindChange(std::vector<Change>& changes, uint32_t key) {
   return std::lower_bound(changes.begin(), changes.end(), key,
                           [](const Change& change, uint32_t k) { return change.key < k; });
@@ -25,16 +38,18 @@ auto FindChange(std::vector<Change>& changes, uint32_t key) {
 
 }  // namespace
 
-bool Configuration::Has(uint32_t op) const {
-  return std::binary_search(linearized.begin(), linearized.end(), op);
-}
+bool Configuration::Has(uint32_t op) const { return Contains(linearized, op); }
+
+bool Configuration::Hides(uint32_t op) const { return Contains(hidden, op); }
 
 void Configuration::Add(uint32_t op) {
-  linearized.insert(std::lower_bound(linearized.begin(), linearized.end(), op), op);
+  Erase(&hidden, op);
+  Insert(&linearized, op);
 }
 
 void Configuration::Remove(uint32_t op) {
-  linearized.erase(std::lower_bound(linearized.begin(), linearized.end(), op));
+  Erase(&hidden, op);
+  Erase(&linearized, op);
 }
 
 // Configurations of which none covers another one.
@@ -66,10 +81,6 @@ class Frontier::Set {
   size_t Hash(const Configuration& c) const {
     size_t hash = frontier_.watch_ && !frontier_.watch_->exact ? c.snapshot : 0;
     for (const Change& change : c.difference) hash = Mix(Mix(hash, change.key), change.value);
-    for (const uint32_t number : c.linearized) {
-      const IndexedOp& op = frontier_.op(number);
-      if (op.is_write() && !op.optional) hash = Mix(hash, number);
-    }
     return hash;
   }
 
@@ -159,7 +170,10 @@ bool Frontier::EndSimply(uint32_t number) {
     for (Configuration& c : configurations_) c.Remove(number);
     return true;
   }
-  if (configurations_.size() != 1 || writes_.size() != 1 || writes_[0] != number) return false;
+  if (configurations_.size() != 1 || writes_.size() != 1 || writes_[0] != number ||
+      configurations_[0].Hides(number)) {
+    return false;
+  }
   configurations_ = Apply(std::move(configurations_[0]), number);
   for (Configuration& c : configurations_) c.Remove(number);
   Fold();
@@ -175,9 +189,15 @@ void Frontier::EndBySearch(uint32_t number) {
     if (c.Has(number)) {
       c.Remove(number);
       done.Insert(c);
-    } else if (seen.Insert(c)) {
-      open.push_back(std::move(c));
+      return;
     }
+    if (!seen.Insert(c)) return;
+    if (c.Hides(number)) {
+      Configuration unseen = c;
+      unseen.Remove(number);
+      done.Insert(unseen);
+    }
+    open.push_back(std::move(c));
   };
   for (Configuration& c : configurations_) put(std::move(c));
   while (!open.empty()) {
@@ -264,6 +284,14 @@ void Frontier::Write(Configuration* c, uint32_t number) const {
     }
   }
   c->Add(number);
+  Hide(c, number);
+}
+
+void Frontier::Hide(Configuration* c, uint32_t behind) const {
+  for (const uint32_t write : writes_) {
+    if (op(write).optional || c->Has(write) || c->Hides(write)) continue;
+    if (op(behind).Covers(op(write))) Insert(&c->hidden, write);
+  }
 }
 
 std::vector<Configuration> Frontier::Apply(Configuration c, uint32_t number) {
@@ -314,10 +342,11 @@ bool Frontier::FeedsARead(const Configuration& c, const IndexedOp& write) const 
 
 bool Frontier::Useful(const Configuration& c, uint32_t write) const {
   const IndexedOp& candidate = op(write);
+  const bool needed = !candidate.optional && !c.Hides(write);
   for (const uint32_t other : writes_) {
     if (other == write || c.Has(other) || !op(other).SharesKeyWith(candidate)) continue;
-    // Where the other one hides it whole, an optional write might as well not have been.
-    if (!candidate.optional || !op(other).Covers(candidate)) return true;
+    // Where the other one hides it whole, a write that need not be might as well not have been.
+    if (needed || !op(other).Covers(candidate)) return true;
   }
   return FeedsARead(c, candidate);
 }
@@ -353,17 +382,13 @@ bool Frontier::Covers(const Configuration& a, const Configuration& b) const {
   if (a.difference != b.difference) return false;
   const bool chosen_first = watch_ && watch_->exact && a.snapshot != kNoSnapshot;
   if (a.snapshot != b.snapshot && !chosen_first) return false;
-  size_t i = 0;
-  size_t j = 0;
-  while (i < a.linearized.size() || j < b.linearized.size()) {
-    const uint32_t x = i < a.linearized.size() ? a.linearized[i] : UINT32_MAX;
-    const uint32_t y = j < b.linearized.size() ? b.linearized[j] : UINT32_MAX;
-    if (x < y && op(x).is_write()) return false;
-    if (y < x && !op(y).optional) return false;
-    i += x <= y;
-    j += y <= x;
-  }
-  return true;
+  const auto done_too = [&](uint32_t number) { return !op(number).is_write() || b.Has(number); };
+  const auto as_good = [&](uint32_t number) {
+    return a.Has(number) || a.Hides(number) || op(number).optional;
+  };
+  return std::all_of(a.linearized.begin(), a.linearized.end(), done_too) &&
+         std::all_of(b.linearized.begin(), b.linearized.end(), as_good) &&
+         std::includes(a.hidden.begin(), a.hidden.end(), b.hidden.begin(), b.hidden.end());
 }
 
 void Frontier::SetBase(uint32_t key, ValueId value) {
@@ -436,6 +461,10 @@ std::set<ValueId> Frontier::HeldNow(uint32_t key) const {
 std::set<ValueId> Frontier::PossibleValues(uint32_t key) const {
   std::set<ValueId> values = HeldNow(key);
   for (const uint32_t write : writes_) {
+    if (std::all_of(configurations_.begin(), configurations_.end(),
+                    [&](const Configuration& c) { return c.Has(write); })) {
+      continue;  // had its turn
+    }
     for (const Change& change : op(write).changes) {
       if (change.key == key) values.insert(change.value);
     }

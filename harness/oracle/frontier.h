@@ -12,8 +12,10 @@
 //   1. States differ from `base_` in a few keys only, those on which configurations disagree.
 //   2. An operation takes effect early only if one that conflicts with it, or a read that it feeds,
 //      follows at once; any other order can be turned into one of this form by postponing it.
-//   3. No configuration is kept that another one is at least as good as: same state, and more
-//      optional writes left or fewer reads left.
+//   3. A write that was under way when another one wrote all its keys may have been just before
+//      that one, seen by nobody. It is `hidden`: it need take effect no more, but may.
+//   4. No configuration is kept that another one is at least as good as: same state, and more
+//      writes left that may but need not happen, or fewer reads left.
 // Threads: none.
 // Not covered: where dozens of optional writes (I/O errors) meet in one component and reads have
 //   seen some of them out of order, the number of configurations grows exponentially.
@@ -38,9 +40,11 @@ inline constexpr uint32_t kNoSnapshot = UINT32_MAX;
 struct Configuration {
   std::vector<Change> difference;    // from the base, ascending by key
   std::vector<uint32_t> linearized;  // operations under way that took effect, ascending
+  std::vector<uint32_t> hidden;      // writes under way that need not, ascending
   uint32_t snapshot = kNoSnapshot;   // the state chosen as what the watched crash leaves
 
   bool Has(uint32_t op) const;
+  bool Hides(uint32_t op) const;
   void Add(uint32_t op);
   void Remove(uint32_t op);
 };
@@ -95,6 +99,7 @@ class Frontier {
   std::vector<Configuration> Apply(Configuration c, uint32_t number);
   std::vector<Configuration> Settle(Configuration c);
   void Write(Configuration* c, uint32_t number) const;
+  void Hide(Configuration* c, uint32_t behind) const;
   bool Useful(const Configuration& c, uint32_t write) const;
   bool FeedsARead(const Configuration& c, const IndexedOp& write) const;
   void ApplyForced(Configuration* c, const std::vector<ValueId>& wanted) const;

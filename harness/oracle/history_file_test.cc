@@ -157,8 +157,8 @@ TEST_F(HistoryFileTest, AnythingElseMalformedIsCorruptAndNamesItsLine) {
       "{\"id\":2,\"thread\":0,\"kind\":\"write\"}",
       "{\"id\":2,\"thread\":0,\"kind\":\"write\",\"writes\":[3]}",
       "{\"id\":2,\"thread\":0,\"kind\":\"write\",\"writes\":[{\"key\":\"6b\"}]}",
-      "{\"id\":2,\"thread\":0,\"kind\":\"write\",\"writes\":[{\"key\":\"6b\",\"value\":null},"
-      "{\"key\":\"6b\",\"value\":null}]}",
+      ("{\"id\":2,\"thread\":0,\"kind\":\"write\",\"writes\":[{\"key\":\"6b\",\"value\":null},"
+       "{\"key\":\"6b\",\"value\":null}]}"),
       "{\"end\":3,\"outcome\":\"done\",\"found\":null}",
       "{\"end\":1,\"outcome\":\"perhaps\",\"found\":null}",
       "{\"end\":1,\"outcome\":\"done\"}",

@@ -227,8 +227,10 @@ TEST(OraclePowerFail, ReadsAfterACrashThatNothingExplainsAreAContradiction) {
 }
 
 TEST(OraclePowerFail, AnAnswerWrittenDownAfterTheCrashIsNone) {
-  const History h{{}, {Put(1, 7, "a", "1")}};
-  EXPECT_EQ(PowerFail(h, 20, {}, {{5}}), "");
+  const History h{{},
+                  {Put(1, 7, "a", "1"), Read(10, 11, "a", std::nullopt), Put(12, 14, "a", "2")}};
+  EXPECT_EQ(PowerFail(h, 12, {}, {{5}}), "");
+  EXPECT_EQ(PowerFail(h, 13, {}, {{5}}), "");
 }
 
 TEST(OraclePowerFail, SaysWhichOperationsAndWhatWasAllowed) {
