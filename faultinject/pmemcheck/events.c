@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where each event goes: to the line states and transactions, to the store log, to the trace. */
 #include "faultinject/pmemcheck/alloc.h"
+#include "faultinject/pmemcheck/compat.h"
 #include "faultinject/pmemcheck/store_log.h"
 #include "faultinject/pmemcheck/tool.h"
 #include "faultinject/pmemcheck/trace.h"
@@ -38,6 +39,7 @@ void events_init(void) {
   pmc_tx_init(&transactions, &findings);
   lines.report_overwrites = options.mult_stores;
   lines.indifferent_superblocks = (UInt)options.indiff;
+  lines.requests_flush_bytes = requests_flush_bytes();
   transactions.report_outside = options.tx_only;
 }
 
@@ -100,7 +102,8 @@ const HChar* file_path(UInt file) { return file == 0 ? "" : files[file - 1]; }
 /* The part of a store that is checked: parts of a mapping may have been removed. */
 static void check_store(UInt thread, Addr address, SizeT bytes, UShort flags, UInt context) {
   const Addr end = address + bytes;
-  const enum pmc_store_kind kind = (flags & SITE_MASKED) != 0         ? PMC_MASKED_NT
+  const enum pmc_store_kind kind = non_temporal_is_store()            ? PMC_CACHED
+                                   : (flags & SITE_MASKED) != 0       ? PMC_MASKED_NT
                                    : (flags & SITE_NON_TEMPORAL) != 0 ? PMC_NON_TEMPORAL
                                                                       : PMC_CACHED;
   const struct pmc_range* range = pmc_ranges_from(&checked, address);
@@ -163,24 +166,34 @@ void event_file_write(ThreadId tid, const HChar* path, ULong offset, ULong bytes
   }
 }
 
+/* What a fence does to the line states. */
+static size_t drain(ThreadId tid) {
+  const size_t drained = fence_drains_all() ? pmc_lines_fence_all(&lines)
+                                            : pmc_lines_fence(&lines, thread_number(tid));
+  note_waiting();
+  return drained;
+}
+
 void event_flush(ThreadId tid, Addr address, SizeT bytes, enum pmc_flush_kind kind, UInt context) {
-  const enum pmc_flush_kind effect =
-      kind == PMC_CLFLUSH && options.fence_after_clflush ? PMC_CLFLUSHOPT : kind;
-  pmc_lines_flush(&lines, thread_number(tid), address, bytes, effect, context);
+  const Bool waits =
+      kind == PMC_CLFLUSH && (options.fence_after_clflush || clflush_is_flush_and_fence());
+  pmc_lines_flush(&lines, thread_number(tid), address, bytes, waits ? PMC_CLFLUSHOPT : kind,
+                  context);
   note_waiting();
   trace_flush(thread_number(tid), address, bytes, kind, context);
   store_log_flush(address, bytes);
-  if (kind == PMC_CLFLUSH && !options.fence_after_clflush) store_log_fence();
+  if (kind != PMC_CLFLUSH || options.fence_after_clflush) return;
+  store_log_fence();
+  if (clflush_is_flush_and_fence()) (void)drain(tid);
 }
 
 void event_fence(ThreadId tid, enum fence_kind kind, UInt context) {
-  const size_t drained = pmc_lines_fence(&lines, thread_number(tid));
-  note_waiting();
-  if (drained == 0 && (kind == FENCE_SFENCE || kind == FENCE_MFENCE)) {
+  trace_fence(thread_number(tid), kind, context);
+  if (kind == FENCE_LOCKED && !locked_is_fence()) return;
+  if (drain(tid) == 0 && (kind == FENCE_SFENCE || kind == FENCE_MFENCE)) {
     pmc_findings_add(&findings, PMC_IDLE_FENCE, (struct pmc_finding){.context = context});
   }
   store_log_fence();
-  trace_fence(thread_number(tid), kind, context);
 }
 
 /* A deep sync tells the platform more than the model knows: what it covers has been made durable
@@ -205,6 +218,15 @@ void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong
   mappings_changed();
   if (requested && path != NULL) store_log_register(path, address, bytes, offset);
   trace_map(thread_number(tid), file, address, bytes, offset, requested);
+}
+
+/* The mapping there ends. */
+static void end_lines(Addr address, SizeT bytes) {
+  if (unmapping_forgets()) {
+    pmc_lines_forget(&lines, address, bytes);
+  } else {
+    pmc_lines_close(&lines, address, bytes);
+  }
 }
 
 void event_remap(ThreadId tid, Addr from, SizeT old_bytes, Addr to, SizeT new_bytes) {
@@ -232,7 +254,7 @@ void event_remap(ThreadId tid, Addr from, SizeT old_bytes, Addr to, SizeT new_by
 void event_unmap(ThreadId tid, Addr address, SizeT bytes) {
   if (pmc_ranges_coverage(&mappings, address, address + bytes) == PMC_OUTSIDE) return;
   trace_unmap(thread_number(tid), address, bytes);
-  pmc_lines_close(&lines, address, bytes);
+  end_lines(address, bytes);
   pmc_ranges_remove(&mappings, address, address + bytes);
   pmc_ranges_remove(&checked, address, address + bytes);
   mappings_changed();
@@ -246,7 +268,7 @@ void event_remove_mapping(ThreadId tid, Addr address, SizeT bytes) {
   const Bool whole = range != NULL && range->begin >= address && range->end <= address + bytes;
   trace_remove_mapping(thread_number(tid), address, bytes);
   if (whole) {
-    pmc_lines_close(&lines, address, bytes);
+    end_lines(address, bytes);
   } else {
     pmc_lines_forget(&lines, address, bytes);
   }

@@ -5,6 +5,7 @@
 #include <pub_tool_libcfile.h>
 #include <pub_tool_vki.h>
 
+#include "faultinject/pmemcheck/compat.h"
 #include "faultinject/pmemcheck/include/valgrind/pmemcheck.h"
 #include "faultinject/pmemcheck/tool.h"
 #include "faultinject/pmemcheck/trace.h"
@@ -12,10 +13,12 @@
 /* Longest string that a program may hand over. */
 enum { MAX_TEXT_BYTES = 4096 };
 
-/* False, and said once, for a range that wraps around or is empty. */
+/* False, and said ten times, for a range that no program can have; false for an empty one. */
 static Bool is_range(const HChar* request, Addr address, SizeT bytes) {
+  const Addr user_end = (Addr)1 << 47;
   static UInt said = 0;
-  if (bytes != 0 && address + bytes > address) return True;
+  if (bytes != 0 && address >= VKI_PAGE_SIZE && address < user_end && bytes <= user_end - address)
+    return True;
   if (bytes != 0 && ++said <= 10) {
     VG_(umsg)
     ("pmemcheck: %s of %lu bytes at %#lx: no such range, ignored\n", request, bytes, address);
@@ -55,8 +58,6 @@ static void print_mappings(void) {
     ("   %#lx-%#lx %s\n", (Addr)range->begin, (Addr)range->end, file_path(file_of(range)));
   }
 }
-
-static Bool requests_count(void) { return !instructions_seen || options.compat; }
 
 static void start_transaction(ULong number, UInt thread) {
   pmc_tx_start(&transactions, number, thread);
