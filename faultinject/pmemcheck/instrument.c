@@ -397,6 +397,7 @@ IRSB* instrument(VgCallbackClosure* closure, IRSB* in, const VexGuestLayout* lay
   Int at = 0;
   (void)closure, (void)layout, (void)extents, (void)host;
   tl_assert(guest_word == Ity_I64 && host_word == Ity_I64);
+  exit_code_program_runs();
   for (; at < in->stmts_used && in->stmts[at]->tag != Ist_IMark; ++at) {
     addStmtToIRSB(block.out, in->stmts[at]);
   }

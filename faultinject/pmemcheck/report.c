@@ -148,6 +148,7 @@ void report_stats(void) {
 void report_print(void) {
   ULong errors = 0;
   const size_t active = pmc_tx_active(&transactions);
+  exit_code_count_errors(active);
   pmc_lines_report_left(&lines);
   for (UInt i = 0; i < sizeof(kSections) / sizeof(kSections[0]); ++i) {
     const struct section* section = &kSections[i];

@@ -6,6 +6,7 @@
      events.c      one event -> line states, transactions, store log, binary trace
      contexts.c    call stacks, interned
      report.c      findings -> text
+     exit_code.c   what the process ends with
 
    The state machine (ranges.c, lines.c, findings.c, transactions.c) and the decoder (decode.c) are
    free of Valgrind and have native tests. */
@@ -151,6 +152,13 @@ const HChar* finding_name(enum pmc_finding_kind kind);
 /* Whether one of the user's suppressions fits. Counts the finding as an error of Valgrind's if none
    does. */
 Bool errors_suppressed(enum pmc_finding_kind kind, const struct pmc_finding* finding, Bool count);
+
+/* -- exit_code.c */
+
+/* From now on an exit code of 1 is the program's. */
+void exit_code_program_runs(void);
+/* Errors that are no findings, and yet count for --error-exitcode. */
+void exit_code_count_errors(ULong errors);
 
 /* -- requests.c, syscalls.c, report.c */
 Bool handle_request(ThreadId tid, UWord* arguments, UWord* result);

@@ -56,6 +56,14 @@ Status CheckWritable(const std::string& trace) {
   return Status::Ok();
 }
 
+// Valgrind would take a word that is no option for the program, and another tool for this one.
+Status CheckToolOption(const std::string& option) {
+  const bool is_option = option.size() > 1 && option[0] == '-' && option != "--";
+  if (is_option && !option.starts_with("--tool=")) return Status::Ok();
+  return Status::InvalidArgument(
+      fmt::format("--tool-option={}: not an option of pmemcheck or Valgrind", option));
+}
+
 // This program again, loading and running the workload on the engine.
 Result<std::vector<std::string>> EngineProgram(const CheckRequest& request) {
   ASSIGN_OR_RETURN(const EngineRow* const row, FindEngine(request.words.front()));
@@ -179,6 +187,9 @@ ExitCode Check(const CheckRequest& request, bool is_program) {
   if (!request.trace.empty()) {
     if (const Status status = CheckWritable(request.trace); !status.ok())
       return ReportError(status);
+  }
+  for (const std::string& option : request.tool_options) {
+    if (const Status status = CheckToolOption(option); !status.ok()) return ReportError(status);
   }
   if (!is_program && request.words.size() > 1) {
     return ReportError(Status::InvalidArgument(

@@ -455,6 +455,15 @@ REQUESTS = [
             store8(0x8, 2),
         ),
     ),
+    Expectation(
+        "requests_wild",
+        events=(
+            store8(0x0, 1),
+            store8(0x40, 2),
+            flush("clwb", 0x40),
+            SFENCE,
+        ),
+    ),
     Expectation("requests_tx", events=(store8(0x0, 1), store8(0x40, 2))),
     *(
         Expectation(
@@ -495,6 +504,7 @@ def reports_of(names: list[str]) -> dict[str, tuple[str, ...]]:
 
 
 REPORTS = [
+    Expectation("compat"),
     Expectation(
         "unmapped",
         reports={"not-persistent": ("unmapped DIRTY", "msync-async DIRTY")},

@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What `fencepost check` does beside recording events: exit codes, bad input, files that cannot be
+written, processes, suppressions.
+
+Usage: behaviour_test.py FENCEPOST PROGRAMS_FOLDER [unittest's arguments]
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+FENCEPOST = Path()
+PROGRAMS = Path()
+TIMEOUT_S = 100
+USAGE = 2
+
+
+def tool_lines(err: str) -> list[str]:
+    """What was said, but for fencepost's own line and the report."""
+    return [
+        line for line in err.splitlines() if "PMEM_IS_PMEM_FORCE" not in line and line[:2] != "=="
+    ]
+
+
+class PmemcheckTest(unittest.TestCase):
+    def setUp(self) -> None:
+        shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.folder = Path(tempfile.mkdtemp(prefix="pmemcheck_test.", dir=shm))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def run_words(self, *words: object, **how: Any) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [str(word) for word in words],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+            **how,
+        )
+
+    def check(
+        self, options: tuple[str, ...], program: str, *arguments: object, **how: Any
+    ) -> "subprocess.CompletedProcess[str]":
+        """The test program on a file in the test's folder."""
+        words = [FENCEPOST, "check", f"--pmem={self.folder}/*", *options, "--"]
+        file = self.folder / "mapped"
+        return self.run_words(*words, PROGRAMS / program, file, *arguments, **how)
+
+
+class BadInput(PmemcheckTest):
+    def test_an_option_that_nobody_knows_is_one_line_and_exit_code_2(self) -> None:
+        for option, needle in (
+            ("--nope", "unknown option --nope"),
+            ("--nope=1", "unknown option --nope=1"),
+            ("--list-max=many", "--list-max=many"),
+            ("--list-max=-1", "--list-max=-1"),
+            ("--cpuid=both", "must be clwb or plain"),
+            ("--flush-check=maybe", "--flush-check=maybe"),
+            ("--error-limit=perhaps", "--error-limit=perhaps"),
+        ):
+            done = self.check((f"--tool-option={option}",), "fences")
+            self.assertEqual(done.returncode, USAGE, f"{option}: {done.stderr}")
+            said = done.stderr.splitlines()[1:]
+            self.assertEqual(len(said), 1, f"{option}: {done.stderr}")
+            self.assertIn(needle, said[0])
+
+    def test_what_stops_valgrind_before_the_program_runs_is_exit_code_2(self) -> None:
+        (self.folder / "bad.supp").write_text("{\n x\n pmemcheck:NoSuchKind\n ...\n}\n")
+        for option in ("--suppressions=/nope", "--suppressions=bad.supp", "--log-file=/nope/log"):
+            done = self.check((f"--tool-option={option}",), "fences")
+            self.assertEqual(done.returncode, USAGE, f"{option}: {done.stderr}")
+            self.assertIn(option.split("=")[1], done.stderr)
+
+    def test_what_is_no_option_is_not_taken_for_the_program(self) -> None:
+        for word in ("/bin/true", "--", "-", "--tool=none"):
+            done = self.check((f"--tool-option={word}",), "fences")
+            self.assertEqual(done.returncode, USAGE, f"{word}: {done.stderr}")
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertIn(f"--tool-option={word}", done.stderr)
+
+    def test_the_programs_exit_code_1_stays_1(self) -> None:
+        done = self.run_words(FENCEPOST, "check", "--", "/bin/sh", "-c", "exit 1")
+        self.assertEqual(done.returncode, 1, done.stderr)
+
+    def test_wild_addresses_in_requests_are_refused_or_harmless(self) -> None:
+        done = self.check(("--error-exitcode=9", "--trace=t"), "requests_wild")
+        self.assertEqual(done.returncode, 9, done.stderr)
+        self.assertIn("no such range, ignored", done.stderr)
+        # The one store that the program does not make durable: no request has hidden it.
+        self.assertIn("Number of stores not made persistent: 1\n", done.stderr)
+        shown = self.run_words(FENCEPOST, "trace", "dump", "t")
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+
+    def test_an_open_transaction_counts_for_the_exit_code(self) -> None:
+        only = "--only=unfinished-transaction"
+        done = self.check(("--error-exitcode=9",), "mistakes", only)
+        self.assertIn("Number of active transactions: 1", done.stderr)
+        self.assertEqual(done.returncode, 9, done.stderr)
+        self.assertEqual(self.check((), "mistakes", only).returncode, 0)
+
+
+class Compat(PmemcheckTest):
+    """compat.c's cases: stores that are not durable as the tool reads them, and as the original."""
+
+    CASES = {
+        "others-fence": (1, 0),
+        "locked": (0, 1),
+        "request": (1, 0),
+        "clflush": (1, 0),
+        "request-bytes": (0, 1),
+        "non-temporal": (0, 1),
+        "unmap": (1, 0),
+    }
+
+    def expect(self, case: str, left: int, *options: str) -> None:
+        done = self.check(tuple(f"--tool-option={o}" for o in options), "compat", f"--only={case}")
+        if done.returncode == 77:
+            self.skipTest(done.stderr)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        needle = f"Number of stores not made persistent: {left}\n"
+        self.assertIn(needle, done.stderr, f"{case} {options}")
+
+    def test_each_reading_is_the_originals_with_compat(self) -> None:
+        for case, (ours, the_originals) in self.CASES.items():
+            self.expect(case, ours)
+            self.expect(case, the_originals, "--compat=yes")
+
+    def test_requested_flushes_cover_lines_if_they_are_aligned(self) -> None:
+        self.expect("request-bytes", 0, "--compat=yes", "--flush-align=yes")
+        self.expect("clflush", 2, "--compat=yes", "--expect-fence-after-clflush=yes")
+
+    def test_the_trace_is_the_same_with_compat(self) -> None:
+        dumps = []
+        for compat in ("no", "yes"):
+            options = ("--trace=t", f"--tool-option=--compat={compat}")
+            self.check(options, "compat", "--only=locked")
+            dumps.append(self.run_words(FENCEPOST, "trace", "dump", "t").stdout)
+        self.assertIn("locked", dumps[0])
+        self.assertEqual(*dumps)
+
+
+class FullDisk(PmemcheckTest):
+    def test_a_trace_that_cannot_be_written_is_one_line_and_exit_code_2(self) -> None:
+        done = self.check(("--trace=/dev/full",), "million_stores", "80000", "--count=10000")
+        self.assertEqual(done.returncode, USAGE, done.stderr)
+        self.assertEqual(done.stderr.count("writing the trace failed"), 1, done.stderr)
+        self.assertIn("ERROR SUMMARY", done.stderr)
+
+    def test_a_trace_that_is_cut_in_mid_run_is_one_line_and_exit_code_2(self) -> None:
+        most = 1_700_000  # the mapped file fits, its trace does not
+
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+        size = ("1600000", "--count=200000")
+        done = self.check(("--trace=t",), "million_stores", *size, preexec_fn=limit)
+        self.assertEqual(done.returncode, USAGE, done.stderr)
+        self.assertEqual(done.stderr.count("writing the trace failed"), 1, done.stderr)
+        self.assertIn("ERROR SUMMARY", done.stderr)
+        self.assertLessEqual((self.folder / "t").stat().st_size, most)
+        self.assertGreater((self.folder / "t").stat().st_size, most // 2)
+
+
+if __name__ == "__main__":
+    FENCEPOST, PROGRAMS = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
