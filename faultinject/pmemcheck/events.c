@@ -12,10 +12,6 @@ struct pmc_lines lines;
 struct pmc_findings findings;
 struct pmc_transactions transactions;
 
-/* Mapped files, by number from 1; 0 is memory that is no file. */
-static HChar** files;
-static UInt file_count;
-
 /* What a mapping is of, by the value of its range. Grows with each mapping that is made. */
 struct mapped {
   UInt file;
@@ -72,16 +68,6 @@ static void mappings_changed(void) {
   hull_bytes = begin == end ? 0 : end - hull_begin;
 }
 
-static UInt number_of_file(const HChar* path) {
-  if (path == NULL) return 0;
-  for (UInt i = 0; i < file_count; ++i) {
-    if (VG_(strcmp)(files[i], path) == 0) return i + 1;
-  }
-  files = VG_(realloc)("pmc.files", files, (file_count + 1) * sizeof(*files));
-  files[file_count] = VG_(strdup)("pmc.file", path);
-  return ++file_count;
-}
-
 static ULong new_mapped(UInt file, ULong offset) {
   if (mapped_count == mapped_capacity) {
     mapped_capacity = mapped_capacity == 0 ? 64 : 2 * mapped_capacity;
@@ -96,8 +82,6 @@ UInt file_of(const struct pmc_range* range) { return mapped[range->value].file; 
 ULong offset_of(const struct pmc_range* range, Addr address) {
   return mapped[range->value].offset + (address - range->base);
 }
-
-const HChar* file_path(UInt file) { return file == 0 ? "" : files[file - 1]; }
 
 /* The part of a store that is checked: parts of a mapping may have been removed. */
 static void check_store(UInt thread, Addr address, SizeT bytes, UShort flags, UInt context) {
@@ -147,23 +131,30 @@ void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt con
   }
 }
 
-void event_file_write(ThreadId tid, const HChar* path, ULong offset, ULong bytes, Addr from,
-                      enum write_kind kind) {
+/* Where bytes of a file are mapped they are stored, and not durable before a sync or a flush; or
+   they are gone, and nobody waits for what was there. */
+static void write_mapped(ThreadId tid, UInt file, ULong offset, ULong end_offset, Bool gone) {
   const struct pmc_range* range = pmc_ranges_from(&mappings, 0);
-  UInt file = 0;
-  while (file < file_count && VG_(strcmp)(files[file], path) != 0) ++file;
-  if (file == file_count) return;
-  trace_file_write(thread_number(tid), file + 1, offset, bytes, from, kind);
-  if (kind != WRITE_BYTES) return;
-  /* Where the file is mapped it is a store, not durable before a sync or a flush. */
   for (; range != NULL; range = pmc_ranges_from(&mappings, range->end)) {
     const ULong begin = offset_of(range, range->begin), end = offset_of(range, range->end);
     const ULong first = offset > begin ? offset : begin;
-    const ULong last = offset + bytes < end ? offset + bytes : end;
-    if (file_of(range) != file + 1 || first >= last) continue;
-    check_store(thread_number(tid), range->begin + (first - begin), last - first, SITE_SYSCALL,
-                context_of_thread(tid));
+    const ULong last = end_offset < end ? end_offset : end;
+    const Addr address = range->begin + (first - begin);
+    if (file_of(range) != file || first >= last) continue;
+    if (gone) {
+      pmc_lines_forget(&lines, address, last - first);
+    } else {
+      check_store(thread_number(tid), address, last - first, SITE_SYSCALL, context_of_thread(tid));
+    }
   }
+}
+
+void event_file_write(ThreadId tid, UInt file, ULong offset, ULong bytes, Addr from,
+                      enum write_kind kind) {
+  trace_file_write(thread_number(tid), file, offset, bytes, from, kind);
+  if (kind == WRITE_ALLOCATE) return;
+  write_mapped(tid, file, offset, kind == WRITE_TRUNCATE ? ~(ULong)0 : offset + bytes,
+               /*gone=*/kind != WRITE_BYTES);
 }
 
 /* What a fence does to the line states. */
@@ -209,14 +200,12 @@ void event_sync(ThreadId tid, Addr address, SizeT bytes, enum sync_kind kind, UI
   store_log_fence();
 }
 
-void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong offset,
-               Bool requested) {
-  const UInt file = number_of_file(path);
-  if (path != NULL || bytes >= 4096) anything_mapped = True;
+void event_map(ThreadId tid, Addr address, SizeT bytes, UInt file, ULong offset, Bool requested) {
+  if (file != 0 || bytes >= 4096) anything_mapped = True;
   pmc_ranges_add(&mappings, address, address + bytes, new_mapped(file, offset));
   pmc_ranges_add(&checked, address, address + bytes, 0);
   mappings_changed();
-  if (requested && path != NULL) store_log_register(path, address, bytes, offset);
+  if (requested && file != 0) store_log_register(file_path(file), address, bytes, offset);
   trace_map(thread_number(tid), file, address, bytes, offset, requested);
 }
 
@@ -248,7 +237,7 @@ void event_remap(ThreadId tid, Addr from, SizeT old_bytes, Addr to, SizeT new_by
   trace_unmap(thread_number(tid), from, kept);
   pmc_ranges_remove(&mappings, from, from + kept);
   pmc_ranges_remove(&checked, from, from + kept);
-  event_map(tid, to, new_bytes, file == 0 ? NULL : file_path(file), offset, /*requested=*/False);
+  event_map(tid, to, new_bytes, file, offset, /*requested=*/False);
 }
 
 void event_unmap(ThreadId tid, Addr address, SizeT bytes) {

@@ -145,10 +145,22 @@ void report_stats(void) {
   }
 }
 
+static const HChar* unseen[8];
+static UInt unseen_count;
+
+void report_unseen(const HChar* by, const HChar* what) {
+  for (UInt i = 0; i < unseen_count; ++i) {
+    if (VG_(strcmp)(unseen[i], by) == 0) return;
+  }
+  tl_assert(unseen_count < sizeof(unseen) / sizeof(unseen[0]));
+  unseen[unseen_count++] = by;
+  VG_(umsg)("pmemcheck: %s: %s is not seen, neither traced nor checked: an error\n", by, what);
+}
+
 void report_print(void) {
-  ULong errors = 0;
+  ULong errors = unseen_count;
   const size_t active = pmc_tx_active(&transactions);
-  exit_code_count_errors(active);
+  exit_code_count_errors(active + unseen_count);
   pmc_lines_report_left(&lines);
   for (UInt i = 0; i < sizeof(kSections) / sizeof(kSections[0]); ++i) {
     const struct section* section = &kSections[i];

@@ -2,7 +2,6 @@
 /* Client requests: what programs, and PMDK's libraries as they are packaged, announce. */
 #include <pub_tool_aspacemgr.h>
 #include <pub_tool_clreq.h>
-#include <pub_tool_libcfile.h>
 #include <pub_tool_vki.h>
 
 #include "faultinject/pmemcheck/compat.h"
@@ -29,7 +28,7 @@ static Bool is_range(const HChar* request, Addr address, SizeT bytes) {
 static void register_file(ThreadId tid, Int descriptor, Addr address, SizeT bytes, ULong offset) {
   HChar path[VKI_PATH_MAX];
   if (path_of(descriptor, path, sizeof(path))) {
-    event_map(tid, address, bytes, path, offset, True);
+    event_map(tid, address, bytes, file_to_map(descriptor, path), offset, True);
   } else {
     VG_(umsg)
     ("pmemcheck: REGISTER_PMEM_FILE of descriptor %d, which is not open: ignored\n", descriptor);
@@ -134,7 +133,7 @@ Bool handle_request(ThreadId tid, UWord* arguments, UWord* result) {
   *result = 0;
   switch (arguments[0]) {
     case VG_USERREQ__PMC_REGISTER_PMEM_MAPPING:
-      if (is_range("REGISTER_PMEM_MAPPING", a[0], a[1])) event_map(tid, a[0], a[1], NULL, 0, True);
+      if (is_range("REGISTER_PMEM_MAPPING", a[0], a[1])) event_map(tid, a[0], a[1], 0, 0, True);
       return True;
     case VG_USERREQ__PMC_REGISTER_PMEM_FILE:
       if (is_range("REGISTER_PMEM_FILE", a[1], a[2]))

@@ -2,7 +2,8 @@
 /* What the files of the tool share. The files, in the order of an event's way:
 
      instrument.c  superblock -> superblock with calls at stores, flushes and fences
-     requests.c    client requests; syscalls.c  mappings and writes by system calls
+     requests.c    client requests
+     syscalls.c    mappings; file_writes.c  writes to their files; files.c  which file is which
      events.c      one event -> line states, transactions, store log, binary trace
      contexts.c    call stacks, interned
      report.c      findings -> text
@@ -115,13 +116,13 @@ enum fence_kind { FENCE_SFENCE, FENCE_MFENCE, FENCE_LOCKED, FENCE_REQUESTED };
 void event_fence(ThreadId tid, enum fence_kind kind, UInt context);
 enum sync_kind { SYNC_MSYNC, SYNC_FSYNC, SYNC_DEEP };
 void event_sync(ThreadId tid, Addr address, SizeT bytes, enum sync_kind kind, UInt context);
-/* A write by system call to a file that is, or was, mapped; to another: nothing. For WRITE_TRUNCATE
-   the offset is the file's new size; `from` is read for WRITE_BYTES only. */
+/* A write by system call to a file of files.c. For WRITE_TRUNCATE the offset is the file's new
+   size; `from` is read for WRITE_BYTES only. */
 enum write_kind { WRITE_BYTES, WRITE_TRUNCATE, WRITE_ALLOCATE, WRITE_ZERO };
-void event_file_write(ThreadId tid, const HChar* path, ULong offset, ULong bytes, Addr from,
+void event_file_write(ThreadId tid, UInt file, ULong offset, ULong bytes, Addr from,
                       enum write_kind kind);
-void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong offset,
-               Bool requested);
+/* `file` of files.c, 0 for none. */
+void event_map(ThreadId tid, Addr address, SizeT bytes, UInt file, ULong offset, Bool requested);
 void event_unmap(ThreadId tid, Addr address, SizeT bytes);
 void event_remap(ThreadId tid, Addr from, SizeT old_bytes, Addr to, SizeT new_bytes);
 void event_remove_mapping(ThreadId tid, Addr address, SizeT bytes);
@@ -142,7 +143,17 @@ extern struct pmc_transactions transactions;
 /* The file behind a range of `mappings`, 0 if there is none, and where in it an address is. */
 UInt file_of(const struct pmc_range* range);
 ULong offset_of(const struct pmc_range* range, Addr address);
+
+/* -- files.c: files that are, or were, mapped, by number from 1. */
+
+/* The file behind a descriptor, or of a name; 0: none that was ever mapped. */
+UInt file_behind(Int descriptor);
+UInt file_named(const HChar* path);
+/* The same, of one that is about to be mapped: known or new. */
+UInt file_to_map(Int descriptor, const HChar* path);
 const HChar* file_path(UInt file);
+/* The path behind a descriptor of the client's; False if there is none. */
+Bool path_of(Int descriptor, HChar* path, SizeT room);
 
 /* -- errors.c */
 
@@ -160,13 +171,14 @@ void exit_code_program_runs(void);
 /* Errors that are no findings, and yet count for --error-exitcode. */
 void exit_code_count_errors(ULong errors);
 
-/* -- requests.c, syscalls.c, report.c */
+/* -- requests.c, syscalls.c, file_writes.c, report.c */
 Bool handle_request(ThreadId tid, UWord* arguments, UWord* result);
-/* The path behind a descriptor of the client's; False if there is none. */
-Bool path_of(Int descriptor, HChar* path, SizeT room);
 void before_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count);
 void after_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count, SysRes result);
 void after_core_write(CorePart part, ThreadId tid, Addr address, SizeT bytes);
+void after_file_write(ThreadId tid, UInt number, const UWord* arguments, UWord result);
+/* Something changes files in a way that is not seen: said once a kind of it, and an error. */
+void report_unseen(const HChar* by, const HChar* what);
 void report_print(void);
 void report_stats(void);
 void report_write_json(void);

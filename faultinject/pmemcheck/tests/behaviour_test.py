@@ -109,6 +109,16 @@ class BadInput(PmemcheckTest):
         self.assertEqual(self.check((), "mistakes", only).returncode, 0)
 
 
+class Unseen(PmemcheckTest):
+    def test_rings_whose_writes_are_not_seen_are_an_error(self) -> None:
+        done = self.check(("--error-exitcode=9",), "io_uring")
+        if done.returncode == 77:
+            self.skipTest(done.stderr)
+        self.assertEqual(done.stderr.count("io_uring_setup"), 1, done.stderr)
+        self.assertIn("ERROR SUMMARY: 1 errors", done.stderr)
+        self.assertEqual(done.returncode, 9, done.stderr)
+
+
 class Compat(PmemcheckTest):
     """compat.c's cases: stores that are not durable as the tool reads them, and as the original."""
 
