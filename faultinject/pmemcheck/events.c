@@ -28,15 +28,28 @@ static Addr last_begin, last_end;
 void* pmc_alloc(size_t bytes) { return VG_(malloc)("pmc.state", bytes); }
 void pmc_free(void* memory) { VG_(free)(memory); }
 
-void events_init(void) {
-  pmc_ranges_init(&mappings);
-  pmc_ranges_init(&checked);
+static void begin_lines(void) {
   pmc_lines_init(&lines, &findings);
-  pmc_tx_init(&transactions, &findings);
   lines.report_overwrites = options.mult_stores;
   lines.indifferent_superblocks = (UInt)options.indiff;
   lines.requests_flush_bytes = requests_flush_bytes();
+}
+
+void events_init(void) {
+  pmc_ranges_init(&mappings);
+  pmc_ranges_init(&checked);
+  begin_lines();
+  pmc_tx_init(&transactions, &findings);
   transactions.report_outside = options.tx_only;
+}
+
+void events_after_fork(void) {
+  pmc_lines_free(&lines);
+  begin_lines();
+  waiting_for_fence = 0;
+  for (Int kind = 0; kind < PMC_FINDING_KINDS; ++kind) {
+    pmc_findings_clear(&findings, (enum pmc_finding_kind)kind);
+  }
 }
 
 UInt thread_number(ThreadId tid) {

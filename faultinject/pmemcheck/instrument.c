@@ -43,6 +43,14 @@ static struct site* get_site(Addr ip, UInt bytes, UShort flags, UShort instructi
   return site;
 }
 
+void sites_clear(void) {
+  for (UInt i = 0; i < SITE_HEADS; ++i) {
+    for (struct site* site = site_heads[i]; site != NULL; site = site->next) {
+      site->stores = site->stored_bytes = site->flushes = site->fences = 0;
+    }
+  }
+}
+
 static Int compare_sites(const void* a, const void* b) {
   const struct site* left = *(struct site* const*)a;
   const struct site* right = *(struct site* const*)b;

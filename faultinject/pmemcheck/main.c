@@ -68,7 +68,7 @@ void option_usage(void) {
   ("    --pmem=<glob>                  shared mappings of files like this are persistent memory;\n"
    "                                   may be repeated [none: client requests only]\n"
    "    --cpuid=clwb|plain             offer CLWB and CLFLUSHOPT to the program [clwb]\n"
-   "    --report-file=<file>           write the report as JSON too [none]\n"
+   "    --report-file=<file>           write the report as JSON too; %%p is the process [none]\n"
    "    --trace-file=<file>            write a binary trace; %%p is the process [none]\n"
    "    --sched-seed=<n>               hand over between threads at seeded events; wants\n"
    "                                   --fair-sched=yes [0: Valgrind's own order]\n"
@@ -94,16 +94,13 @@ static void post_init(void) {
   VG_(clo_sigill_diag) = False;
   events_init();
   store_log_start();
+  processes_init();
   trace_open();
-  VG_(atfork)(NULL, NULL, trace_after_fork);
 }
 
 static void finish(Int exit_code) {
   (void)exit_code;
-  store_log_stop();
-  trace_close();
-  report_print();
-  report_write_json();
+  end_of_program();
   /* The core would count the errors a second time, and those that are listed only. */
   if (VG_(clo_verbosity) == 1) VG_(clo_verbosity) = 0;
 }

@@ -12,6 +12,8 @@
 
 /* MS_SYNC, MADV_DONTNEED and MADV_REMOVE, which VKI does not name. */
 enum { kMsSync = 4, kDontNeed = 4, kRemove = 9 };
+/* AT_FDCWD, which it does not name either. */
+enum { kAtCurrentFolder = -100 };
 #ifndef __NR_io_uring_setup
 #define __NR_io_uring_setup 425
 #endif
@@ -65,12 +67,17 @@ static void after_madvise(ThreadId tid, Addr begin, Addr end, UWord advice) {
 }
 
 void before_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count) {
-  (void)tid, (void)number, (void)arguments, (void)count;
+  (void)tid, (void)count;
+  if (number == __NR_execve) before_exec(kAtCurrentFolder, arguments[0]);
+  if (number == __NR_execveat) before_exec((Int)arguments[0], arguments[1]);
 }
 
 void after_syscall(ThreadId tid, UInt number, UWord* a, UInt count, SysRes result) {
   (void)count;
-  if (sr_isError(result)) return;
+  if (sr_isError(result)) {
+    if (number == __NR_execve || number == __NR_execveat) after_failed_exec();
+    return;
+  }
   switch (number) {
     case __NR_mmap:
       after_mmap(tid, a, sr_Res(result));

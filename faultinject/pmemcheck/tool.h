@@ -7,7 +7,7 @@
      events.c      one event -> line states, transactions, store log, binary trace
      contexts.c    call stacks, interned
      report.c      findings -> text
-     exit_code.c   what the process ends with
+     processes.c   fork and exec; exit_code.c  what the process ends with
 
    The state machine (ranges.c, lines.c, findings.c, transactions.c) and the decoder (decode.c) are
    free of Valgrind and have native tests. */
@@ -104,12 +104,15 @@ extern UInt superblock; /* counted with --mult-stores=yes only */
 IRSB* instrument(VgCallbackClosure* closure, IRSB* in, const VexGuestLayout* layout,
                  const VexGuestExtents* extents, const VexArchInfo* host, IRType guest_word,
                  IRType host_word);
+/* No site has done anything yet. */
+void sites_clear(void);
 /* Calls visit for each site, in order of address. */
 void sites_visit(void (*visit)(const struct site* site));
 
 /* -- events.c: what happened, in the order in which it became visible. */
 
 void events_init(void);
+void events_after_fork(void);
 void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt context);
 void event_flush(ThreadId tid, Addr address, SizeT bytes, enum pmc_flush_kind kind, UInt context);
 enum fence_kind { FENCE_SFENCE, FENCE_MFENCE, FENCE_LOCKED, FENCE_REQUESTED };
@@ -171,6 +174,15 @@ void exit_code_program_runs(void);
 /* Errors that are no findings, and yet count for --error-exitcode. */
 void exit_code_count_errors(ULong errors);
 
+/* -- processes.c */
+
+void processes_init(void);
+/* Ends the store log and the trace, and reports. */
+void end_of_program(void);
+/* `folder` is a descriptor of the program's, or -100 for where it is. */
+void before_exec(Int folder, Addr path);
+void after_failed_exec(void);
+
 /* -- requests.c, syscalls.c, file_writes.c, report.c */
 Bool handle_request(ThreadId tid, UWord* arguments, UWord* result);
 void before_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count);
@@ -180,6 +192,7 @@ void after_file_write(ThreadId tid, UInt number, const UWord* arguments, UWord r
 /* Something changes files in a way that is not seen: said once a kind of it, and an error. */
 void report_unseen(const HChar* by, const HChar* what);
 void report_print(void);
+void report_after_fork(void);
 void report_stats(void);
 void report_write_json(void);
 

@@ -93,6 +93,7 @@ void trace_open(void) {
 void trace_after_fork(ThreadId tid) {
   const HChar* const parents = path;
   const struct pmc_range* range;
+  output_is_cut = False;
   if (descriptor < 0) return;
   stop();
   path = VG_(expand_file_name)("--trace-file", options.trace_path);

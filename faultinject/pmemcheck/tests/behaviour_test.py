@@ -8,7 +8,9 @@ Usage: behaviour_test.py FENCEPOST PROGRAMS_FOLDER [unittest's arguments]
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -39,7 +41,7 @@ class PmemcheckTest(unittest.TestCase):
 
     def run_words(self, *words: object, **how: Any) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [str(word) for word in words],
+            [word if isinstance(word, bytes) else str(word) for word in words],
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -157,6 +159,76 @@ class Compat(PmemcheckTest):
             dumps.append(self.run_words(FENCEPOST, "trace", "dump", "t").stdout)
         self.assertIn("locked", dumps[0])
         self.assertEqual(*dumps)
+
+
+class Processes(PmemcheckTest):
+    def test_a_child_that_only_execs_reports_nothing(self) -> None:
+        done = self.check(("--error-exitcode=9",), "exec_next", "--in-child")
+        self.assertEqual(done.stderr.count("ERROR SUMMARY"), 1, done.stderr)
+
+    def test_what_is_run_next_under_the_tool_leaves_the_files_of_what_was_before(self) -> None:
+        follow = "--tool-option=--trace-children=yes"
+        done = self.check((follow, "--trace=t.%p", "--json"), "exec_next")
+        self.assertEqual(done.returncode, 7, done.stderr)
+        (before,) = self.folder.glob("t.*.exec1")
+        for path, here, not_here in (
+            (before, "mapped:0x40 8", "mapped:0x80 8"),
+            (before.with_suffix(""), "mapped:0x80 8", "mapped:0x40 8"),
+        ):
+            shown = self.run_words(FENCEPOST, "trace", "dump", path)
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            self.assertIn(here, shown.stdout)
+            self.assertNotIn(not_here, shown.stdout)
+        report = json.loads(done.stdout)
+        self.assertEqual(report["findings"]["NotPersisted"]["listed"][0]["bytes"], 8)
+        self.assertEqual(len(report["others"]), 1)
+        self.assertEqual(report["others"][0]["pid"], report["pid"])
+
+    def test_a_name_that_the_next_program_would_overwrite_is_refused(self) -> None:
+        done = self.check(("--tool-option=--trace-children=yes", "--trace=t"), "exec_next")
+        self.assertEqual(done.returncode, USAGE, done.stderr)
+        self.assertIn("the name must hold %p", done.stderr)
+
+    def test_a_childs_report_is_beside_its_parents(self) -> None:
+        done = self.check(("--json",), "fork_child")
+        report = json.loads(done.stdout)
+        # Each reports its own: the parent the store before the fork, the child none.
+        self.assertEqual(report["findings"]["NotPersisted"]["count"], 1, done.stdout)
+        (child,) = report["others"]
+        self.assertEqual(child["findings"]["NotPersisted"]["count"], 0, done.stdout)
+        self.assertEqual([site["stores"] for site in child["sites"] if site["stores"]], [1])
+        self.assertEqual(sum(site["stores"] for site in report["sites"]), 2)
+
+    def test_without_p_in_its_name_a_report_is_the_parents(self) -> None:
+        self.check((f"--tool-option=--report-file={self.folder}/r",), "fork_child")
+        report = json.loads((self.folder / "r").read_text())
+        self.assertEqual(sum(site["stores"] for site in report["sites"]), 2)
+
+
+class Reports(PmemcheckTest):
+    def test_a_path_that_is_no_text_is_valid_json(self) -> None:
+        odd = os.fsencode(self.folder) + b"/\xff\xc3\xa9\xc3"
+        os.mkdir(odd)
+        shutil.copy(PROGRAMS / "mistakes", os.fsdecode(odd))
+        file = self.folder / "mapped"
+        check = [FENCEPOST, "check", f"--pmem={self.folder}/*", "--json", "--"]
+        done = self.run_words(*check, odd + b"/mistakes", file, "--only=not-flushed")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        finding = json.loads(done.stdout)["findings"]["NotPersisted"]["listed"][0]
+        self.assertIn("/\ufffd\u00e9\ufffd/mistakes", finding["stack"][0]["object"])
+
+    def test_generated_suppressions_silence_what_they_were_made_of(self) -> None:
+        checks = ("--tool-option=--mult-stores=yes", "--tool-option=--flush-check=yes")
+        done = self.check((*checks, "--tool-option=--gen-suppressions=all"), "mistakes")
+        blocks = re.findall(r"^\{\n(?:   \S+\n)+\}\n", done.stderr, re.MULTILINE)
+        self.assertGreater(len(blocks), 5, done.stderr)
+        (self.folder / "s.supp").write_text("".join(blocks))
+        again = self.check((*checks, "--tool-option=--suppressions=s.supp"), "mistakes")
+        for line in again.stderr.splitlines():
+            if "Number of active transactions" in line:  # no finding: nothing to suppress
+                continue
+            self.assertNotRegex(line, r"Number of .*: [1-9]", again.stderr)
+        self.assertIn("ERROR SUMMARY: 1 errors", again.stderr)
 
 
 class FullDisk(PmemcheckTest):

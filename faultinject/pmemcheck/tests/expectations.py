@@ -436,6 +436,12 @@ PROCESSES = [
     ),
     Expectation("threads_replay"),
     Expectation(
+        "exec_next",
+        exit_code=7,
+        events=(store8(0x0, 1), store8(0x40, 2), flush("clwb", 0x40), SFENCE),
+        reports={"not-persistent": ("before-exec DIRTY",)},
+    ),
+    Expectation(
         "fork_child",
         events=(store8(0x0, 1), store8(0x80, 3), flush("clwb", 0x80), SFENCE),
         child_events=(store8(0x40, 2), flush("clwb", 0x40), SFENCE),
