@@ -2,6 +2,7 @@
 /* Where each event goes: to the line states and transactions, to the store log, to the trace. */
 #include "faultinject/pmemcheck/alloc.h"
 #include "faultinject/pmemcheck/compat.h"
+#include "faultinject/pmemcheck/hand_over.h"
 #include "faultinject/pmemcheck/store_log.h"
 #include "faultinject/pmemcheck/tool.h"
 #include "faultinject/pmemcheck/trace.h"
@@ -299,5 +300,6 @@ void event_operation(ThreadId tid, ULong operation, Bool begins) {
 void event_thread_exit(ThreadId tid) {
   pmc_lines_thread_exit(&lines, thread_number(tid));
   trace_thread_exit(thread_number(tid));
+  hand_over_thread_exit(tid);
   thread_numbers[tid] = 0;
 }

@@ -82,7 +82,7 @@ static void on_store(VexGuestAMD64State* guest, Addr address, struct site* site)
   ++site->stores;
   site->stored_bytes += site->bytes;
   event_store(tid, address, site->bytes, site->flags, context_of_guest(tid, guest, site->ip));
-  maybe_hand_over(guest);
+  maybe_hand_over(tid, guest);
 }
 
 /* A locked operation: a fence, and then its store if it made one. */
@@ -94,7 +94,7 @@ static void on_locked(VexGuestAMD64State* guest, Addr address, struct site* site
   context = context_of_guest(tid, guest, site->ip);
   ++site->fences;
   event_fence(tid, FENCE_LOCKED, context);
-  maybe_hand_over(guest);
+  maybe_hand_over(tid, guest);
   if (!persistent || !stored) return;
   ++site->stores;
   site->stored_bytes += site->bytes;
@@ -115,7 +115,7 @@ static void on_flush(VexGuestAMD64State* guest, Addr address, struct site* site)
   ++site->flushes;
   event_flush(tid, line, PMC_LINE_BYTES, kKinds[site->instruction],
               context_of_guest(tid, guest, site->ip));
-  maybe_hand_over(guest);
+  maybe_hand_over(tid, guest);
 }
 
 static void on_fence(VexGuestAMD64State* guest, struct site* site) {
@@ -124,7 +124,7 @@ static void on_fence(VexGuestAMD64State* guest, struct site* site) {
   ++site->fences;
   event_fence(tid, site->instruction == PMC_INSN_SFENCE ? FENCE_SFENCE : FENCE_MFENCE,
               context_of_guest(tid, guest, site->ip));
-  maybe_hand_over(guest);
+  maybe_hand_over(tid, guest);
 }
 
 /* -- IR */

@@ -12,6 +12,7 @@
 #include <pub_tool_libcproc.h>
 #include <pub_tool_options.h>
 
+#include "faultinject/pmemcheck/hand_over.h"
 #include "faultinject/pmemcheck/store_log.h"
 #include "faultinject/pmemcheck/tool.h"
 #include "faultinject/pmemcheck/trace.h"
@@ -95,6 +96,7 @@ static void post_init(void) {
   events_init();
   store_log_start();
   processes_init();
+  hand_over_init();
   trace_open();
 }
 
@@ -118,6 +120,7 @@ static void pre_init(void) {
   VG_(needs_client_requests)(handle_request);
   VG_(needs_syscall_wrapper)(before_syscall, after_syscall);
   VG_(track_post_mem_write)(after_core_write);
+  VG_(track_pre_thread_first_insn)(hand_over_thread_begin);
   VG_(track_pre_thread_ll_exit)(event_thread_exit);
 }
 

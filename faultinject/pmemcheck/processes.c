@@ -11,6 +11,7 @@
 #include <pub_tool_options.h>
 #include <pub_tool_vki.h>
 
+#include "faultinject/pmemcheck/hand_over.h"
 #include "faultinject/pmemcheck/store_log.h"
 #include "faultinject/pmemcheck/tool.h"
 #include "faultinject/pmemcheck/trace.h"
@@ -35,6 +36,7 @@ static void after_fork(ThreadId tid) {
   is_child = True;
   events_after_fork();
   sites_clear();
+  hand_over_after_fork(tid);
   trace_after_fork(tid);
   report_after_fork();
 }

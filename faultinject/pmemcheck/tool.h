@@ -3,6 +3,7 @@
 
      instrument.c  superblock -> superblock with calls at stores, flushes and fences
      requests.c    client requests
+     hand_over.c   whose turn it is, with --sched-seed
      syscalls.c    mappings; file_writes.c  writes to their files; files.c  which file is which
      events.c      one event -> line states, transactions, store log, binary trace
      contexts.c    call stacks, interned

@@ -20,6 +20,8 @@ import unittest
 from pathlib import Path
 from typing import Any
 
+from trace_events import first_difference, read_events, replay
+
 FENCEPOST = Path()
 PROGRAMS = Path()
 TIMEOUT_S = 100
@@ -203,6 +205,37 @@ class Processes(PmemcheckTest):
         self.check((f"--tool-option=--report-file={self.folder}/r",), "fork_child")
         report = json.loads((self.folder / "r").read_text())
         self.assertEqual(sum(site["stores"] for site in report["sites"]), 2)
+
+
+class Interleavings(PmemcheckTest):
+    def order(self, seed: int) -> list[str]:
+        """Which thread of threads_turns made each store; fails where the trace does not replay."""
+        done = self.check(("--trace=t", f"--sched-seed={seed}"), "threads_turns")
+        if done.returncode == 77:
+            self.skipTest(done.stderr)
+        self.assertEqual(done.returncode, 0, f"--sched-seed={seed}: {done.stderr}")
+        dump = self.run_words(FENCEPOST, "trace", "dump", "--json", "t").stdout.splitlines()
+        events = read_events(dump)
+        content = (self.folder / "mapped").read_bytes()
+        replayed = replay(events, lambda event: event.file.endswith("/mapped"), len(content))
+        self.assertEqual(first_difference(replayed, content), "", f"--sched-seed={seed}")
+        threads = [event.thread for event in events if event.kind == "STORE"]
+        self.assertEqual(len(threads), 1200)
+        return threads
+
+    def test_a_seed_interleaves_threads_that_otherwise_run_one_after_the_other(self) -> None:
+        def hand_overs(threads: list[str]) -> int:
+            return sum(a != b for a, b in zip(threads, threads[1:]))
+
+        alone = hand_overs(self.order(0))
+        orders = {seed: self.order(seed) for seed in range(1, 6)}
+        for seed, order in orders.items():
+            # Of 3,600 events one in four ends a turn; half of them between two stores.
+            self.assertGreater(hand_overs(order), 100 + alone, f"--sched-seed={seed}")
+        self.assertGreater(len(set(map(tuple, orders.values()))), 3)
+        # Not promised for each run: the system may keep a thread from its turn for long.
+        again = [seed for seed, order in orders.items() if self.order(seed) == order]
+        self.assertGreaterEqual(len(again), 3, "seeds that gave the same order twice")
 
 
 class Reports(PmemcheckTest):

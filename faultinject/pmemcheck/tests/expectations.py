@@ -435,6 +435,7 @@ PROCESSES = [
         ),
     ),
     Expectation("threads_replay"),
+    Expectation("threads_turns"),
     Expectation(
         "exec_next",
         exit_code=7,
