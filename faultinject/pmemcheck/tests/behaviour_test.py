@@ -207,6 +207,29 @@ class Processes(PmemcheckTest):
         self.assertEqual(sum(site["stores"] for site in report["sites"]), 2)
 
 
+class Stacks(PmemcheckTest):
+    def test_stacks_are_right_after_longjmp_and_in_signal_handlers(self) -> None:
+        expected = {
+            0x0: ["Inner", "Outer", "main"],
+            0x8: ["AfterJump", "main"],
+            0x40: ["OnSignal", "RaiseFrom", "main"],
+            0x48: ["OnOtherStack"],  # Valgrind does not walk from one stack to the other
+        }
+        known = {name for names in expected.values() for name in names}
+        done = self.check(("--trace=t",), "frames")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        dump = self.run_words(FENCEPOST, "trace", "dump", "--json", "t").stdout.splitlines()
+        records = [json.loads(line) for line in dump]
+        functions = {r["address"]: r["function"] for r in records if r["kind"] == "frame"}
+        stacks = {r["stack"]: r["addresses"] for r in records if r["kind"] == "stack"}
+        stores = [record for record in records if record["kind"] == "store"]
+        self.assertEqual(len(stores), 4 * 300)
+        for store in stores:
+            names = [functions[address] for address in stacks[store["stack"]]]
+            ours = [name for name in names if name in known]
+            self.assertEqual(ours, expected[store["file_offset"]], f"{store}: {names}")
+
+
 class Interleavings(PmemcheckTest):
     def order(self, seed: int) -> list[str]:
         """Which thread of threads_turns made each store; fails where the trace does not replay."""

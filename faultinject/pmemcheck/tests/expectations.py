@@ -436,6 +436,7 @@ PROCESSES = [
     ),
     Expectation("threads_replay"),
     Expectation("threads_turns"),
+    Expectation("frames"),
     Expectation(
         "exec_next",
         exit_code=7,
