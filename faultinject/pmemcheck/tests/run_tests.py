@@ -160,7 +160,7 @@ class Run:
                 is_known = words[-1].startswith("=")
                 data = bytes.fromhex(words[-1][1:]) if is_known else content[begin:end]
                 expected[begin:end] = data
-            elif words[0] == "WRITE":
+            elif words[:1] == ["WRITE"]:
                 begin, length = int(words[2], 16), int(words[3])
                 if words[1] == "truncate":
                     length = len(expected) - begin
