@@ -28,13 +28,6 @@ TIMEOUT_S = 100
 USAGE = 2
 
 
-def tool_lines(err: str) -> list[str]:
-    """What was said, but for fencepost's own line and the report."""
-    return [
-        line for line in err.splitlines() if "PMEM_IS_PMEM_FORCE" not in line and line[:2] != "=="
-    ]
-
-
 class PmemcheckTest(unittest.TestCase):
     def setUp(self) -> None:
         shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
