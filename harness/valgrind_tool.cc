@@ -94,7 +94,7 @@ Status ExecUnder(const ValgrindTool& tool, const std::vector<std::string>& optio
 }
 
 Result<EndedProgram> RunUnder(const ValgrindTool& tool, const std::vector<std::string>& options,
-                     const std::vector<std::string>& program) {
+                              const std::vector<std::string>& program) {
   const pid_t child = fork();
   if (child < 0) return Status::IoError(fmt::format("fork: {}", std::strerror(errno)));
   if (child == 0) {
@@ -106,8 +106,8 @@ Result<EndedProgram> RunUnder(const ValgrindTool& tool, const std::vector<std::s
   while (waitpid(child, &ended, 0) < 0) {
     if (errno != EINTR) return Status::IoError(fmt::format("waitpid: {}", std::strerror(errno)));
   }
-  return EndedProgram{
-      .exit_code = WIFSIGNALED(ended) ? 128 + WTERMSIG(ended) : WEXITSTATUS(ended), .pid = child};
+  return EndedProgram{.exit_code = WIFSIGNALED(ended) ? 128 + WTERMSIG(ended) : WEXITSTATUS(ended),
+                      .pid = child};
 }
 
 }  // namespace fencepost

@@ -34,7 +34,7 @@ struct EndedProgram {
 };
 // The same in a child.
 Result<EndedProgram> RunUnder(const ValgrindTool& tool, const std::vector<std::string>& options,
-                     const std::vector<std::string>& program);
+                              const std::vector<std::string>& program);
 
 }  // namespace fencepost
 

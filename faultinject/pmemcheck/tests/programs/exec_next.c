@@ -2,8 +2,8 @@
 /* A program that ends by exec, after one that fails.
  *
  * Events: STORE 0x0 8, then an exec of a program that is not there, STORE 0x40 8, FLUSH clwb 0x40,
- * FENCE sfence, and the exec of itself with --next: that program stores 8 zero bytes at 0x80, which are
- * not its predecessor's. With --in-child a forked child that has done nothing does all but the
+ * FENCE sfence, and the exec of itself with --next: that program stores 8 zero bytes at 0x80, which
+ * are not its predecessor's. With --in-child a forked child that has done nothing does all but the
  * first store.
  */
 #include <sys/wait.h>
