@@ -93,8 +93,8 @@ Status ExecUnder(const ValgrindTool& tool, const std::vector<std::string>& optio
       fmt::format("execv: {}: {}", tool.valgrind.string(), std::strerror(errno)));
 }
 
-Result<int> RunUnder(const ValgrindTool& tool, const std::vector<std::string>& options,
-                     const std::vector<std::string>& program) {
+Result<EndedProgram> RunUnder(const ValgrindTool& tool, const std::vector<std::string>& options,
+                              const std::vector<std::string>& program) {
   const pid_t child = fork();
   if (child < 0) return Status::IoError(fmt::format("fork: {}", std::strerror(errno)));
   if (child == 0) {
@@ -106,7 +106,8 @@ Result<int> RunUnder(const ValgrindTool& tool, const std::vector<std::string>& o
   while (waitpid(child, &ended, 0) < 0) {
     if (errno != EINTR) return Status::IoError(fmt::format("waitpid: {}", std::strerror(errno)));
   }
-  return WIFSIGNALED(ended) ? 128 + WTERMSIG(ended) : WEXITSTATUS(ended);
+  return EndedProgram{.exit_code = WIFSIGNALED(ended) ? 128 + WTERMSIG(ended) : WEXITSTATUS(ended),
+                      .pid = child};
 }
 
 }  // namespace fencepost

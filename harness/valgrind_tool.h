@@ -27,9 +27,14 @@ Result<std::filesystem::path> FindProgram(const std::string& word);
 // Replaces this process by `program` under the tool. Comes back only on failure.
 Status ExecUnder(const ValgrindTool& tool, const std::vector<std::string>& options,
                  const std::vector<std::string>& program);
-// The same in a child. Its exit code, or 128 + the signal that ended it.
-Result<int> RunUnder(const ValgrindTool& tool, const std::vector<std::string>& options,
-                     const std::vector<std::string>& program);
+// How a program ended: its exit code, or 128 + the signal that ended it.
+struct EndedProgram {
+  int exit_code = 0;
+  int pid = 0;
+};
+// The same in a child.
+Result<EndedProgram> RunUnder(const ValgrindTool& tool, const std::vector<std::string>& options,
+                              const std::vector<std::string>& program);
 
 }  // namespace fencepost
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where each event goes: to the line states and transactions, to the store log, to the trace. */
 #include "faultinject/pmemcheck/alloc.h"
+#include "faultinject/pmemcheck/compat.h"
+#include "faultinject/pmemcheck/hand_over.h"
 #include "faultinject/pmemcheck/store_log.h"
 #include "faultinject/pmemcheck/tool.h"
 #include "faultinject/pmemcheck/trace.h"
@@ -10,10 +12,6 @@ Bool anything_mapped;
 struct pmc_lines lines;
 struct pmc_findings findings;
 struct pmc_transactions transactions;
-
-/* Mapped files, by number from 1; 0 is memory that is no file. */
-static HChar** files;
-static UInt file_count;
 
 /* What a mapping is of, by the value of its range. Grows with each mapping that is made. */
 struct mapped {
@@ -31,14 +29,28 @@ static Addr last_begin, last_end;
 void* pmc_alloc(size_t bytes) { return VG_(malloc)("pmc.state", bytes); }
 void pmc_free(void* memory) { VG_(free)(memory); }
 
+static void begin_lines(void) {
+  pmc_lines_init(&lines, &findings);
+  lines.report_overwrites = options.mult_stores;
+  lines.indifferent_superblocks = (UInt)options.indiff;
+  lines.requests_flush_bytes = requests_flush_bytes();
+}
+
 void events_init(void) {
   pmc_ranges_init(&mappings);
   pmc_ranges_init(&checked);
-  pmc_lines_init(&lines, &findings);
+  begin_lines();
   pmc_tx_init(&transactions, &findings);
-  lines.report_overwrites = options.mult_stores;
-  lines.indifferent_superblocks = (UInt)options.indiff;
   transactions.report_outside = options.tx_only;
+}
+
+void events_after_fork(void) {
+  pmc_lines_free(&lines);
+  begin_lines();
+  waiting_for_fence = 0;
+  for (Int kind = 0; kind < PMC_FINDING_KINDS; ++kind) {
+    pmc_findings_clear(&findings, (enum pmc_finding_kind)kind);
+  }
 }
 
 UInt thread_number(ThreadId tid) {
@@ -70,16 +82,6 @@ static void mappings_changed(void) {
   hull_bytes = begin == end ? 0 : end - hull_begin;
 }
 
-static UInt number_of_file(const HChar* path) {
-  if (path == NULL) return 0;
-  for (UInt i = 0; i < file_count; ++i) {
-    if (VG_(strcmp)(files[i], path) == 0) return i + 1;
-  }
-  files = VG_(realloc)("pmc.files", files, (file_count + 1) * sizeof(*files));
-  files[file_count] = VG_(strdup)("pmc.file", path);
-  return ++file_count;
-}
-
 static ULong new_mapped(UInt file, ULong offset) {
   if (mapped_count == mapped_capacity) {
     mapped_capacity = mapped_capacity == 0 ? 64 : 2 * mapped_capacity;
@@ -95,12 +97,11 @@ ULong offset_of(const struct pmc_range* range, Addr address) {
   return mapped[range->value].offset + (address - range->base);
 }
 
-const HChar* file_path(UInt file) { return file == 0 ? "" : files[file - 1]; }
-
 /* The part of a store that is checked: parts of a mapping may have been removed. */
 static void check_store(UInt thread, Addr address, SizeT bytes, UShort flags, UInt context) {
   const Addr end = address + bytes;
-  const enum pmc_store_kind kind = (flags & SITE_MASKED) != 0         ? PMC_MASKED_NT
+  const enum pmc_store_kind kind = non_temporal_is_store()            ? PMC_CACHED
+                                   : (flags & SITE_MASKED) != 0       ? PMC_MASKED_NT
                                    : (flags & SITE_NON_TEMPORAL) != 0 ? PMC_NON_TEMPORAL
                                                                       : PMC_CACHED;
   const struct pmc_range* range = pmc_ranges_from(&checked, address);
@@ -144,43 +145,60 @@ void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt con
   }
 }
 
-void event_file_write(ThreadId tid, const HChar* path, ULong offset, ULong bytes, Addr from,
-                      enum write_kind kind) {
+/* Where bytes of a file are mapped they are stored, and not durable before a sync or a flush; or
+   they are gone, and nobody waits for what was there. */
+static void write_mapped(ThreadId tid, UInt file, ULong offset, ULong end_offset, Bool gone) {
   const struct pmc_range* range = pmc_ranges_from(&mappings, 0);
-  UInt file = 0;
-  while (file < file_count && VG_(strcmp)(files[file], path) != 0) ++file;
-  if (file == file_count) return;
-  trace_file_write(thread_number(tid), file + 1, offset, bytes, from, kind);
-  if (kind != WRITE_BYTES) return;
-  /* Where the file is mapped it is a store, not durable before a sync or a flush. */
   for (; range != NULL; range = pmc_ranges_from(&mappings, range->end)) {
     const ULong begin = offset_of(range, range->begin), end = offset_of(range, range->end);
     const ULong first = offset > begin ? offset : begin;
-    const ULong last = offset + bytes < end ? offset + bytes : end;
-    if (file_of(range) != file + 1 || first >= last) continue;
-    check_store(thread_number(tid), range->begin + (first - begin), last - first, SITE_SYSCALL,
-                context_of_thread(tid));
+    const ULong last = end_offset < end ? end_offset : end;
+    const Addr address = range->begin + (first - begin);
+    if (file_of(range) != file || first >= last) continue;
+    if (gone) {
+      pmc_lines_forget(&lines, address, last - first);
+    } else {
+      check_store(thread_number(tid), address, last - first, SITE_SYSCALL, context_of_thread(tid));
+    }
   }
+}
+
+void event_file_write(ThreadId tid, UInt file, ULong offset, ULong bytes, Addr from,
+                      enum write_kind kind) {
+  trace_file_write(thread_number(tid), file, offset, bytes, from, kind);
+  if (kind == WRITE_ALLOCATE) return;
+  write_mapped(tid, file, offset, kind == WRITE_TRUNCATE ? ~(ULong)0 : offset + bytes,
+               /*gone=*/kind != WRITE_BYTES);
+}
+
+/* What a fence does to the line states. */
+static size_t drain(ThreadId tid) {
+  const size_t drained = fence_drains_all() ? pmc_lines_fence_all(&lines)
+                                            : pmc_lines_fence(&lines, thread_number(tid));
+  note_waiting();
+  return drained;
 }
 
 void event_flush(ThreadId tid, Addr address, SizeT bytes, enum pmc_flush_kind kind, UInt context) {
-  const enum pmc_flush_kind effect =
-      kind == PMC_CLFLUSH && options.fence_after_clflush ? PMC_CLFLUSHOPT : kind;
-  pmc_lines_flush(&lines, thread_number(tid), address, bytes, effect, context);
+  const Bool waits =
+      kind == PMC_CLFLUSH && (options.fence_after_clflush || clflush_is_flush_and_fence());
+  pmc_lines_flush(&lines, thread_number(tid), address, bytes, waits ? PMC_CLFLUSHOPT : kind,
+                  context);
   note_waiting();
   trace_flush(thread_number(tid), address, bytes, kind, context);
   store_log_flush(address, bytes);
-  if (kind == PMC_CLFLUSH && !options.fence_after_clflush) store_log_fence();
+  if (kind != PMC_CLFLUSH || options.fence_after_clflush) return;
+  store_log_fence();
+  if (clflush_is_flush_and_fence()) (void)drain(tid);
 }
 
 void event_fence(ThreadId tid, enum fence_kind kind, UInt context) {
-  const size_t drained = pmc_lines_fence(&lines, thread_number(tid));
-  note_waiting();
-  if (drained == 0 && (kind == FENCE_SFENCE || kind == FENCE_MFENCE)) {
+  trace_fence(thread_number(tid), kind, context);
+  if (kind == FENCE_LOCKED && !locked_is_fence()) return;
+  if (drain(tid) == 0 && (kind == FENCE_SFENCE || kind == FENCE_MFENCE)) {
     pmc_findings_add(&findings, PMC_IDLE_FENCE, (struct pmc_finding){.context = context});
   }
   store_log_fence();
-  trace_fence(thread_number(tid), kind, context);
 }
 
 /* A deep sync tells the platform more than the model knows: what it covers has been made durable
@@ -196,15 +214,22 @@ void event_sync(ThreadId tid, Addr address, SizeT bytes, enum sync_kind kind, UI
   store_log_fence();
 }
 
-void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong offset,
-               Bool requested) {
-  const UInt file = number_of_file(path);
-  if (path != NULL || bytes >= 4096) anything_mapped = True;
+void event_map(ThreadId tid, Addr address, SizeT bytes, UInt file, ULong offset, Bool requested) {
+  if (file != 0 || bytes >= 4096) anything_mapped = True;
   pmc_ranges_add(&mappings, address, address + bytes, new_mapped(file, offset));
   pmc_ranges_add(&checked, address, address + bytes, 0);
   mappings_changed();
-  if (requested && path != NULL) store_log_register(path, address, bytes, offset);
+  if (requested && file != 0) store_log_register(file_path(file), address, bytes, offset);
   trace_map(thread_number(tid), file, address, bytes, offset, requested);
+}
+
+/* The mapping there ends. */
+static void end_lines(Addr address, SizeT bytes) {
+  if (unmapping_forgets()) {
+    pmc_lines_forget(&lines, address, bytes);
+  } else {
+    pmc_lines_close(&lines, address, bytes);
+  }
 }
 
 void event_remap(ThreadId tid, Addr from, SizeT old_bytes, Addr to, SizeT new_bytes) {
@@ -226,13 +251,13 @@ void event_remap(ThreadId tid, Addr from, SizeT old_bytes, Addr to, SizeT new_by
   trace_unmap(thread_number(tid), from, kept);
   pmc_ranges_remove(&mappings, from, from + kept);
   pmc_ranges_remove(&checked, from, from + kept);
-  event_map(tid, to, new_bytes, file == 0 ? NULL : file_path(file), offset, /*requested=*/False);
+  event_map(tid, to, new_bytes, file, offset, /*requested=*/False);
 }
 
 void event_unmap(ThreadId tid, Addr address, SizeT bytes) {
   if (pmc_ranges_coverage(&mappings, address, address + bytes) == PMC_OUTSIDE) return;
   trace_unmap(thread_number(tid), address, bytes);
-  pmc_lines_close(&lines, address, bytes);
+  end_lines(address, bytes);
   pmc_ranges_remove(&mappings, address, address + bytes);
   pmc_ranges_remove(&checked, address, address + bytes);
   mappings_changed();
@@ -246,7 +271,7 @@ void event_remove_mapping(ThreadId tid, Addr address, SizeT bytes) {
   const Bool whole = range != NULL && range->begin >= address && range->end <= address + bytes;
   trace_remove_mapping(thread_number(tid), address, bytes);
   if (whole) {
-    pmc_lines_close(&lines, address, bytes);
+    end_lines(address, bytes);
   } else {
     pmc_lines_forget(&lines, address, bytes);
   }
@@ -275,5 +300,6 @@ void event_operation(ThreadId tid, ULong operation, Bool begins) {
 void event_thread_exit(ThreadId tid) {
   pmc_lines_thread_exit(&lines, thread_number(tid));
   trace_thread_exit(thread_number(tid));
+  hand_over_thread_exit(tid);
   thread_numbers[tid] = 0;
 }

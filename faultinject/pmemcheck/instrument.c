@@ -43,6 +43,14 @@ static struct site* get_site(Addr ip, UInt bytes, UShort flags, UShort instructi
   return site;
 }
 
+void sites_clear(void) {
+  for (UInt i = 0; i < SITE_HEADS; ++i) {
+    for (struct site* site = site_heads[i]; site != NULL; site = site->next) {
+      site->stores = site->stored_bytes = site->flushes = site->fences = 0;
+    }
+  }
+}
+
 static Int compare_sites(const void* a, const void* b) {
   const struct site* left = *(struct site* const*)a;
   const struct site* right = *(struct site* const*)b;
@@ -74,7 +82,7 @@ static void on_store(VexGuestAMD64State* guest, Addr address, struct site* site)
   ++site->stores;
   site->stored_bytes += site->bytes;
   event_store(tid, address, site->bytes, site->flags, context_of_guest(tid, guest, site->ip));
-  maybe_hand_over(guest);
+  maybe_hand_over(tid, guest);
 }
 
 /* A locked operation: a fence, and then its store if it made one. */
@@ -86,7 +94,7 @@ static void on_locked(VexGuestAMD64State* guest, Addr address, struct site* site
   context = context_of_guest(tid, guest, site->ip);
   ++site->fences;
   event_fence(tid, FENCE_LOCKED, context);
-  maybe_hand_over(guest);
+  maybe_hand_over(tid, guest);
   if (!persistent || !stored) return;
   ++site->stores;
   site->stored_bytes += site->bytes;
@@ -107,7 +115,7 @@ static void on_flush(VexGuestAMD64State* guest, Addr address, struct site* site)
   ++site->flushes;
   event_flush(tid, line, PMC_LINE_BYTES, kKinds[site->instruction],
               context_of_guest(tid, guest, site->ip));
-  maybe_hand_over(guest);
+  maybe_hand_over(tid, guest);
 }
 
 static void on_fence(VexGuestAMD64State* guest, struct site* site) {
@@ -116,7 +124,7 @@ static void on_fence(VexGuestAMD64State* guest, struct site* site) {
   ++site->fences;
   event_fence(tid, site->instruction == PMC_INSN_SFENCE ? FENCE_SFENCE : FENCE_MFENCE,
               context_of_guest(tid, guest, site->ip));
-  maybe_hand_over(guest);
+  maybe_hand_over(tid, guest);
 }
 
 /* -- IR */
@@ -397,6 +405,7 @@ IRSB* instrument(VgCallbackClosure* closure, IRSB* in, const VexGuestLayout* lay
   Int at = 0;
   (void)closure, (void)layout, (void)extents, (void)host;
   tl_assert(guest_word == Ity_I64 && host_word == Ity_I64);
+  exit_code_program_runs();
   for (; at < in->stmts_used && in->stmts[at]->tag != Ist_IMark; ++at) {
     addStmtToIRSB(block.out, in->stmts[at]);
   }

@@ -149,32 +149,31 @@ static void remove_record(struct pmc_line* line, unsigned index) {
   line->records[index] = line->records[--line->count];
 }
 
+/* Makes two records of one that begins before and ends after `at`. */
+static void split(struct pmc_line* line, unsigned at) {
+  const unsigned count = line->count;
+  for (unsigned i = 0; i < count; ++i) {
+    struct pmc_record rest = line->records[i];
+    const unsigned end = rest.offset + rest.bytes;
+    if (rest.offset >= at || end <= at) continue;
+    line->records[i].bytes = (uint8_t)(at - rest.offset);
+    rest.offset = (uint8_t)at;
+    rest.bytes = (uint8_t)(end - at);
+    add_record(line, rest);
+    return; /* records do not overlap */
+  }
+}
+
 /* Takes [from, to) of the line out of all records; what is left of them on either side stays. */
 static void cut(struct pmc_line* line, unsigned from, unsigned to) {
+  split(line, from);
+  split(line, to);
   for (unsigned i = 0; i < line->count;) {
-    struct pmc_record* record = &line->records[i];
-    const unsigned begin = record->offset, end = begin + record->bytes;
-    if (end <= from || begin >= to) {
-      ++i;
-      continue;
-    }
-    if (begin >= from && end <= to) {
+    if (line->records[i].offset >= from && line->records[i].offset < to) {
       remove_record(line, i);
-      continue;
-    }
-    if (begin < from && end > to) {
-      struct pmc_record rest = *record;
-      rest.offset = (uint8_t)to;
-      rest.bytes = (uint8_t)(end - to);
-      record->bytes = (uint8_t)(from - begin);
-      add_record(line, rest);
-    } else if (begin < from) {
-      record->bytes = (uint8_t)(from - begin);
     } else {
-      record->offset = (uint8_t)to;
-      record->bytes = (uint8_t)(end - to);
+      ++i;
     }
-    ++i;
   }
 }
 
@@ -337,6 +336,7 @@ static void for_each_line(struct pmc_lines* lines, uint64_t address, uint64_t by
 }
 
 struct flush {
+  uint64_t begin, end; /* addresses that it covers */
   uint32_t context;
   unsigned flusher;
   enum pmc_flush_kind kind;
@@ -345,11 +345,15 @@ struct flush {
 
 static void flush_line(struct pmc_lines* lines, struct pmc_line* line, void* argument) {
   struct flush* flush = argument;
+  const uint64_t base = line->number * PMC_LINE_BYTES;
   int listed = 0;
+  if (flush->begin > base) split(line, (unsigned)(flush->begin - base));
+  if (flush->end < base + PMC_LINE_BYTES) split(line, (unsigned)(flush->end - base));
   for (unsigned i = 0; i < line->count;) {
     struct pmc_record* record = &line->records[i];
     const uint64_t bit = flush->flusher < PMC_FLUSHERS ? (uint64_t)1 << flush->flusher : 0;
-    if (record->non_temporal) {
+    const uint64_t at = base + record->offset;
+    if (record->non_temporal || at < flush->begin || at >= flush->end) {
       ++i;
       continue;
     }
@@ -384,8 +388,13 @@ static void flush_line(struct pmc_lines* lines, struct pmc_line* line, void* arg
 
 size_t pmc_lines_flush(struct pmc_lines* lines, uint32_t thread, uint64_t address, uint64_t bytes,
                        enum pmc_flush_kind kind, uint32_t context) {
-  struct flush flush = {.context = context, .kind = kind, .flusher = PMC_FLUSHERS};
+  struct flush flush = {
+      .end = UINT64_MAX, .context = context, .kind = kind, .flusher = PMC_FLUSHERS};
   ++lines->step;
+  if (kind == PMC_REQUESTED_FLUSH && lines->requests_flush_bytes) {
+    flush.begin = address;
+    flush.end = address + bytes;
+  }
   if (kind != PMC_CLFLUSH) flush.flusher = get_flusher(lines, thread);
   for_each_line(lines, address, bytes, flush_line, &flush);
   if (flush.covered == 0 && kind != PMC_REQUESTED_FLUSH) {
@@ -397,12 +406,8 @@ size_t pmc_lines_flush(struct pmc_lines* lines, uint32_t thread, uint64_t addres
   return flush.covered;
 }
 
-size_t pmc_lines_fence(struct pmc_lines* lines, uint32_t thread) {
+static size_t drain(struct pmc_lines* lines, unsigned index) {
   size_t drained = 0;
-  const unsigned index = find_flusher(lines, thread);
-  ++lines->step;
-  lines->last_fence = lines->step;
-  if (index == PMC_FLUSHERS) return 0;
   struct pmc_flusher* flusher = &lines->flushers[index];
   const uint64_t bit = (uint64_t)1 << index;
   for (size_t i = 0; i < flusher->count; ++i) {
@@ -422,6 +427,21 @@ size_t pmc_lines_fence(struct pmc_lines* lines, uint32_t thread) {
   lines->waiting -= flusher->count;
   flusher->count = 0;
   flusher->thread = 0;
+  return drained;
+}
+
+size_t pmc_lines_fence(struct pmc_lines* lines, uint32_t thread) {
+  const unsigned index = find_flusher(lines, thread);
+  lines->last_fence = ++lines->step;
+  return index == PMC_FLUSHERS ? 0 : drain(lines, index);
+}
+
+size_t pmc_lines_fence_all(struct pmc_lines* lines) {
+  size_t drained = 0;
+  lines->last_fence = ++lines->step;
+  for (unsigned i = 0; i < PMC_FLUSHERS; ++i) {
+    if (lines->flushers[i].thread != 0) drained += drain(lines, i);
+  }
   return drained;
 }
 

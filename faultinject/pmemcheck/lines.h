@@ -70,6 +70,7 @@ struct pmc_lines {
   /* Settings. */
   int report_overwrites;
   uint32_t indifferent_superblocks; /* overwrites within so many superblocks are not reported */
+  int requests_flush_bytes;         /* a requested flush covers its bytes, not whole lines */
 };
 
 enum pmc_flush_kind { PMC_CLWB, PMC_CLFLUSHOPT, PMC_CLFLUSH, PMC_REQUESTED_FLUSH };
@@ -84,11 +85,14 @@ enum pmc_store_kind {
 };
 void pmc_lines_store(struct pmc_lines* lines, uint32_t thread, uint64_t address, uint64_t bytes,
                      uint32_t context, uint32_t superblock, enum pmc_store_kind kind);
-/* Whole lines are flushed. Returns how many records the flush covered. */
+/* Whole lines are flushed, unless the setting above says otherwise. Returns how many records the
+ * flush covered. */
 size_t pmc_lines_flush(struct pmc_lines* lines, uint32_t thread, uint64_t address, uint64_t bytes,
                        enum pmc_flush_kind kind, uint32_t context);
 /* Returns how many records became durable. */
 size_t pmc_lines_fence(struct pmc_lines* lines, uint32_t thread);
+/* A fence by each thread that has flushed anything. */
+size_t pmc_lines_fence_all(struct pmc_lines* lines);
 /* [address, address + bytes) is durable (msync), clean, or of no interest any more. */
 void pmc_lines_forget(struct pmc_lines* lines, uint64_t address, uint64_t bytes);
 /* The mapping there ends: what is left of it becomes findings, and is forgotten. */

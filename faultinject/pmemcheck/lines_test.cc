@@ -86,6 +86,41 @@ TEST_F(Lines, AnotherThreadsFenceDrainsNothing) {
   EXPECT_EQ(Count(PMC_FOREIGN_FENCE), 0u);
 }
 
+TEST_F(Lines, AFenceOfAllDrainsWhatEachThreadHasFlushedAndNoMore) {
+  Store(1, 0);
+  Flush(1, 0);
+  Store(2, 64);
+  Flush(2, 64);
+  Store(3, 128);
+  EXPECT_EQ(pmc_lines_fence_all(&lines_), 2u);
+  ASSERT_EQ(Left(), 1u);
+  EXPECT_EQ(Finding(PMC_NOT_PERSISTED).address, kBase + 128);
+  EXPECT_EQ(lines_.waiting, 0u);
+}
+
+TEST_F(Lines, ARequestedFlushCoversWholeLinesUnlessToldOtherwise) {
+  Store(1, 0, 64);
+  EXPECT_EQ(Flush(1, 8, 8, PMC_REQUESTED_FLUSH), 1u);
+  Fence(1);
+  EXPECT_EQ(Left(), 0u);
+
+  lines_.requests_flush_bytes = 1;
+  Store(1, 0, 64);
+  Store(1, 64, 16);
+  EXPECT_EQ(Flush(1, 8, 8, PMC_REQUESTED_FLUSH), 1u);    // inside one store
+  EXPECT_EQ(Flush(1, 60, 12, PMC_REQUESTED_FLUSH), 2u);  // the end of one, the begin of the next
+  Fence(1);
+  ASSERT_EQ(Left(), 3u);
+  EXPECT_EQ(Finding(PMC_NOT_PERSISTED, 0).bytes, 8u);
+  EXPECT_EQ(Finding(PMC_NOT_PERSISTED, 1).address, kBase + 16);
+  EXPECT_EQ(Finding(PMC_NOT_PERSISTED, 1).bytes, 44u);
+  EXPECT_EQ(Finding(PMC_NOT_PERSISTED, 2).address, kBase + 72);
+  EXPECT_EQ(Finding(PMC_NOT_PERSISTED, 2).bytes, 8u);
+  EXPECT_EQ(Flush(1, 20, 1), 2u);  // an instruction's: the line
+  Fence(1);
+  EXPECT_EQ(Left(), 1u);
+}
+
 TEST_F(Lines, AnUnfencedFlushAloneIsNoForeignFence) {
   Fence(2);
   Store(1, 0);

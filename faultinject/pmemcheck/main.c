@@ -12,6 +12,7 @@
 #include <pub_tool_libcproc.h>
 #include <pub_tool_options.h>
 
+#include "faultinject/pmemcheck/hand_over.h"
 #include "faultinject/pmemcheck/store_log.h"
 #include "faultinject/pmemcheck/tool.h"
 #include "faultinject/pmemcheck/trace.h"
@@ -68,7 +69,7 @@ void option_usage(void) {
   ("    --pmem=<glob>                  shared mappings of files like this are persistent memory;\n"
    "                                   may be repeated [none: client requests only]\n"
    "    --cpuid=clwb|plain             offer CLWB and CLFLUSHOPT to the program [clwb]\n"
-   "    --report-file=<file>           write the report as JSON too [none]\n"
+   "    --report-file=<file>           write the report as JSON too; %%p is the process [none]\n"
    "    --trace-file=<file>            write a binary trace; %%p is the process [none]\n"
    "    --sched-seed=<n>               hand over between threads at seeded events; wants\n"
    "                                   --fair-sched=yes [0: Valgrind's own order]\n"
@@ -94,16 +95,14 @@ static void post_init(void) {
   VG_(clo_sigill_diag) = False;
   events_init();
   store_log_start();
+  processes_init();
+  hand_over_init();
   trace_open();
-  VG_(atfork)(NULL, NULL, trace_after_fork);
 }
 
 static void finish(Int exit_code) {
   (void)exit_code;
-  store_log_stop();
-  trace_close();
-  report_print();
-  report_write_json();
+  end_of_program();
   /* The core would count the errors a second time, and those that are listed only. */
   if (VG_(clo_verbosity) == 1) VG_(clo_verbosity) = 0;
 }
@@ -121,6 +120,7 @@ static void pre_init(void) {
   VG_(needs_client_requests)(handle_request);
   VG_(needs_syscall_wrapper)(before_syscall, after_syscall);
   VG_(track_post_mem_write)(after_core_write);
+  VG_(track_pre_thread_first_insn)(hand_over_thread_begin);
   VG_(track_pre_thread_ll_exit)(event_thread_exit);
 }
 

@@ -4,6 +4,14 @@
 
 #include "faultinject/pmemcheck/tool.h"
 
+/* The core's, not offered to tools: 0 for --gen-suppressions=no; names as suppressions have them.
+ */
+extern Int VG_(clo_gen_suppressions);
+extern Bool VG_(get_fnname_no_cxx_demangle)(DiEpoch epoch, Addr ip, const HChar** name,
+                                            const void* inlined);
+
+enum { MAX_SUPPRESSED_FRAMES = 24 }; /* more are refused when they are read */
+
 static const HChar* const kStates[] = {[PMC_DIRTY] = "DIRTY", [PMC_FLUSHED] = "FLUSHED"};
 
 struct section {
@@ -95,6 +103,36 @@ static void suppress(const struct section* section) {
   findings.kept_count[section->kind] = left;
 }
 
+/* What --suppressions would take for this finding, as --gen-suppressions of other tools prints it.
+ */
+static void print_suppression(enum pmc_finding_kind kind, UInt context) {
+  const Addr* ips;
+  const UInt count = context_frames(context, &ips);
+  const DiEpoch epoch = VG_(current_DiEpoch)();
+  VG_(printf)("{\n   <insert_a_suppression_name_here>\n   pmemcheck:%s\n", finding_name(kind));
+  for (UInt i = 0; i < count && i < MAX_SUPPRESSED_FRAMES; ++i) {
+    const HChar* name;
+    if (VG_(get_fnname_no_cxx_demangle)(epoch, ips[i], &name, NULL)) {
+      VG_(printf)("   fun:%s\n", name);
+    } else if (VG_(get_objname)(epoch, ips[i], &name)) {
+      VG_(printf)("   obj:%s\n", name);
+    } else {
+      VG_(printf)("   obj:*\n");
+    }
+  }
+  VG_(printf)("}\n");
+}
+
+/* Once for each call stack: the first finding with it. */
+static Bool wants_suppression(enum pmc_finding_kind kind, size_t index) {
+  const struct pmc_finding* kept = findings.kept[kind];
+  if (VG_(clo_gen_suppressions) == 0) return False;
+  for (size_t i = 0; i < index; ++i) {
+    if (kept[i].context == kept[index].context) return False;
+  }
+  return True;
+}
+
 static void print_list(const struct section* section) {
   const size_t kept = findings.kept_count[section->kind];
   /* What is no error is there to be looked into, not to bury what is one. */
@@ -117,6 +155,7 @@ static void print_list(const struct section* section) {
       VG_(umsg)("\t%s:\n", section->by);
       context_print(finding->by, "    ");
     }
+    if (wants_suppression(section->kind, i)) print_suppression(section->kind, finding->context);
   }
   if (findings.count[section->kind] > listed) {
     VG_(umsg)("... and %llu more (--list-max)\n", (ULong)(findings.count[section->kind] - listed));
@@ -145,9 +184,22 @@ void report_stats(void) {
   }
 }
 
+static const HChar* unseen[8];
+static UInt unseen_count;
+
+void report_unseen(const HChar* by, const HChar* what) {
+  for (UInt i = 0; i < unseen_count; ++i) {
+    if (VG_(strcmp)(unseen[i], by) == 0) return;
+  }
+  tl_assert(unseen_count < sizeof(unseen) / sizeof(unseen[0]));
+  unseen[unseen_count++] = by;
+  VG_(umsg)("pmemcheck: %s: %s is not seen, neither traced nor checked: an error\n", by, what);
+}
+
 void report_print(void) {
-  ULong errors = 0;
+  ULong errors = unseen_count;
   const size_t active = pmc_tx_active(&transactions);
+  exit_code_count_errors(active + unseen_count);
   pmc_lines_report_left(&lines);
   for (UInt i = 0; i < sizeof(kSections) / sizeof(kSections[0]); ++i) {
     const struct section* section = &kSections[i];

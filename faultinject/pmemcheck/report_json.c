@@ -6,22 +6,45 @@
 #include <pub_tool_vki.h>
 
 #include "faultinject/pmemcheck/tool.h"
+#include "faultinject/pmemcheck/trace.h"
 
 static VgFile* out;
 static Bool first;
 
-/* Names of functions and files are not always ASCII. */
+/* Bytes of the character that begins here; 0 if it is no UTF-8. */
+static UInt character_bytes(const UChar* text) {
+  const UInt count = text[0] < 0x80   ? 1
+                     : text[0] < 0xc2 ? 0
+                     : text[0] < 0xe0 ? 2
+                     : text[0] < 0xf0 ? 3
+                     : text[0] < 0xf5 ? 4
+                                      : 0;
+  for (UInt i = 1; i < count; ++i) {
+    if ((text[i] & 0xc0) != 0x80) return 0;
+  }
+  /* Written longer than need be, a surrogate, or beyond the last character there is. */
+  if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] >= 0xa0)) return 0;
+  if ((text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] >= 0x90)) return 0;
+  return count;
+}
+
+/* Names of functions and files are not always ASCII, and a file's need not be text at all: a byte
+   that is none becomes U+FFFD. */
 static void print_text(const HChar* text) {
   VG_(fprintf)(out, "\"");
-  for (; *text != '\0'; ++text) {
+  while (*text != '\0') {
     const UChar byte = (UChar)*text;
-    if (byte == '"' || byte == '\\') {
+    const UInt bytes = character_bytes((const UChar*)text);
+    if (bytes == 0) {
+      VG_(fprintf)(out, "\\ufffd");
+    } else if (byte == '"' || byte == '\\') {
       VG_(fprintf)(out, "\\%c", byte);
     } else if (byte < 0x20) {
       VG_(fprintf)(out, "\\u%04x", byte);
     } else {
-      VG_(fprintf)(out, "%c", byte);
+      for (UInt i = 0; i < bytes; ++i) VG_(fprintf)(out, "%c", text[i]);
     }
+    text += bytes == 0 ? 1 : bytes;
   }
   VG_(fprintf)(out, "\"");
 }
@@ -87,13 +110,20 @@ static void print_site(const struct site* site) {
   VG_(fprintf)(out, "}");
 }
 
+static Bool is_the_parents; /* a report of this process would overwrite it */
+
+void report_after_fork(void) {
+  is_the_parents = options.report_path != NULL && VG_(strstr)(options.report_path, "%p") == NULL;
+}
+
 void report_write_json(void) {
   HChar* path;
-  if (options.report_path == NULL) return;
+  if (options.report_path == NULL || is_the_parents) return;
   path = VG_(expand_file_name)("--report-file", options.report_path);
   out = VG_(fopen)(path, VKI_O_CREAT | VKI_O_WRONLY | VKI_O_TRUNC, 0666);
   if (out == NULL) {
     VG_(umsg)("pmemcheck: %s: the report cannot be written\n", path);
+    output_is_cut = True;
     return;
   }
   VG_(fprintf)

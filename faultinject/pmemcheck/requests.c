@@ -2,9 +2,9 @@
 /* Client requests: what programs, and PMDK's libraries as they are packaged, announce. */
 #include <pub_tool_aspacemgr.h>
 #include <pub_tool_clreq.h>
-#include <pub_tool_libcfile.h>
 #include <pub_tool_vki.h>
 
+#include "faultinject/pmemcheck/compat.h"
 #include "faultinject/pmemcheck/include/valgrind/pmemcheck.h"
 #include "faultinject/pmemcheck/tool.h"
 #include "faultinject/pmemcheck/trace.h"
@@ -12,10 +12,12 @@
 /* Longest string that a program may hand over. */
 enum { MAX_TEXT_BYTES = 4096 };
 
-/* False, and said once, for a range that wraps around or is empty. */
+/* False, and said ten times, for a range that no program can have; false for an empty one. */
 static Bool is_range(const HChar* request, Addr address, SizeT bytes) {
+  const Addr user_end = (Addr)1 << 47;
   static UInt said = 0;
-  if (bytes != 0 && address + bytes > address) return True;
+  if (bytes != 0 && address >= VKI_PAGE_SIZE && address < user_end && bytes <= user_end - address)
+    return True;
   if (bytes != 0 && ++said <= 10) {
     VG_(umsg)
     ("pmemcheck: %s of %lu bytes at %#lx: no such range, ignored\n", request, bytes, address);
@@ -26,7 +28,7 @@ static Bool is_range(const HChar* request, Addr address, SizeT bytes) {
 static void register_file(ThreadId tid, Int descriptor, Addr address, SizeT bytes, ULong offset) {
   HChar path[VKI_PATH_MAX];
   if (path_of(descriptor, path, sizeof(path))) {
-    event_map(tid, address, bytes, path, offset, True);
+    event_map(tid, address, bytes, file_to_map(descriptor, path), offset, True);
   } else {
     VG_(umsg)
     ("pmemcheck: REGISTER_PMEM_FILE of descriptor %d, which is not open: ignored\n", descriptor);
@@ -55,8 +57,6 @@ static void print_mappings(void) {
     ("   %#lx-%#lx %s\n", (Addr)range->begin, (Addr)range->end, file_path(file_of(range)));
   }
 }
-
-static Bool requests_count(void) { return !instructions_seen || options.compat; }
 
 static void start_transaction(ULong number, UInt thread) {
   pmc_tx_start(&transactions, number, thread);
@@ -133,7 +133,7 @@ Bool handle_request(ThreadId tid, UWord* arguments, UWord* result) {
   *result = 0;
   switch (arguments[0]) {
     case VG_USERREQ__PMC_REGISTER_PMEM_MAPPING:
-      if (is_range("REGISTER_PMEM_MAPPING", a[0], a[1])) event_map(tid, a[0], a[1], NULL, 0, True);
+      if (is_range("REGISTER_PMEM_MAPPING", a[0], a[1])) event_map(tid, a[0], a[1], 0, 0, True);
       return True;
     case VG_USERREQ__PMC_REGISTER_PMEM_FILE:
       if (is_range("REGISTER_PMEM_FILE", a[1], a[2]))

@@ -2,10 +2,13 @@
 /* What the files of the tool share. The files, in the order of an event's way:
 
      instrument.c  superblock -> superblock with calls at stores, flushes and fences
-     requests.c    client requests; syscalls.c  mappings and writes by system calls
+     requests.c    client requests
+     hand_over.c   whose turn it is, with --sched-seed
+     syscalls.c    mappings; file_writes.c  writes to their files; files.c  which file is which
      events.c      one event -> line states, transactions, store log, binary trace
      contexts.c    call stacks, interned
      report.c      findings -> text
+     processes.c   fork and exec; exit_code.c  what the process ends with
 
    The state machine (ranges.c, lines.c, findings.c, transactions.c) and the decoder (decode.c) are
    free of Valgrind and have native tests. */
@@ -102,25 +105,28 @@ extern UInt superblock; /* counted with --mult-stores=yes only */
 IRSB* instrument(VgCallbackClosure* closure, IRSB* in, const VexGuestLayout* layout,
                  const VexGuestExtents* extents, const VexArchInfo* host, IRType guest_word,
                  IRType host_word);
+/* No site has done anything yet. */
+void sites_clear(void);
 /* Calls visit for each site, in order of address. */
 void sites_visit(void (*visit)(const struct site* site));
 
 /* -- events.c: what happened, in the order in which it became visible. */
 
 void events_init(void);
+void events_after_fork(void);
 void event_store(ThreadId tid, Addr address, SizeT bytes, UShort flags, UInt context);
 void event_flush(ThreadId tid, Addr address, SizeT bytes, enum pmc_flush_kind kind, UInt context);
 enum fence_kind { FENCE_SFENCE, FENCE_MFENCE, FENCE_LOCKED, FENCE_REQUESTED };
 void event_fence(ThreadId tid, enum fence_kind kind, UInt context);
 enum sync_kind { SYNC_MSYNC, SYNC_FSYNC, SYNC_DEEP };
 void event_sync(ThreadId tid, Addr address, SizeT bytes, enum sync_kind kind, UInt context);
-/* A write by system call to a file that is, or was, mapped; to another: nothing. For WRITE_TRUNCATE
-   the offset is the file's new size; `from` is read for WRITE_BYTES only. */
+/* A write by system call to a file of files.c. For WRITE_TRUNCATE the offset is the file's new
+   size; `from` is read for WRITE_BYTES only. */
 enum write_kind { WRITE_BYTES, WRITE_TRUNCATE, WRITE_ALLOCATE, WRITE_ZERO };
-void event_file_write(ThreadId tid, const HChar* path, ULong offset, ULong bytes, Addr from,
+void event_file_write(ThreadId tid, UInt file, ULong offset, ULong bytes, Addr from,
                       enum write_kind kind);
-void event_map(ThreadId tid, Addr address, SizeT bytes, const HChar* path, ULong offset,
-               Bool requested);
+/* `file` of files.c, 0 for none. */
+void event_map(ThreadId tid, Addr address, SizeT bytes, UInt file, ULong offset, Bool requested);
 void event_unmap(ThreadId tid, Addr address, SizeT bytes);
 void event_remap(ThreadId tid, Addr from, SizeT old_bytes, Addr to, SizeT new_bytes);
 void event_remove_mapping(ThreadId tid, Addr address, SizeT bytes);
@@ -141,7 +147,17 @@ extern struct pmc_transactions transactions;
 /* The file behind a range of `mappings`, 0 if there is none, and where in it an address is. */
 UInt file_of(const struct pmc_range* range);
 ULong offset_of(const struct pmc_range* range, Addr address);
+
+/* -- files.c: files that are, or were, mapped, by number from 1. */
+
+/* The file behind a descriptor, or of a name; 0: none that was ever mapped. */
+UInt file_behind(Int descriptor);
+UInt file_named(const HChar* path);
+/* The same, of one that is about to be mapped: known or new. */
+UInt file_to_map(Int descriptor, const HChar* path);
 const HChar* file_path(UInt file);
+/* The path behind a descriptor of the client's; False if there is none. */
+Bool path_of(Int descriptor, HChar* path, SizeT room);
 
 /* -- errors.c */
 
@@ -152,14 +168,32 @@ const HChar* finding_name(enum pmc_finding_kind kind);
    does. */
 Bool errors_suppressed(enum pmc_finding_kind kind, const struct pmc_finding* finding, Bool count);
 
-/* -- requests.c, syscalls.c, report.c */
+/* -- exit_code.c */
+
+/* From now on an exit code of 1 is the program's. */
+void exit_code_program_runs(void);
+/* Errors that are no findings, and yet count for --error-exitcode. */
+void exit_code_count_errors(ULong errors);
+
+/* -- processes.c */
+
+void processes_init(void);
+/* Ends the store log and the trace, and reports. */
+void end_of_program(void);
+/* `folder` is a descriptor of the program's, or -100 for where it is. */
+void before_exec(Int folder, Addr path);
+void after_failed_exec(void);
+
+/* -- requests.c, syscalls.c, file_writes.c, report.c */
 Bool handle_request(ThreadId tid, UWord* arguments, UWord* result);
-/* The path behind a descriptor of the client's; False if there is none. */
-Bool path_of(Int descriptor, HChar* path, SizeT room);
 void before_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count);
 void after_syscall(ThreadId tid, UInt number, UWord* arguments, UInt count, SysRes result);
 void after_core_write(CorePart part, ThreadId tid, Addr address, SizeT bytes);
+void after_file_write(ThreadId tid, UInt number, const UWord* arguments, UWord result);
+/* Something changes files in a way that is not seen: said once a kind of it, and an error. */
+void report_unseen(const HChar* by, const HChar* what);
 void report_print(void);
+void report_after_fork(void);
 void report_stats(void);
 void report_write_json(void);
 

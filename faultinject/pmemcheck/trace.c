@@ -13,8 +13,14 @@
 
 /* Moves a descriptor to where the program neither sees nor closes it. */
 extern Int VG_(safe_fd)(Int descriptor);
+extern Int VG_(sigemptyset)(vki_sigset_t* set);
+extern Int VG_(sigaddset)(vki_sigset_t* set, Int signal);
+/* Takes a pending signal, if there is one of the set. */
+extern Int VG_(sigtimedwait_zero)(const vki_sigset_t* set, vki_siginfo_t* info);
 
 enum { BUFFER_BYTES = 256 * 1024 };
+
+Bool output_is_cut;
 
 static struct fpt_writer writer;
 static void* buffer;
@@ -25,12 +31,22 @@ static UInt* described_contexts; /* by context: the generation in which it was w
 static UInt described_capacity;
 static UInt described_files;
 
+/* A file that may not grow costs a signal too, which is not meant for the program. */
+static void take_file_size_signal(void) {
+  vki_sigset_t set;
+  vki_siginfo_t info;
+  VG_(sigemptyset)(&set);
+  VG_(sigaddset)(&set, VKI_SIGXFSZ);
+  (void)VG_(sigtimedwait_zero)(&set, &info);
+}
+
 static int write_all(void* unused, const void* bytes, size_t count) {
   const HChar* next = bytes;
   (void)unused;
   while (count > 0) {
     const Int piece = count > (1 << 30) ? 1 << 30 : (Int)count;
     const Int written = VG_(write)(descriptor, next, piece);
+    if (written == -VKI_EFBIG) take_file_size_signal();
     if (written <= 0) return written == 0 ? VKI_ENOSPC : -written;
     next += written;
     count -= (size_t)written;
@@ -43,11 +59,12 @@ static void stop(void) {
   descriptor = -1;
 }
 
-/* Said once; the program goes on, untraced. */
+/* Said once; the program goes on, untraced, and ends with exit code 2. */
 static void stop_on_error(void) {
   const Int error = fpt_writer_error(&writer);
   if (descriptor < 0 || error == 0) return;
   VG_(umsg)("pmemcheck: %s: writing the trace failed (errno %d): it ends here\n", path, error);
+  output_is_cut = True;
   stop();
 }
 
@@ -76,6 +93,7 @@ void trace_open(void) {
 void trace_after_fork(ThreadId tid) {
   const HChar* const parents = path;
   const struct pmc_range* range;
+  output_is_cut = False;
   if (descriptor < 0) return;
   stop();
   path = VG_(expand_file_name)("--trace-file", options.trace_path);

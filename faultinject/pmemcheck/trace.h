@@ -9,6 +9,8 @@
 void trace_open(void);
 void trace_close(void);
 void trace_after_fork(ThreadId tid);
+/* A trace or a report could not be written to its end: the exit code is to say so. */
+extern Bool output_is_cut;
 
 void trace_store(UInt thread, Addr address, SizeT bytes, UShort flags, UInt context);
 void trace_flush(UInt thread, Addr address, SizeT bytes, enum pmc_flush_kind kind, UInt context);

@@ -56,6 +56,14 @@ Status CheckWritable(const std::string& trace) {
   return Status::Ok();
 }
 
+// Valgrind would take a word that is no option for the program, and another tool for this one.
+Status CheckToolOption(const std::string& option) {
+  const bool is_option = option.size() > 1 && option[0] == '-' && option != "--";
+  if (is_option && !option.starts_with("--tool=")) return Status::Ok();
+  return Status::InvalidArgument(
+      fmt::format("--tool-option={}: not an option of pmemcheck or Valgrind", option));
+}
+
 // This program again, loading and running the workload on the engine.
 Result<std::vector<std::string>> EngineProgram(const CheckRequest& request) {
   ASSIGN_OR_RETURN(const EngineRow* const row, FindEngine(request.words.front()));
@@ -132,13 +140,44 @@ std::vector<std::string> EngineToolOptions(const ValgrindTool& tool) {
   return options;
 }
 
-Status PrintReport(const CheckRequest& request, const std::string& path) {
+Result<nlohmann::json> ReadReport(const fs::path& path) {
   std::ifstream in(path);
-  const nlohmann::json report = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
+  nlohmann::json report = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
   if (report.is_discarded()) {
-    return Status::Internal(fmt::format("{}: pmemcheck left no report", path));
+    return Status::Internal(fmt::format("{}: pmemcheck left no report", path.string()));
   }
-  fmt::print("{}", request.json ? report.dump(1) + "\n" : AnnotateSource(report));
+  return report;
+}
+
+// The program's report, and under "others" those of the processes that it forked, or that it was
+// before an exec.
+Result<nlohmann::json> GatherReports(const fs::path& folder, int pid) {
+  const fs::path own = folder / fmt::format("report.{}", pid);
+  std::vector<fs::path> others;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const bool is_report = entry.path().filename().string().starts_with("report.");
+    if (is_report && entry.path() != own) others.push_back(entry.path());
+  }
+  std::sort(others.begin(), others.end());
+  ASSIGN_OR_RETURN(nlohmann::json report, ReadReport(own));
+  for (const fs::path& path : others) {
+    ASSIGN_OR_RETURN(nlohmann::json other, ReadReport(path));
+    report["others"].push_back(std::move(other));
+  }
+  return report;
+}
+
+Status PrintReport(const CheckRequest& request, const fs::path& folder, int pid) {
+  ASSIGN_OR_RETURN(nlohmann::json report, GatherReports(folder, pid));
+  if (request.json) {
+    fmt::print("{}\n", report.dump(1));
+    return Status::Ok();
+  }
+  // One source, whichever process ran it.
+  for (const nlohmann::json& other : report.value("others", nlohmann::json::array())) {
+    for (const nlohmann::json& site : other.at("sites")) report["sites"].push_back(site);
+  }
+  fmt::print("{}", AnnotateSource(report));
   return Status::Ok();
 }
 
@@ -151,21 +190,23 @@ ExitCode RunAndReport(const CheckRequest& request, const ValgrindTool& tool,
   if (!scratch.made()) {
     return ReportError(Status::IoError(fmt::format("mkdtemp: {}", scratch.path())));
   }
-  const std::string report = scratch.path() + "/report.json";
   const bool wants_report = request.json || request.annotate;
-  if (wants_report) options.push_back("--report-file=" + report);
+  if (wants_report) options.push_back("--report-file=" + scratch.path() + "/report.%p");
   if (!is_program) {
     program.insert(program.end(), {"--results", scratch.path()});
     const std::vector<std::string> more = EngineToolOptions(tool);
     options.insert(options.begin(), more.begin(), more.end());
   }
-  const Result<int> code = RunUnder(tool, options, program);
-  if (!code.ok()) return ReportError(code.status());
-  if (wants_report) {
-    if (const Status status = PrintReport(request, report); !status.ok())
+  const Result<EndedProgram> ended = RunUnder(tool, options, program);
+  if (!ended.ok()) return ReportError(ended.status());
+  // Without a report after a usage error the tool has said why.
+  const bool is_usage_error = ended->exit_code == static_cast<int>(ExitCode::kUsage) &&
+                              !fs::exists(fmt::format("{}/report.{}", scratch.path(), ended->pid));
+  if (wants_report && !is_usage_error) {
+    if (const Status status = PrintReport(request, scratch.path(), ended->pid); !status.ok())
       return ReportError(status);
   }
-  return static_cast<ExitCode>(*code);
+  return static_cast<ExitCode>(ended->exit_code);
 }
 
 ExitCode Check(const CheckRequest& request, bool is_program) {
@@ -179,6 +220,9 @@ ExitCode Check(const CheckRequest& request, bool is_program) {
   if (!request.trace.empty()) {
     if (const Status status = CheckWritable(request.trace); !status.ok())
       return ReportError(status);
+  }
+  for (const std::string& option : request.tool_options) {
+    if (const Status status = CheckToolOption(option); !status.ok()) return ReportError(status);
   }
   if (!is_program && request.words.size() > 1) {
     return ReportError(Status::InvalidArgument(

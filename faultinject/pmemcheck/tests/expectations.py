@@ -7,6 +7,7 @@ An expected event is a line, as trace_events.py prints one:
     FLUSH clwb 0x40            FLUSH request 0x8 100            FENCE sfence | mfence | request
     FENCE locked               a locked instruction that is no store to the mapping
     SYNC msync 0x0 4096        SYNC fsync                       MAPPED 0x0+0x2000 0x3000+0xd000
+    WRITE pwrite 0x40 100      WRITE zero 0x0 4096              WRITE truncate 0x2000 0
     OPERATION_BEGIN 1          LOG text                         T2 STORE ...  (T1 is not written)
 
 Offsets are of the mapped file; an address that an instruction flushes is aligned down to its line.
@@ -266,6 +267,35 @@ SYSTEM_CALLS = [
     ),
     Expectation("syscall_file"),
     Expectation(
+        "syscall_copy",
+        events=(
+            "WRITE pwrite 0x40 100",
+            "WRITE pwrite 0x100 16",
+            "WRITE pwrite 0x140 16",
+            "WRITE pwrite 0x1000 60000",
+            "WRITE pwrite 0x200 11",
+            "WRITE pwrite 0x240 10",
+            "WRITE pwrite 0x24a 6",
+            "WRITE truncate 0xfff0 0",
+            "WRITE pwrite 0xfff0 16",
+            store8(0x8000, 0x5A5A5A5A5A5A5A5A),
+            "WRITE zero 0x8000 4096",
+            "WRITE truncate 0xc000 0",
+            "WRITE truncate 0x10000 0",
+            store8(0x0, 1),
+        ),
+    ),
+    Expectation(
+        "file_names",
+        events=(
+            store8(0x0, 1),
+            "WRITE pwrite 0x40 8",
+            "WRITE pwrite 0x80 8",
+            store8(0x100, 3),
+        ),
+    ),
+    Expectation("io_uring"),
+    Expectation(
         "sync",
         events=(
             store8(0x0, 1),
@@ -405,6 +435,14 @@ PROCESSES = [
         ),
     ),
     Expectation("threads_replay"),
+    Expectation("threads_turns"),
+    Expectation("frames"),
+    Expectation(
+        "exec_next",
+        exit_code=7,
+        events=(store8(0x0, 1), store8(0x40, 2), flush("clwb", 0x40), SFENCE),
+        reports={"not-persistent": ("before-exec DIRTY",)},
+    ),
     Expectation(
         "fork_child",
         events=(store8(0x0, 1), store8(0x80, 3), flush("clwb", 0x80), SFENCE),
@@ -455,6 +493,15 @@ REQUESTS = [
             store8(0x8, 2),
         ),
     ),
+    Expectation(
+        "requests_wild",
+        events=(
+            store8(0x0, 1),
+            store8(0x40, 2),
+            flush("clwb", 0x40),
+            SFENCE,
+        ),
+    ),
     Expectation("requests_tx", events=(store8(0x0, 1), store8(0x40, 2))),
     *(
         Expectation(
@@ -495,6 +542,7 @@ def reports_of(names: list[str]) -> dict[str, tuple[str, ...]]:
 
 
 REPORTS = [
+    Expectation("compat"),
     Expectation(
         "unmapped",
         reports={"not-persistent": ("unmapped DIRTY", "msync-async DIRTY")},

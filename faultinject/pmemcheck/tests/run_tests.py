@@ -160,6 +160,13 @@ class Run:
                 is_known = words[-1].startswith("=")
                 data = bytes.fromhex(words[-1][1:]) if is_known else content[begin:end]
                 expected[begin:end] = data
+            elif words[:1] == ["WRITE"]:
+                begin, length = int(words[2], 16), int(words[3])
+                if words[1] == "truncate":
+                    length = len(expected) - begin
+                is_known = words[1] != "pwrite"
+                end = begin + length
+                expected[begin:end] = bytes(length) if is_known else content[begin:end]
         wrong = first_difference(content, bytes(expected))
         return [f"the file is not what the expected stores make: {wrong}"] if wrong else []
 
