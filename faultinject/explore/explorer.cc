@@ -83,6 +83,7 @@ class Exploration {
   ImageHash context_hash_;
   std::string context_;
   std::set<uint64_t> tried_here_;  // jobs of this crash point
+  uint64_t since_ = 0;             // the event of the crash point before
   std::map<std::tuple<std::string, uint32_t, int>, FindingGroup> groups_;
   ExploreResult result_;
 };
@@ -101,6 +102,7 @@ Result<ExploreResult> Exploration::Run(const Recording& recording, TraceFile* tr
     if (!skipped) RETURN_IF_ERROR(ExplorePoint(*point, walk.model()));
     CountPoint(walk.model(), !skipped && result_.stopped.empty());
     if (!skipped && !result_.stopped.empty()) result_.next_point = point->index;
+    since_ = point->event;
     Tell(*point);
   }
   RETURN_IF_ERROR(walk.status());
@@ -134,7 +136,7 @@ Status Exploration::ExplorePoint(const CrashPoint& point, const Px86& model) {
   tried_here_.clear();
   Status status;
   const bool complete = options_.strategy.Generate(
-      model, SeedOf(options_.seed, point.index), [&](const CrashState& state) {
+      model, SeedOf(options_.seed, point.index), since_, [&](const CrashState& state) {
         status = Try(point, state);
         return status.ok() && result_.stopped.empty();
       });

@@ -18,6 +18,7 @@
 #include <fstream>
 #include <utility>
 
+#include "faultinject/explore/image_mappings.h"
 #include "faultinject/explore/worker_images.h"
 
 namespace fencepost {
@@ -71,6 +72,7 @@ bool ReadMessage(int fd, std::string* text) {
 
 // A worker's life: a context comes, an answer goes.
 [[noreturn]] void Serve(int in, int out, WorkerImages* images, Recoverer* recoverer) {
+  KeepImageMappings(images->paths());
   std::string context;
   while (ReadMessage(in, &context)) {
     const std::string answer = recoverer->Recover(images->paths(), context);

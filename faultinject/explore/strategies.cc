@@ -63,15 +63,19 @@ CrashState AllOldest(const Px86& model) {
   return Together(model, [](const Px86Line& line) { return line.Oldest(); });
 }
 
-std::vector<uint64_t> PendingEvents(const Px86& model) {
+// Undecided stores since an event. Those before it have had their turn at earlier crash points, and
+// some are never flushed (locks that libpmemobj keeps in the pool): they go together.
+std::vector<uint64_t> PendingEvents(const Px86& model, uint64_t since) {
   std::set<uint64_t> events;
   for (const auto& [id, line] : model.lines()) {
-    for (const PendingStore& store : line.pending()) events.insert(store.event);
+    for (const PendingStore& store : line.pending()) {
+      if (store.event >= since) events.insert(store.event);
+    }
   }
   return {events.begin(), events.end()};
 }
 
-bool GenerateAll(const Px86& model, uint64_t /*seed*/, uint64_t /*count*/, const StateVisitor& visit) {
+bool GenerateAll(const Px86& model, const StrategyInput& /*input*/, const StateVisitor& visit) {
   const Lines lines = StatesOf(model);
   std::vector<size_t> digits(lines.ids.size(), 0);
   CrashState state;
@@ -88,8 +92,9 @@ bool GenerateAll(const Px86& model, uint64_t /*seed*/, uint64_t /*count*/, const
   return lines.complete;
 }
 
-bool GeneratePrefix(const Px86& model, uint64_t /*seed*/, uint64_t /*count*/, const StateVisitor& visit) {
-  for (const uint64_t event : PendingEvents(model)) {
+bool GeneratePrefix(const Px86& model, const StrategyInput& input, const StateVisitor& visit) {
+  if (!visit(AllOldest(model))) return true;
+  for (const uint64_t event : PendingEvents(model, input.since)) {
     if (!visit(Together(model, [&](const Px86Line& line) { return line.BeforeEvent(event); })))
       return true;
   }
@@ -97,8 +102,9 @@ bool GeneratePrefix(const Px86& model, uint64_t /*seed*/, uint64_t /*count*/, co
   return true;
 }
 
-bool GenerateSuffix(const Px86& model, uint64_t /*seed*/, uint64_t /*count*/, const StateVisitor& visit) {
-  for (const uint64_t event : PendingEvents(model)) {
+bool GenerateSuffix(const Px86& model, const StrategyInput& input, const StateVisitor& visit) {
+  if (!visit(AllNewest(model))) return true;
+  for (const uint64_t event : PendingEvents(model, input.since)) {
     if (!visit(Together(model, [&](const Px86Line& line) { return line.SinceEvent(event); })))
       return true;
   }
@@ -106,7 +112,7 @@ bool GenerateSuffix(const Px86& model, uint64_t /*seed*/, uint64_t /*count*/, co
   return true;
 }
 
-bool GenerateOneMissing(const Px86& model, uint64_t /*seed*/, uint64_t /*count*/,
+bool GenerateOneMissing(const Px86& model, const StrategyInput& /*input*/,
                         const StateVisitor& visit) {
   const Lines lines = StatesOf(model);
   CrashState state = AllNewest(model);
@@ -123,7 +129,7 @@ bool GenerateOneMissing(const Px86& model, uint64_t /*seed*/, uint64_t /*count*/
   return lines.complete;
 }
 
-bool GenerateOneOnly(const Px86& model, uint64_t /*seed*/, uint64_t /*count*/, const StateVisitor& visit) {
+bool GenerateOneOnly(const Px86& model, const StrategyInput& /*input*/, const StateVisitor& visit) {
   const Lines lines = StatesOf(model);
   CrashState state = AllOldest(model);
   if (!visit(state)) return lines.complete;
@@ -139,9 +145,9 @@ bool GenerateOneOnly(const Px86& model, uint64_t /*seed*/, uint64_t /*count*/, c
   return lines.complete;
 }
 
-bool GenerateSample(const Px86& model, uint64_t seed, uint64_t count, const StateVisitor& visit) {
-  std::mt19937_64 random(seed);
-  for (uint64_t i = 0; i < count; ++i) {
+bool GenerateSample(const Px86& model, const StrategyInput& input, const StateVisitor& visit) {
+  std::mt19937_64 random(input.seed);
+  for (uint64_t i = 0; i < input.count; ++i) {
     if (!visit(Together(model, [&](const Px86Line& line) { return line.Sample(random); })))
       return true;
   }
@@ -150,8 +156,9 @@ bool GenerateSample(const Px86& model, uint64_t seed, uint64_t count, const Stat
 
 constexpr StrategyRow kStrategies[] = {
     {"all", "every state that the model allows", false, GenerateAll},
-    {"prefix", "the stores have survived up to one of them, in trace order", false, GeneratePrefix},
-    {"suffix", "the stores have survived from one of them on, as far as x86 allows", false,
+    {"prefix", "the stores have survived up to one of them, in trace order (those before the last crash "
+     "point together)", false, GeneratePrefix},
+    {"suffix", "the stores have survived from one of them on, as far as x86 allows (as above)", false,
      GenerateSuffix},
     {"one-missing", "every line is as new as can be but for one, which has each of its states",
      false, GenerateOneMissing},
@@ -178,8 +185,9 @@ std::span<const StrategyRow> Strategies() { return kStrategies; }
 
 bool Strategy::exhaustive() const { return row != nullptr && row->name == "all"; }
 
-bool Strategy::Generate(const Px86& model, uint64_t seed, const StateVisitor& visit) const {
-  return row == nullptr || row->generate(model, seed, count, visit);
+bool Strategy::Generate(const Px86& model, uint64_t seed, uint64_t since,
+                        const StateVisitor& visit) const {
+  return row == nullptr || row->generate(model, {seed, count, since}, visit);
 }
 
 Result<Strategy> ParseStrategy(const std::string& text) {

@@ -24,14 +24,19 @@ using CrashState = std::map<LineId, LineState>;
 // Sees one state; returns whether to go on.
 using StateVisitor = std::function<bool(const CrashState&)>;
 
+struct StrategyInput {
+  uint64_t seed = 0;   // of this crash point
+  uint64_t count = 0;  // what stood behind the colon
+  uint64_t since = 0;  // the event of the crash point before
+};
+
 struct StrategyRow {
   std::string_view name;
   std::string_view description;  // one line
   bool takes_count = false;      // "sample:1000"
-  // Calls `visit` for the states of a crash point. `seed` is of this crash point; `count` is what
-  // stood behind the colon. Returns false if a line had too many states to try each: then its
-  // stores survive in trace order only.
-  bool (*generate)(const Px86& model, uint64_t seed, uint64_t count, const StateVisitor& visit);
+  // Calls `visit` for the states of a crash point. Returns false if a line had too many states to
+  // try each: then its stores survive in trace order only.
+  bool (*generate)(const Px86& model, const StrategyInput& input, const StateVisitor& visit);
 };
 
 std::span<const StrategyRow> Strategies();
@@ -42,7 +47,7 @@ struct Strategy {
   std::string name;  // as the user wrote it
 
   bool exhaustive() const;
-  bool Generate(const Px86& model, uint64_t seed, const StateVisitor& visit) const;
+  bool Generate(const Px86& model, uint64_t seed, uint64_t since, const StateVisitor& visit) const;
 };
 
 // "prefix", "sample:100", or one of pmreorder's engine names. kInvalidArgument, naming those there

@@ -76,7 +76,8 @@ Result<ExitCode> Record(const RecordRequest& request) {
   fmt::print(stderr,
              "fencepost: PMEM_IS_PMEM_FORCE=1 is set, so that libpmem flushes and fences as it does "
              "on persistent memory\n");
-  ASSIGN_OR_RETURN(const int code, RunUnder(tool, options, words));
+  ASSIGN_OR_RETURN(const EndedProgram ended, RunUnder(tool, options, words));
+  const int code = ended.exit_code;
   RETURN_IF_ERROR(AddNewFiles(&recording));
   // A program that was killed may have left its files in any state: the trace is all there is.
   constexpr int kKilled = 128;

@@ -130,14 +130,15 @@ Status RecordEngine(const CrashSubject& subject, const ValgrindTool& tool, const
   RETURN_IF_ERROR(recording.AddFile(pool));
   recording.command = {fs::read_symlink("/proc/self/exe").string(), "crash-client",
                        folder.string(), pool.string()};
-  const Result<int> code =
+  const Result<EndedProgram> ended =
       RunUnder(tool,
                {"--trace-file=" + recording.trace_path().string(),
                 "--log-file=" + (folder / "pmemcheck.log").string()},
                recording.command);
-  RETURN_IF_ERROR(code.status());
-  if (*code != 0) {
-    return Status::Internal(fmt::format("the traced run ended with exit code {} (see {})", *code,
+  RETURN_IF_ERROR(ended.status());
+  if (ended->exit_code != 0) {
+    return Status::Internal(fmt::format("the traced run ended with exit code {} (see {})",
+                                        ended->exit_code,
                                         (folder / "pmemcheck.log").string()));
   }
   RETURN_IF_ERROR(recording.Finish());

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "faultinject/explore/image_mappings.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <mutex>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define FENCEPOST_SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FENCEPOST_SANITIZED
+#endif
+
+namespace fencepost {
+
+#ifdef FENCEPOST_SANITIZED
+
+void KeepImageMappings(const std::vector<std::string>& /*paths*/) {}
+
+#else
+
+namespace {
+
+struct Identity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  bool operator==(const Identity&) const = default;
+};
+
+struct Kept {
+  Identity file;
+  void* base = nullptr;
+  size_t length = 0;
+  int protection = 0;
+  off_t offset = 0;
+  bool in_use = false;
+};
+
+// Constant-initialised and never destroyed: mmap is called before main and after it.
+struct State {
+  std::mutex mutex;
+  std::vector<Identity> images;
+  std::vector<Kept> kept;
+};
+constinit State* state = nullptr;
+
+void* SystemMmap(void* address, size_t length, int protection, int flags, int fd, off_t offset) {
+  const long result = syscall(SYS_mmap, address, length, protection, flags, fd, offset);
+  return result == -1 ? MAP_FAILED : reinterpret_cast<void*>(result);
+}
+
+bool IsShared(int flags) {
+  const int type = flags & MAP_TYPE;
+  return type == MAP_SHARED || type == MAP_SHARED_VALIDATE;
+}
+
+void* Map(void* address, size_t length, int protection, int flags, int fd, off_t offset) {
+  struct stat info;
+  if (state == nullptr || fd < 0 || !IsShared(flags) ||
+      (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0 || fstat(fd, &info) != 0) {
+    return SystemMmap(address, length, protection, flags, fd, offset);
+  }
+  const Identity file{info.st_dev, info.st_ino};
+  const std::lock_guard lock(state->mutex);
+  if (std::find(state->images.begin(), state->images.end(), file) == state->images.end()) {
+    return SystemMmap(address, length, protection, flags, fd, offset);
+  }
+#ifdef MAP_SYNC
+  // What the kernel says of a tmpfs.
+  if ((flags & MAP_TYPE) == MAP_SHARED_VALIDATE && (flags & MAP_SYNC) != 0) {
+    errno = EOPNOTSUPP;
+    return MAP_FAILED;
+  }
+#endif
+  for (Kept& kept : state->kept) {
+    if (kept.in_use || !(kept.file == file) || kept.length != length ||
+        kept.protection != protection || kept.offset != offset) {
+      continue;
+    }
+    kept.in_use = true;
+    return kept.base;
+  }
+  void* const base = SystemMmap(address, length, protection, flags, fd, offset);
+  if (base != MAP_FAILED) {
+    state->kept.push_back({file, base, length, protection, offset, /*in_use=*/true});
+  }
+  return base;
+}
+
+// Whether the mapping was put aside instead of being unmapped.
+bool PutAside(void* address, size_t length) {
+  if (state == nullptr) return false;
+  const std::lock_guard lock(state->mutex);
+  const auto end = reinterpret_cast<uintptr_t>(address) + length;
+  for (auto kept = state->kept.begin(); kept != state->kept.end(); ++kept) {
+    const auto base = reinterpret_cast<uintptr_t>(kept->base);
+    if (kept->in_use && kept->base == address && kept->length == length) {
+      kept->in_use = false;
+      return true;
+    }
+    // Unmapped in part, or from under us: no longer one to hand out.
+    if (base < end && reinterpret_cast<uintptr_t>(address) < base + kept->length) {
+      state->kept.erase(kept);
+      return false;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void KeepImageMappings(const std::vector<std::string>& paths) {
+  if (state == nullptr) state = new State;
+  const std::lock_guard lock(state->mutex);
+  state->images.clear();
+  for (const std::string& path : paths) {
+    struct stat info;
+    if (stat(path.c_str(), &info) == 0) state->images.push_back({info.st_dev, info.st_ino});
+  }
+}
+
+#endif
+
+}  // namespace fencepost
+
+#ifndef FENCEPOST_SANITIZED
+
+// The linker exports them from the program, because libraries that it links refer to them.
+extern "C" {
+
+void* mmap(void* address, size_t length, int protection, int flags, int fd, off_t offset) noexcept {
+  return fencepost::Map(address, length, protection, flags, fd, offset);
+}
+
+void* mmap64(void* address, size_t length, int protection, int flags, int fd,
+             off64_t offset) noexcept {
+  return fencepost::Map(address, length, protection, flags, fd, offset);
+}
+
+int munmap(void* address, size_t length) noexcept {
+  if (fencepost::PutAside(address, length)) return 0;
+  return static_cast<int>(syscall(SYS_munmap, address, length));
+}
+
+}  // extern "C"
+
+#endif
