@@ -92,10 +92,10 @@ Result<ExploreResult> Exploration::Run(const Recording& recording, TraceFile* tr
                                        const PoolOptions& pool, Recoverer* recoverer) {
   result_.log10_raw_states = result_.log10_explored_raw_states = kNoStates;
   ASSIGN_OR_RETURN(images_, InitialImages(recording, trace));
-  ASSIGN_OR_RETURN(pool_, RecoveryPool::Start(pool, &images_, recoverer,
-                                              [this](uint64_t job, Outcome outcome) {
-                                                Complete(job, std::move(outcome));
-                                              }));
+  ASSIGN_OR_RETURN(
+      pool_, RecoveryPool::Start(pool, &images_, recoverer, [this](uint64_t job, Outcome outcome) {
+        Complete(job, std::move(outcome));
+      }));
   TraceWalk walk(trace, survey_, options_.model, &images_);
   while (const std::optional<CrashPoint> point = walk.Next()) {
     const bool skipped = point->index < options_.first_point || !result_.stopped.empty();
@@ -112,9 +112,8 @@ Result<ExploreResult> Exploration::Run(const Recording& recording, TraceFile* tr
   result_.every_state = options_.strategy.exhaustive() && !result_.lines_cut &&
                         result_.stopped.empty() && options_.shards == 1;
   for (auto& [key, group] : groups_) result_.groups.push_back(std::move(group));
-  std::stable_sort(
-      result_.groups.begin(), result_.groups.end(),
-      [](const auto& a, const auto& b) { return a.point.index < b.point.index; });
+  std::stable_sort(result_.groups.begin(), result_.groups.end(),
+                   [](const auto& a, const auto& b) { return a.point.index < b.point.index; });
   result_.seconds = Seconds();
   return std::move(result_);
 }
@@ -135,11 +134,11 @@ Status Exploration::ExplorePoint(const CrashPoint& point, const Px86& model) {
   context_hash_ = context_.empty() ? ImageHash{} : ImageHash{hash.low64, hash.high64};
   tried_here_.clear();
   Status status;
-  const bool complete = options_.strategy.Generate(
-      model, SeedOf(options_.seed, point.index), since_, [&](const CrashState& state) {
-        status = Try(point, state);
-        return status.ok() && result_.stopped.empty();
-      });
+  const bool complete = options_.strategy.Generate(model, SeedOf(options_.seed, point.index),
+                                                   since_, [&](const CrashState& state) {
+                                                     status = Try(point, state);
+                                                     return status.ok() && result_.stopped.empty();
+                                                   });
   if (!complete) result_.lines_cut = true;
   return status;
 }
@@ -211,11 +210,10 @@ void Exploration::JudgeOne(const CrashPoint& point, const CrashState& state,
   const std::vector<Finding> findings = judge_->Verdict(point, outcome);
   if (!findings.empty()) ++result_.failed_verdicts;
   for (const Finding& finding : findings) {
-    FindingGroup& group =
-        groups_[{finding.kind, point.stack, static_cast<int>(point.before)}];
+    FindingGroup& group = groups_[{finding.kind, point.stack, static_cast<int>(point.before)}];
     // Recoveries end in any order; the example is the first of the trace all the same.
-    const bool is_first =
-        group.occurrences == 0 || std::tie(point.index, state) < std::tie(group.point.index, group.state);
+    const bool is_first = group.occurrences == 0 ||
+                          std::tie(point.index, state) < std::tie(group.point.index, group.state);
     if (is_first) {
       group.finding = finding;
       group.point = point;

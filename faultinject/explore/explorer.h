@@ -4,7 +4,8 @@
 // Invariants:
 //   1. Equal images (with equal context) are recovered once; their outcome is judged at every crash
 //      point that it belongs to.
-//   2. The result depends on recording, strategy, seed and shard only, unless a budget by time or an
+//   2. The result depends on recording, strategy, seed and shard only, unless a budget by time or
+//   an
 //      interrupt cut it short, which it says.
 // Threads: one owner; see RecoveryPool.
 #ifndef FENCEPOST_FAULTINJECT_EXPLORE_EXPLORER_H_
@@ -62,22 +63,22 @@ struct FindingGroup {
 };
 
 struct ExploreResult {
-  uint64_t crash_points = 0;           // in the trace
-  uint64_t explored_points = 0;        // of which so many were explored to the end
-  double log10_raw_states = 0;         // of all crash points together, as a power of ten
+  uint64_t crash_points = 0;             // in the trace
+  uint64_t explored_points = 0;          // of which so many were explored to the end
+  double log10_raw_states = 0;           // of all crash points together, as a power of ten
   double log10_explored_raw_states = 0;  // raw states of the crash points that were explored
-  uint64_t states = 0;                 // given by the strategy
-  uint64_t recoveries = 0;             // executed: distinct images
-  uint64_t outcomes = 0;               // distinct
-  uint64_t verdicts = 0;               // pairs of crash point and outcome that were judged
+  uint64_t states = 0;                   // given by the strategy
+  uint64_t recoveries = 0;               // executed: distinct images
+  uint64_t outcomes = 0;                 // distinct
+  uint64_t verdicts = 0;                 // pairs of crash point and outcome that were judged
   uint64_t failed_verdicts = 0;
-  uint64_t mixed_lines = 0;            // crash points times lines that are over-approximated
-  bool every_state = false;            // the strategy is exhaustive and was carried out wholly
-  bool lines_cut = false;              // a line had too many states to try each
-  std::string stopped;                 // "budget of states", "interrupted", ...; empty if it was not
-  uint64_t next_point = 0;             // where to go on, if stopped
+  uint64_t mixed_lines = 0;  // crash points times lines that are over-approximated
+  bool every_state = false;  // the strategy is exhaustive and was carried out wholly
+  bool lines_cut = false;    // a line had too many states to try each
+  std::string stopped;       // "budget of states", "interrupted", ...; empty if it was not
+  uint64_t next_point = 0;   // where to go on, if stopped
   double seconds = 0;
-  std::vector<FindingGroup> groups;    // in trace order of their examples
+  std::vector<FindingGroup> groups;  // in trace order of their examples
 };
 
 struct ExploreProgress {

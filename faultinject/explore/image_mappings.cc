@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "faultinject/explore/image_mappings.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -36,6 +37,13 @@ struct Identity {
   bool operator==(const Identity&) const = default;
 };
 
+struct Image {
+  Identity file;
+  // What is mapped is this descriptor, not the caller's: a mapping keeps its description open, and
+  // with it the lock (flock) that libpmemobj took there.
+  int fd = -1;
+};
+
 struct Kept {
   Identity file;
   void* base = nullptr;
@@ -48,7 +56,7 @@ struct Kept {
 // Constant-initialised and never destroyed: mmap is called before main and after it.
 struct State {
   std::mutex mutex;
-  std::vector<Identity> images;
+  std::vector<Image> images;
   std::vector<Kept> kept;
 };
 constinit State* state = nullptr;
@@ -71,7 +79,9 @@ void* Map(void* address, size_t length, int protection, int flags, int fd, off_t
   }
   const Identity file{info.st_dev, info.st_ino};
   const std::lock_guard lock(state->mutex);
-  if (std::find(state->images.begin(), state->images.end(), file) == state->images.end()) {
+  const auto image = std::find_if(state->images.begin(), state->images.end(),
+                                  [&](const Image& known) { return known.file == file; });
+  if (image == state->images.end()) {
     return SystemMmap(address, length, protection, flags, fd, offset);
   }
 #ifdef MAP_SYNC
@@ -89,7 +99,7 @@ void* Map(void* address, size_t length, int protection, int flags, int fd, off_t
     kept.in_use = true;
     return kept.base;
   }
-  void* const base = SystemMmap(address, length, protection, flags, fd, offset);
+  void* const base = SystemMmap(address, length, protection, flags, image->fd, offset);
   if (base != MAP_FAILED) {
     state->kept.push_back({file, base, length, protection, offset, /*in_use=*/true});
   }
@@ -121,10 +131,14 @@ bool PutAside(void* address, size_t length) {
 void KeepImageMappings(const std::vector<std::string>& paths) {
   if (state == nullptr) state = new State;
   const std::lock_guard lock(state->mutex);
+  for (const Image& image : state->images) close(image.fd);
   state->images.clear();
   for (const std::string& path : paths) {
     struct stat info;
-    if (stat(path.c_str(), &info) == 0) state->images.push_back({info.st_dev, info.st_ino});
+    const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &info) == 0) {
+      state->images.push_back({{info.st_dev, info.st_ino}, fd});
+    }
   }
 }
 

@@ -29,6 +29,7 @@ Status ImageSet::AddFile(uint32_t file, const std::string& path,
                          const std::filesystem::path& initial) {
   File& added = files_[file];
   added.path = path;
+  added.created = initial.empty();
   if (initial.empty()) return Status::Ok();
   std::ifstream in(initial, std::ios::binary);
   if (!in) return Status::IoError(fmt::format("open: {}", initial.string()));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // ImageSet: what is durable of each file of a trace, while a model walks along it.
 //
-// Every change is journalled by line, so that a copy elsewhere can be brought up to date at the cost
-// of what has changed.
+// Every change is journalled by line, so that a copy elsewhere can be brought up to date at the
+// cost of what has changed.
 //
 // Invariants: the files that were recorded are only read; all changes are to memory.
 // Threads: none.
@@ -52,6 +52,7 @@ class ImageSet : public DurableImage {
   struct File {
     std::string path;
     std::vector<uint8_t> bytes;
+    bool created = false;  // there was no such file before the run
   };
   const std::map<uint32_t, File>& files() const { return files_; }
   const ImageHash& hash() const { return hash_; }

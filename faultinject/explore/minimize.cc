@@ -134,13 +134,10 @@ class Minimizer {
 
 }  // namespace
 
-Result<std::vector<MinimalViolation>> Minimize(const Recording& recording, TraceFile* trace,
-                                               const TraceSurvey& survey,
-                                               const ExploreOptions& options,
-                                               const PoolOptions& pool_options,
-                                               Recoverer* recoverer, Judge* judge,
-                                               std::vector<FindingGroup> groups,
-                                               uint64_t max_recoveries) {
+Result<std::vector<MinimalViolation>> Minimize(
+    const Recording& recording, TraceFile* trace, const TraceSurvey& survey,
+    const ExploreOptions& options, const PoolOptions& pool_options, Recoverer* recoverer,
+    Judge* judge, std::vector<FindingGroup> groups, uint64_t max_recoveries) {
   std::vector<MinimalViolation> violations;
   if (groups.empty()) return violations;
   std::stable_sort(groups.begin(), groups.end(),

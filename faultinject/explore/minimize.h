@@ -32,8 +32,8 @@ struct MissingStore {
 
 struct MissingLine {
   LineId line;
-  LineBytes found{};   // in the failing state
-  LineBytes newest{};  // with every store survived
+  LineBytes found{};                      // in the failing state
+  LineBytes newest{};                     // with every store survived
   std::vector<MissingStore> stores = {};  // in trace order
 };
 

@@ -26,9 +26,7 @@ Result<std::vector<uint8_t>> ReadWhole(const fs::path& path) {
   return bytes;
 }
 
-uint64_t HashOf(std::span<const uint8_t> bytes) {
-  return XXH3_64bits(bytes.data(), bytes.size());
-}
+uint64_t HashOf(std::span<const uint8_t> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
 }  // namespace
 

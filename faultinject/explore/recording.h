@@ -20,7 +20,7 @@
 namespace fencepost {
 
 struct RecordedFile {
-  std::string path;     // absolute, as the program had it
+  std::string path;          // absolute, as the program had it
   std::string initial = {};  // name of the copy in the recording's folder; empty: there was no file
   uint64_t final_bytes = 0;
   uint64_t final_hash = 0;  // XXH3, 64 bits, of what it held after the run

@@ -245,8 +245,7 @@ RecoveryPool::RecoveryPool(const PoolOptions& options, ImageSet* images, Recover
 Result<std::unique_ptr<RecoveryPool>> RecoveryPool::Start(const PoolOptions& options,
                                                           ImageSet* images, Recoverer* recoverer,
                                                           Done done) {
-  std::unique_ptr<RecoveryPool> pool(
-      new RecoveryPool(options, images, recoverer, std::move(done)));
+  std::unique_ptr<RecoveryPool> pool(new RecoveryPool(options, images, recoverer, std::move(done)));
   std::string scratch = (options.scratch_root / "fencepost-crash-XXXXXX").string();
   if (mkdtemp(scratch.data()) == nullptr) {
     return Status::IoError(fmt::format("mkdtemp: {}: {}", scratch, std::strerror(errno)));

@@ -65,7 +65,8 @@ class RecoveryPool {
  public:
   using Done = std::function<void(uint64_t job, Outcome outcome)>;
 
-  // REQUIRES: `images` and `recoverer` outlive the pool. kFull or kIoError if images cannot be made.
+  // REQUIRES: `images` and `recoverer` outlive the pool. kFull or kIoError if images cannot be
+  // made.
   static Result<std::unique_ptr<RecoveryPool>> Start(const PoolOptions& options, ImageSet* images,
                                                      Recoverer* recoverer, Done done);
   ~RecoveryPool();

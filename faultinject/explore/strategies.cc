@@ -156,10 +156,12 @@ bool GenerateSample(const Px86& model, const StrategyInput& input, const StateVi
 
 constexpr StrategyRow kStrategies[] = {
     {"all", "every state that the model allows", false, GenerateAll},
-    {"prefix", "the stores have survived up to one of them, in trace order (those before the last crash "
-     "point together)", false, GeneratePrefix},
-    {"suffix", "the stores have survived from one of them on, as far as x86 allows (as above)", false,
-     GenerateSuffix},
+    {"prefix",
+     "the stores have survived up to one of them, in trace order (those before the last crash "
+     "point together)",
+     false, GeneratePrefix},
+    {"suffix", "the stores have survived from one of them on, as far as x86 allows (as above)",
+     false, GenerateSuffix},
     {"one-missing", "every line is as new as can be but for one, which has each of its states",
      false, GenerateOneMissing},
     {"one-only", "no line is newer than must be but for one, which has each of its states", false,
@@ -174,9 +176,9 @@ struct Alias {
 // pmreorder's engines, by what comes closest. It never tries evictions, and tries orders inside a
 // line that x86 forbids; ours do neither.
 constexpr Alias kPmreorderEngines[] = {
-    {"NoReorderNoCheck", ""},           {"NoReorderDoCheck", "prefix"},
-    {"ReorderAccumulative", "prefix"},  {"ReorderReverseAccumulative", "suffix"},
-    {"ReorderPartial", "sample:10"},    {"ReorderFull", "all"},
+    {"NoReorderNoCheck", ""},          {"NoReorderDoCheck", "prefix"},
+    {"ReorderAccumulative", "prefix"}, {"ReorderReverseAccumulative", "suffix"},
+    {"ReorderPartial", "sample:10"},   {"ReorderFull", "all"},
 };
 
 }  // namespace
@@ -211,8 +213,9 @@ Result<Strategy> ParseStrategy(const std::string& text) {
       return strategy;
     return Status::InvalidArgument(fmt::format("'{}': N must be a count from 1", text));
   }
-  return Status::InvalidArgument(fmt::format(
-      "no strategy '{}'; there are {}, and pmreorder's engine names", text, fmt::join(known, ", ")));
+  return Status::InvalidArgument(
+      fmt::format("no strategy '{}'; there are {}, and pmreorder's engine names", text,
+                  fmt::join(known, ", ")));
 }
 
 }  // namespace fencepost

@@ -17,8 +17,8 @@
 
 namespace fencepost {
 
-// A crash state: what each line in which the crash had a choice came to hold. All others hold what is
-// in the image.
+// A crash state: what each line in which the crash had a choice came to hold. All others hold what
+// is in the image.
 using CrashState = std::map<LineId, LineState>;
 
 // Sees one state; returns whether to go on.

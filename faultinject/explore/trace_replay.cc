@@ -29,10 +29,20 @@ void ReplayWrite(const fpt_event& event, ImageSet* images) {
 
 }  // namespace
 
+void GrowToMapping(const fpt_event& event, ImageSet* images) {
+  const auto found = images->files().find(event.file);
+  const uint64_t end = event.file_offset + event.length;
+  if (event.kind == FPT_MAP && found != images->files().end() && found->second.created &&
+      found->second.bytes.size() < end) {
+    images->Resize(event.file, end);
+  }
+}
+
 Status ReplayAll(TraceFile* trace, ImageSet* images) {
   TraceMappings mappings;
   return trace->ForEach([&](const fpt_event& event) {
     mappings.Apply(event);
+    GrowToMapping(event, images);
     if (event.kind == FPT_STORE) {
       ForEachPart(mappings, event.address, event.length, [&](const FilePart& part) {
         images->WriteBytes(part.file, part.offset, {event.bytes + part.skipped, part.length});

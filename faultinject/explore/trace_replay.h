@@ -44,6 +44,10 @@ uint64_t ForEachPart(const TraceMappings& mappings, uint64_t address, uint64_t l
   return unmapped;
 }
 
+// A file that was made in the run and given its size before it was mapped first: what is mapped is
+// there, as zeros.
+void GrowToMapping(const fpt_event& event, ImageSet* images);
+
 // Applies every store and write of the trace, as a run without a crash does. kCorrupt if the trace
 // is damaged; one that is cut is replayed to the cut.
 Status ReplayAll(TraceFile* trace, ImageSet* images);

@@ -60,8 +60,8 @@ Result<TraceSurvey> SurveyTrace(TraceFile* trace) {
       case FPT_OP_BEGIN: {
         OperationSpan& span = survey.operations[event.id];
         if (span.begin != OperationSpan::kOpen && status.ok()) {
-          status = Status::Corrupt(fmt::format("operation {} begins twice (event {})", event.id,
-                                               event.number));
+          status = Status::Corrupt(
+              fmt::format("operation {} begins twice (event {})", event.id, event.number));
         }
         span.begin = event.number;
         break;
@@ -154,13 +154,14 @@ std::optional<CrashPoint::Before> TraceWalk::CrashBefore(const fpt_event& event)
 
 void TraceWalk::Apply(const fpt_event& event) {
   mappings_.Apply(event);
+  GrowToMapping(event, images_);
   if (IsRequest(event) && !requests_count_) return;
   switch (event.kind) {
     case FPT_STORE:
       news_ = true;
       ForEachPart(mappings_, event.address, event.length, [&](const FilePart& part) {
-        model_.Store(ByOf(event), part.file, part.offset,
-                     {event.bytes + part.skipped, part.length}, StoreKindOf(event));
+        model_.Store(ByOf(event), part.file, part.offset, {event.bytes + part.skipped, part.length},
+                     StoreKindOf(event));
       });
       break;
     case FPT_FLUSH:
@@ -174,9 +175,8 @@ void TraceWalk::Apply(const fpt_event& event) {
       model_.Fence(ByOf(event));
       break;
     case FPT_SYNC:
-      ForEachPart(mappings_, event.address, event.length, [&](const FilePart& part) {
-        model_.Sync(part.file, part.offset, part.length);
-      });
+      ForEachPart(mappings_, event.address, event.length,
+                  [&](const FilePart& part) { model_.Sync(part.file, part.offset, part.length); });
       break;
     case FPT_FILE_WRITE:
       news_ = true;

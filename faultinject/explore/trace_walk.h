@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // TraceWalk: leads the persistency model along a trace, from crash point to crash point.
 //
-// A crash point comes before each event that shrinks the reachable states (a fence with something of
-// its own thread to drain, a CLFLUSH, an msync), before each operation begins if anything was stored
-// or acknowledged since the last crash point, and at the end; with eADR before every store too.
-// Between two of them the reachable states only grow while what is required and what is allowed stay
-// the same, so nothing else needs testing.
+// A crash point comes before each event that shrinks the reachable states (a fence with something
+// of its own thread to drain, a CLFLUSH, an msync), before each operation begins if anything was
+// stored or acknowledged since the last crash point, and at the end; with eADR before every store
+// too. Between two of them the reachable states only grow while what is required and what is
+// allowed stay the same, so nothing else needs testing.
 //
 // Invariants: at a crash point the model has seen exactly the events before it.
 // Threads: none.

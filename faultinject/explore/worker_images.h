@@ -31,7 +31,8 @@ class WorkerImages {
   // Brings both up to date with the images' changes since the last call, and puts the state into
   // the files. REQUIRES: Usable.
   void Apply(const ImageSet& images, const CrashState& state);
-  // Puts back in the files whatever is not as in memory. Called in the worker: the memory is shared.
+  // Puts back in the files whatever is not as in memory. Called in the worker: the memory is
+  // shared.
   void Restore();
 
   const std::vector<std::string>& paths() const { return paths_; }

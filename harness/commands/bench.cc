@@ -17,11 +17,11 @@
 #include "harness/child_process.h"
 #include "harness/commands/bench_matrix.h"
 #include "harness/commands/command.h"
-#include "harness/run_request.h"
 #include "harness/environment.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
 #include "harness/run_files.h"
+#include "harness/run_request.h"
 #include "harness/session.h"
 
 namespace fencepost {

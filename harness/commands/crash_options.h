@@ -23,8 +23,8 @@ struct CrashFlags {
   uint64_t seed = 1;
   unsigned jobs = 0;  // 0: as many as there are processors
   double timeout_s = 10;
-  uint64_t max_states = 0;   // 0: no limit
-  double max_seconds = 0;    // 0: no limit
+  uint64_t max_states = 0;  // 0: no limit
+  double max_seconds = 0;   // 0: no limit
   std::string shard = "0/1";
   std::string tear = "8";
   bool eadr = false;

@@ -73,9 +73,10 @@ Result<ExitCode> Record(const RecordRequest& request) {
   options.push_back("--log-file=" + (recording.folder / "pmemcheck.log").string());
   for (const std::string& glob : request.pmem_globs) options.push_back("--pmem=" + glob);
   setenv("PMEM_IS_PMEM_FORCE", "1", /*overwrite=*/1);
-  fmt::print(stderr,
-             "fencepost: PMEM_IS_PMEM_FORCE=1 is set, so that libpmem flushes and fences as it does "
-             "on persistent memory\n");
+  fmt::print(
+      stderr,
+      "fencepost: PMEM_IS_PMEM_FORCE=1 is set, so that libpmem flushes and fences as it does "
+      "on persistent memory\n");
   ASSIGN_OR_RETURN(const EndedProgram ended, RunUnder(tool, options, words));
   const int code = ended.exit_code;
   RETURN_IF_ERROR(AddNewFiles(&recording));
@@ -85,8 +86,8 @@ Result<ExitCode> Record(const RecordRequest& request) {
   RETURN_IF_ERROR(recording.Write());
   ASSIGN_OR_RETURN(TraceFile trace, TraceFile::Open(recording.trace_path().string()));
   RETURN_IF_ERROR(VerifyReplay(recording, &trace));
-  fmt::print(stderr, "recorded {} events of {} files: {}\n", trace.events(),
-             recording.files.size(), request.output);
+  fmt::print(stderr, "recorded {} events of {} files: {}\n", trace.events(), recording.files.size(),
+             request.output);
   return static_cast<ExitCode>(code);
 }
 
@@ -109,10 +110,10 @@ ExitCode ExploreProgram(const ExploreRequest& request, const Arguments& argument
   const Result<RunDirectory> made =
       CreateRunDirectory(request.crash.results, std::time(nullptr), "explore");
   if (!made.ok()) return ReportError(made.status());
-  const Result<json> report = RunCampaign(
-      request.recording, made->path,
-      ProgramParts(request.recover, request.checker, recording->command, *settings), *settings,
-      arguments);
+  const Result<json> report =
+      RunCampaign(request.recording, made->path,
+                  ProgramParts(request.recover, request.checker, recording->command, *settings),
+                  *settings, arguments);
   if (!report.ok()) {
     std::error_code ignored;
     fs::remove_all(made->path, ignored);

@@ -12,12 +12,12 @@
 
 #include "harness/clock.h"
 #include "harness/commands/command.h"
-#include "harness/run_request.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
 #include "harness/report/run_report.h"
 #include "harness/report/ycsb_text.h"
 #include "harness/run_files.h"
+#include "harness/run_request.h"
 #include "harness/session.h"
 
 namespace fencepost {

@@ -35,8 +35,9 @@ std::string DescribeOperation(const HistoryOp& operation) {
     return fmt::format("operation {}: batch of {}", operation.id, operation.writes.size());
   }
   const KeyWrite& write = operation.writes.front();
-  return write.value ? fmt::format("operation {}: put {} = {}", operation.id, write.key, *write.value)
-                     : fmt::format("operation {}: delete {}", operation.id, write.key);
+  return write.value
+             ? fmt::format("operation {}: put {} = {}", operation.id, write.key, *write.value)
+             : fmt::format("operation {}: delete {}", operation.id, write.key);
 }
 
 }  // namespace
@@ -56,8 +57,8 @@ MakeParts EngineParts(const fs::path& recording, const CampaignSettings& setting
                      {"operations_after", settings.operations_after}};
     parts.recoverer =
         std::make_unique<EngineRecovery>(*plan.row, plan.options, settings.operations_after);
-    parts.judge = std::make_unique<EngineJudge>(*history, plan.options.durability,
-                                                settings.pool.timeout_s);
+    parts.judge =
+        std::make_unique<EngineJudge>(*history, plan.options.durability, settings.pool.timeout_s);
     parts.describe_operation = [history](uint64_t id) {
       for (const HistoryOp& operation : history->operations) {
         if (operation.id == id) return DescribeOperation(operation);
@@ -114,15 +115,16 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
                parts.judge.get(), std::move(groups), settings.max_minimising));
   progress.Clear();
 
-  const CrashContext context = {.run_id = folder.filename().string(),
-                                .command = command,
-                                .subject = parts.subject,
-                                .recording = recording_folder.string(),
-                                .trace_bytes = trace.bytes(),
-                                .survey = &survey,
-                                .options = &settings.explore,
-                                .timeout_s = settings.pool.timeout_s,
-                                .describe_operation = parts.describe_operation};
+  const CrashContext context = {
+      .folder = folder,
+      .command = command,
+      .subject = parts.subject,
+      .recording = fs::absolute(recording_folder).lexically_normal().string(),
+      .trace_bytes = trace.bytes(),
+      .survey = &survey,
+      .options = &settings.explore,
+      .timeout_s = settings.pool.timeout_s,
+      .describe_operation = parts.describe_operation};
   ASSIGN_OR_RETURN(json report, CrashJson(context, &trace, result, violations));
   report["groups_not_minimised"] = result.groups.size() - violations.size();
   return report;

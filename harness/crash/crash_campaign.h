@@ -45,7 +45,8 @@ MakeParts ProgramParts(const std::string& command, const std::string& checker,
 // kCorrupt if replaying its trace does not give what the run left.
 Result<nlohmann::json> RunCampaign(const std::filesystem::path& recording,
                                    const std::filesystem::path& folder, const MakeParts& make_parts,
-                                   const CampaignSettings& settings, const std::vector<std::string>& command);
+                                   const CampaignSettings& settings,
+                                   const std::vector<std::string>& command);
 
 // The exit code that a report stands for: violations 1, nothing looked at 3, else 0.
 ExitCode ExitCodeOf(const nlohmann::json& report);

@@ -32,8 +32,7 @@ HistoryOp::Outcome OutcomeOf(const Status& status) {
 
 Status CheckCrashWorkload(const WorkloadSpec& spec) {
   const bool constant = spec.field_length_distribution == LengthDistribution::kConstant;
-  const uint64_t shortest =
-      (constant ? spec.field_bytes : spec.min_field_bytes) * spec.field_count;
+  const uint64_t shortest = (constant ? spec.field_bytes : spec.min_field_bytes) * spec.field_count;
   if (shortest < kStampBytes) {
     return Status::InvalidArgument(
         fmt::format("crash runs need values of at least {} bytes, which hold a whole stamp; these "

@@ -68,10 +68,10 @@ Status SetScene(const json& report, const json& violation, Scene* scene) {
   const json& subject = report["subject"];
   const bool is_engine = subject.contains("engine");
   if (is_engine) campaign.operations_after = subject["operations_after"].get<unsigned>();
-  const MakeParts make =
-      is_engine ? EngineParts(folder, campaign)
-                : ProgramParts(subject["recover"].get<std::string>(),
-                               subject["checker"].get<std::string>(), {}, campaign);
+  const MakeParts make = is_engine
+                             ? EngineParts(folder, campaign)
+                             : ProgramParts(subject["recover"].get<std::string>(),
+                                            subject["checker"].get<std::string>(), {}, campaign);
   ASSIGN_OR_RETURN(scene->parts, make(scene->survey));
   return Status::Ok();
 }

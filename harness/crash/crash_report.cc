@@ -52,7 +52,8 @@ class Reporter {
       const auto [found, is_new] = entry_of_cause.try_emplace(cause, list.size());
       if (is_new) {
         entry["id"] = fmt::format("V{}", list.size() + 1);
-        entry["replay"] = fmt::format("fencepost crash replay {} V{}", FolderOf(), list.size() + 1);
+        entry["replay"] =
+            fmt::format("fencepost crash replay {} V{}", context_.folder.string(), list.size() + 1);
         list.push_back(std::move(entry));
       } else {
         json& first = list[found->second];
@@ -61,7 +62,7 @@ class Reporter {
       }
     }
     return {{"schema", "fencepost.crash/1"},
-            {"run_id", context_.run_id},
+            {"run_id", context_.folder.filename().string()},
             {"created_utc", UtcTimestamp()},
             {"command", context_.command},
             {"fencepost_version", GetBuildInfo().version},
@@ -82,11 +83,6 @@ class Reporter {
   }
 
  private:
-  std::string FolderOf() const {
-    const size_t slash = context_.recording.rfind("/recording");
-    return slash == std::string::npos ? context_.recording : context_.recording.substr(0, slash);
-  }
-
   json SettingsJson() const {
     const ExploreOptions& options = *context_.options;
     return {{"strategy", options.strategy.name},
@@ -244,8 +240,8 @@ class Reporter {
              {{"index", group.point.index},
               {"event", group.point.event},
               {"before", CrashPointName(group.point.before)},
-              {"where", group.point.stack == 0 ? json(nullptr)
-                                               : json(WhereOf(trace_, group.point.stack))},
+              {"where",
+               group.point.stack == 0 ? json(nullptr) : json(WhereOf(trace_, group.point.stack))},
               {"stack", StackJson(group.point.stack)},
               {"operations", OperationsJson(group.point.event)}}},
             {"missing", std::move(missing)},
@@ -342,9 +338,9 @@ std::string CrashText(const json& report, const std::string& path) {
       report["recording"]["operations"].get<uint64_t>(),
       report["recording"]["stores"].get<uint64_t>(), explored["explored_points"].get<uint64_t>(),
       explored["crash_points"].get<uint64_t>(), PowerOfTen(log10(explored["log10_raw_states"])),
-      report["settings"]["strategy"].get<std::string>(),
-      report["settings"]["seed"].get<uint64_t>(), explored["states"].get<uint64_t>(), recoveries,
-      seconds, seconds > 0 ? static_cast<double>(recoveries) / seconds : 0,
+      report["settings"]["strategy"].get<std::string>(), report["settings"]["seed"].get<uint64_t>(),
+      explored["states"].get<uint64_t>(), recoveries, seconds,
+      seconds > 0 ? static_cast<double>(recoveries) / seconds : 0,
       explored["outcomes"].get<uint64_t>(), explored["verdicts"].get<uint64_t>());
   for (const json& violation : report["violations"]) text += ViolationText(violation);
   const std::string verdict = CrashVerdict(report);
@@ -358,10 +354,9 @@ std::string CrashText(const json& report, const std::string& path) {
                 : fmt::format("no violation in the states that `{}` tries; it does not try all\n",
                               report["settings"]["strategy"].get<std::string>());
   } else {
-    text += fmt::format("no violation in what was explored; INCOMPLETE{}\n",
-                        explored["stopped"].is_null()
-                            ? ""
-                            : ": " + explored["stopped"].get<std::string>());
+    text += fmt::format(
+        "no violation in what was explored; INCOMPLETE{}\n",
+        explored["stopped"].is_null() ? "" : ": " + explored["stopped"].get<std::string>());
   }
   return text + fmt::format("report: {}\n", path);
 }

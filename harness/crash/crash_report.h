@@ -16,10 +16,10 @@ namespace fencepost {
 
 // What a report is about.
 struct CrashContext {
-  std::string run_id;
+  std::filesystem::path folder;  // the report's own
   std::vector<std::string> command;
-  nlohmann::json subject;          // "engine" and its facts, or "program" and its words
-  std::string recording;           // path of its folder
+  nlohmann::json subject;  // "engine" and its facts, or "program" and its words
+  std::string recording;   // path of its folder
   uint64_t trace_bytes = 0;
   const TraceSurvey* survey = nullptr;
   const ExploreOptions* options = nullptr;

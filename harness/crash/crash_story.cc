@@ -99,9 +99,9 @@ class Teller {
       Cover& cover = story_.covers[i];
       const auto& stores = violation_.missing[i].stores;
       const bool around_cache = !stores.empty() && stores.front().non_temporal;
-      const bool flushed = around_cache ? event.number > FirstMissing(i) &&
-                                              event.thread == stores.front().thread
-                                        : cover.flush && cover.flush->thread == event.thread;
+      const bool flushed =
+          around_cache ? event.number > FirstMissing(i) && event.thread == stores.front().thread
+                       : cover.flush && cover.flush->thread == event.thread;
       if (!flushed || cover.fence) continue;
       cover.fence = Make(event, what, i);
       drains = true;
@@ -167,8 +167,8 @@ std::vector<LineId> LinesOf(const fpt_event& event, const TraceMappings& mapping
 }
 
 bool IsLibrary(const TraceFrame& frame) {
-  constexpr std::string_view kLibraries[] = {"libpmem", "libc.so", "libc-", "libstdc++",
-                                             "vgpreload", "ld-linux"};
+  constexpr std::string_view kLibraries[] = {"libpmem",   "libc.so",   "libc-",
+                                             "libstdc++", "vgpreload", "ld-linux"};
   const std::string_view object = frame.object.substr(frame.object.rfind('/') + 1);
   return std::any_of(std::begin(kLibraries), std::end(kLibraries),
                      [&](std::string_view name) { return object.starts_with(name); });

@@ -25,9 +25,9 @@ struct StoryEvent {
 
 // What happened to one missing line after its first missing store.
 struct Cover {
-  bool flushed_before = false;             // before the crash point, without a fence to drain it
-  std::optional<StoryEvent> flush;         // the first flush of the line from then on, or none ever
-  std::optional<StoryEvent> fence;         // the fence that drains it, or none ever
+  bool flushed_before = false;      // before the crash point, without a fence to drain it
+  std::optional<StoryEvent> flush;  // the first flush of the line from then on, or none ever
+  std::optional<StoryEvent> fence;  // the fence that drains it, or none ever
 };
 
 struct Story {

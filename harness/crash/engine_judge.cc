@@ -65,7 +65,8 @@ std::vector<Finding> JudgeEnd(const Outcome& outcome, double timeout_s) {
 EngineJudge::EngineJudge(const History& history, Durability durability, double timeout_s)
     : oracle_(history, durability), timeout_s_(timeout_s) {}
 
-// An engine's recovery knows nothing of the history, so its outcome is the same at each crash point.
+// An engine's recovery knows nothing of the history, so its outcome is the same at each crash
+// point.
 std::string EngineJudge::Context(const CrashPoint& /*point*/) { return {}; }
 
 Result<const RecoveredStore*> EngineJudge::Decoded(const std::string& answer) {
@@ -87,21 +88,21 @@ std::vector<Finding> EngineJudge::Verdict(const CrashPoint& point, const Outcome
   }
   const RecoveredStore& store = **decoded;
   if (!store.failed_call.empty()) {
-    return {{.kind = fmt::format("{}-failed", store.failed_call),
-             .subject = {},
-             .message = fmt::format("{} failed after the crash: {}", store.failed_call,
-                                    store.failure),
-             .allowed = "success",
-             .found = store.failure}};
+    return {
+        {.kind = fmt::format("{}-failed", store.failed_call),
+         .subject = {},
+         .message = fmt::format("{} failed after the crash: {}", store.failed_call, store.failure),
+         .allowed = "success",
+         .found = store.failure}};
   }
   std::vector<Finding> findings;
   for (const RecoveredStore::Fault& fault : store.faults) {
-    findings.push_back({.kind = fault.fault,
-                        .subject = fault.key,
-                        .message = fmt::format("{}: {} value of {} bytes", fault.key, fault.fault,
-                                               fault.bytes),
-                        .allowed = "a whole value of this key",
-                        .found = fault.fault});
+    findings.push_back(
+        {.kind = fault.fault,
+         .subject = fault.key,
+         .message = fmt::format("{}: {} value of {} bytes", fault.key, fault.fault, fault.bytes),
+         .allowed = "a whole value of this key",
+         .found = fault.fault});
   }
   // A faulty value is missing from the contents: the oracle would call it lost as well.
   if (findings.empty()) {
@@ -113,10 +114,10 @@ std::vector<Finding> EngineJudge::Verdict(const CrashPoint& point, const Outcome
     const uint64_t leaked = store.audit->allocated_objects - store.audit->reachable_objects;
     findings.push_back({.kind = "leak",
                         .subject = {},
-                        .message = fmt::format("{} objects ({} bytes) are allocated and cannot be "
-                                               "reached",
-                                               leaked, store.audit->allocated_bytes -
-                                                           store.audit->reachable_bytes),
+                        .message = fmt::format(
+                            "{} objects ({} bytes) are allocated and cannot be "
+                            "reached",
+                            leaked, store.audit->allocated_bytes - store.audit->reachable_bytes),
                         .allowed = "none",
                         .found = fmt::format("{}", leaked)});
   }

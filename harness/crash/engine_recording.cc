@@ -45,8 +45,8 @@ Status Load(const RunPlan& plan, const fs::path& path) {
   RecoveredStore loaded;
   RETURN_IF_ERROR(ReadStore(*engine, &loaded));
   if (!loaded.faults.empty() || loaded.contents != LoadedContents(*plan.spec)) {
-    return Status::Corrupt(fmt::format("{}: does not hold what was loaded, without any crash",
-                                       plan.row->name));
+    return Status::Corrupt(
+        fmt::format("{}: does not hold what was loaded, without any crash", plan.row->name));
   }
   return engine->Close();
 }
@@ -76,7 +76,8 @@ Result<RunPlan> CrashSubject::Plan() const {
 Status CrashSubject::Write(const fs::path& folder) const {
   const fs::path path = folder / "engine.json";
   std::ofstream out(path);
-  out << json{{"engine", engine}, {"workload", workload}, {"properties", properties}}.dump(1) << "\n";
+  out << json{{"engine", engine}, {"workload", workload}, {"properties", properties}}.dump(1)
+      << "\n";
   out.close();
   return out ? Status::Ok() : Status::IoError(fmt::format("write: {}", path.string()));
 }
@@ -87,8 +88,7 @@ Result<CrashSubject> CrashSubject::Read(const fs::path& folder) {
   if (!in) return Status::InvalidArgument(fmt::format("{}: records no engine", folder.string()));
   try {
     const json all = json::parse(in);
-    return CrashSubject{all.at("engine").get<std::string>(),
-                        all.at("workload").get<std::string>(),
+    return CrashSubject{all.at("engine").get<std::string>(), all.at("workload").get<std::string>(),
                         all.at("properties").get<std::map<std::string, std::string>>()};
   } catch (const std::exception& error) {
     return Status::Corrupt(fmt::format("{}: {}", path.string(), error.what()));
@@ -128,18 +128,16 @@ Status RecordEngine(const CrashSubject& subject, const ValgrindTool& tool, const
   RETURN_IF_ERROR(subject.Write(folder));
   Recording recording{.folder = folder};
   RETURN_IF_ERROR(recording.AddFile(pool));
-  recording.command = {fs::read_symlink("/proc/self/exe").string(), "crash-client",
-                       folder.string(), pool.string()};
-  const Result<EndedProgram> ended =
-      RunUnder(tool,
-               {"--trace-file=" + recording.trace_path().string(),
-                "--log-file=" + (folder / "pmemcheck.log").string()},
-               recording.command);
+  recording.command = {fs::read_symlink("/proc/self/exe").string(), "crash-client", folder.string(),
+                       pool.string()};
+  const Result<EndedProgram> ended = RunUnder(tool,
+                                              {"--trace-file=" + recording.trace_path().string(),
+                                               "--log-file=" + (folder / "pmemcheck.log").string()},
+                                              recording.command);
   RETURN_IF_ERROR(ended.status());
   if (ended->exit_code != 0) {
     return Status::Internal(fmt::format("the traced run ended with exit code {} (see {})",
-                                        ended->exit_code,
-                                        (folder / "pmemcheck.log").string()));
+                                        ended->exit_code, (folder / "pmemcheck.log").string()));
   }
   RETURN_IF_ERROR(recording.Finish());
   return recording.Write();
@@ -164,8 +162,7 @@ Result<History> ReadEngineHistory(const CrashSubject& subject, const fs::path& f
   bool cut = false;
   ASSIGN_OR_RETURN(History history, ReadHistory(HistoryPath(folder), spans, &cut));
   if (cut) {
-    return Status::Corrupt(
-        fmt::format("{}: ends in mid-line", HistoryPath(folder).string()));
+    return Status::Corrupt(fmt::format("{}: ends in mid-line", HistoryPath(folder).string()));
   }
   history.initial = LoadedContents(*plan.spec);
   return history;

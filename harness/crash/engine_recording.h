@@ -13,8 +13,8 @@
 
 #include "faultinject/explore/recording.h"
 #include "faultinject/explore/trace_walk.h"
-#include "harness/run_request.h"
 #include "harness/oracle/history.h"
+#include "harness/run_request.h"
 #include "harness/valgrind_tool.h"
 
 namespace fencepost {
@@ -22,7 +22,7 @@ namespace fencepost {
 // Which engine and workload, as they are written down and read again.
 struct CrashSubject {
   std::string engine;
-  std::string workload;  // its name
+  std::string workload;                           // its name
   std::map<std::string, std::string> properties;  // all of them
 
   // kUnsupported, kInvalidArgument where crash runs cannot take this engine or workload.

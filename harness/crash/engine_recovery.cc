@@ -49,11 +49,11 @@ Status CheckEqual(const Contents& expected, const Contents& found) {
 // recovery.
 Status Step(Engine& engine, unsigned i, Contents* expected) {
   constexpr size_t kLengths[] = {24, 200, 16, 90};
-  const std::string key = i % 2 == 0 || expected->empty()
-                              ? fmt::format("after{}", i)
-                              : std::next(expected->begin(), static_cast<std::ptrdiff_t>(
-                                                                 i * 7 % expected->size()))
-                                    ->first;
+  const std::string key =
+      i % 2 == 0 || expected->empty()
+          ? fmt::format("after{}", i)
+          : std::next(expected->begin(), static_cast<std::ptrdiff_t>(i * 7 % expected->size()))
+                ->first;
   if (i % 5 == 3) {
     const Status status = engine.Delete(key);
     const bool was_there = expected->erase(key) > 0;
@@ -103,8 +103,8 @@ EngineRecovery::EngineRecovery(const EngineRow& row, EngineOptions options,
 std::string EngineRecovery::Recover(const std::vector<std::string>& paths,
                                     const std::string& /*context*/) {
   // A page that goes back to the system costs a fault at the next open.
-  static const bool kept = mallopt(M_MMAP_THRESHOLD, 1 << 30) != 0 &&
-                           mallopt(M_TRIM_THRESHOLD, 1 << 30) != 0;
+  static const bool kept =
+      mallopt(M_MMAP_THRESHOLD, 1 << 30) != 0 && mallopt(M_TRIM_THRESHOLD, 1 << 30) != 0;
   static_cast<void>(kept);
   options_.path = paths.front();
   RecoveredStore store;

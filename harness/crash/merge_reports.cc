@@ -29,10 +29,10 @@ Status CheckBelong(const json& first, const json& other) {
   }
   for (const char* name : {"events", "stores", "trace_bytes"}) {
     if (first["recording"][name] != other["recording"][name]) {
-      return Status::InvalidArgument(fmt::format(
-          "the reports are of different recordings: {} and {}",
-          first["recording"]["path"].get<std::string>(),
-          other["recording"]["path"].get<std::string>()));
+      return Status::InvalidArgument(
+          fmt::format("the reports are of different recordings: {} and {}",
+                      first["recording"]["path"].get<std::string>(),
+                      other["recording"]["path"].get<std::string>()));
     }
   }
   return Status::Ok();
@@ -107,7 +107,8 @@ Result<json> MergeReports(const std::vector<json>& reports) {
     explored["stopped"] = fmt::format("{} of {} shards are here", shards.size(), whole);
   } else {
     for (const json& report : reports) {
-      if (!report["explored"]["stopped"].is_null()) explored["stopped"] = report["explored"]["stopped"];
+      if (!report["explored"]["stopped"].is_null())
+        explored["stopped"] = report["explored"]["stopped"];
     }
   }
   const bool complete =

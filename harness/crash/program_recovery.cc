@@ -21,8 +21,7 @@ constexpr std::string_view kImage = "{image}";
 void TellOperations(const std::string& context) {
   const size_t cut = context.find(';');
   setenv("FENCEPOST_ACKNOWLEDGED", context.substr(0, cut).c_str(), 1);
-  setenv("FENCEPOST_UNDER_WAY",
-         cut == std::string::npos ? "" : context.substr(cut + 1).c_str(), 1);
+  setenv("FENCEPOST_UNDER_WAY", cut == std::string::npos ? "" : context.substr(cut + 1).c_str(), 1);
 }
 
 std::string Quoted(const std::string& path) {
@@ -64,7 +63,8 @@ std::string CommandRecovery::CommandFor(const std::vector<std::string>& paths) c
     }
   };
   replace(std::string(kImage), Quoted(paths.front()));
-  for (size_t i = 0; i < paths.size(); ++i) replace(fmt::format("{{image{}}}", i), Quoted(paths[i]));
+  for (size_t i = 0; i < paths.size(); ++i)
+    replace(fmt::format("{{image{}}}", i), Quoted(paths[i]));
   return command;
 }
 
@@ -103,8 +103,7 @@ std::string CommandRecovery::Recover(const std::vector<std::string>& paths,
 Result<std::unique_ptr<LibraryRecovery>> LibraryRecovery::Make(const std::string& checker) {
   const size_t colon = checker.rfind(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == checker.size()) {
-    return Status::InvalidArgument(
-        fmt::format("--checker={}: must be LIBRARY:FUNCTION", checker));
+    return Status::InvalidArgument(fmt::format("--checker={}: must be LIBRARY:FUNCTION", checker));
   }
   const std::string library = checker.substr(0, colon), name = checker.substr(colon + 1);
   void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -116,8 +115,7 @@ Result<std::unique_ptr<LibraryRecovery>> LibraryRecovery::Make(const std::string
     return Status::InvalidArgument(
         fmt::format("--checker={}: there is no function {} in it", checker, name));
   }
-  return std::unique_ptr<LibraryRecovery>(
-      new LibraryRecovery(reinterpret_cast<Function>(symbol)));
+  return std::unique_ptr<LibraryRecovery>(new LibraryRecovery(reinterpret_cast<Function>(symbol)));
 }
 
 std::string LibraryRecovery::Recover(const std::vector<std::string>& paths,
@@ -174,8 +172,8 @@ std::vector<Finding> ProgramJudge::Verdict(const CrashPoint& /*point*/, const Ou
   const std::string last = last_line == std::string::npos ? said : said.substr(last_line + 1);
   return {{.kind = how == "exit" ? "inconsistent" : how,
            .subject = {},
-           .message = fmt::format("the recovery says no: {}{}{}", ended, last.empty() ? "" : ": ",
-                                  last),
+           .message =
+               fmt::format("the recovery says no: {}{}{}", ended, last.empty() ? "" : ": ", last),
            .allowed = "exit 0",
            .found = said}};
 }

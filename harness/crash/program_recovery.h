@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Recovery of any program's files: by a command, or by a function of a shared library; and the judge
-// that takes its word.
+// Recovery of any program's files: by a command, or by a function of a shared library; and the
+// judge that takes its word.
 //
 // A command is run by /bin/sh in a group of its own, with {image} replaced by the path of the crash
-// image ({image0}, {image1}, ... where there are several). Exit code 0: the image is consistent; any
-// other, or a signal: it is not. What it leaves running is killed.
-// A function is `int f(const char* image)`, called in the worker; 0 is consistent.
+// image ({image0}, {image1}, ... where there are several). Exit code 0: the image is consistent;
+// any other, or a signal: it is not. What it leaves running is killed. A function is `int f(const
+// char* image)`, called in the worker; 0 is consistent.
 //
 // Both are told which operations had been acknowledged at the crash, and which were under way:
 // FENCEPOST_ACKNOWLEDGED and FENCEPOST_UNDER_WAY hold their numbers, "1-40,43".

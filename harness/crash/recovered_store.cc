@@ -27,7 +27,8 @@ std::string VersionToken(uint32_t version) { return fmt::format("v{}", version);
 std::string RecoveredStore::Encode() const {
   json pairs = json::array(), bad = json::array();
   for (const auto& [key, token] : contents) pairs.push_back({Bytes(key), Bytes(token)});
-  for (const Fault& fault : faults) bad.push_back({Bytes(fault.key), Bytes(fault.fault), fault.bytes});
+  for (const Fault& fault : faults)
+    bad.push_back({Bytes(fault.key), Bytes(fault.fault), fault.bytes});
   json all = {{"call", Bytes(failed_call)},
               {"failure", Bytes(failure)},
               {"pairs", std::move(pairs)},

@@ -14,8 +14,8 @@
 
 namespace fencepost {
 
-// A version of a value, in place of the value itself: what histories and recovered contents of crash
-// runs hold. "v12"
+// A version of a value, in place of the value itself: what histories and recovered contents of
+// crash runs hold. "v12"
 std::string VersionToken(uint32_t version);
 
 struct RecoveredStore {

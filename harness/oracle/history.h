@@ -51,9 +51,9 @@ struct HistoryOp {
   uint64_t begin = 0;
   uint64_t end = kNever;
   std::vector<KeyWrite> writes = {};      // kWrite; a key at most once
-  std::string key = {};              // kRead
+  std::string key = {};                   // kRead
   std::optional<std::string> found = {};  // kRead: the value, or absent
-  StoreContents contents = {};       // kReadAll
+  StoreContents contents = {};            // kReadAll
 };
 
 struct History {
