@@ -32,7 +32,9 @@ uint64_t HashOf(std::span<const uint8_t> bytes) { return XXH3_64bits(bytes.data(
 
 Status Recording::AddFile(const fs::path& path) {
   std::error_code error;
-  RecordedFile file{.path = fs::absolute(path, error).lexically_normal().string()};
+  // As the tracer names it: without symbolic links.
+  const fs::path canonical = fs::weakly_canonical(path, error);
+  RecordedFile file{.path = (error ? fs::absolute(path) : canonical).string()};
   for (const RecordedFile& other : files) {
     if (other.path == file.path) return Status::Ok();
   }
@@ -41,7 +43,6 @@ Status Recording::AddFile(const fs::path& path) {
       return Status::InvalidArgument(fmt::format("{}: is no regular file", path.string()));
     }
     file.initial = fmt::format("image-{}", files.size());
-    // Sparse where the file is: a pool is mostly holes.
     fs::copy_file(path, folder / file.initial, fs::copy_options::overwrite_existing, error);
     if (error) {
       return Status::IoError(fmt::format("copy: {}: {}", path.string(), error.message()));
