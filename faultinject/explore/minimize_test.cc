@@ -30,7 +30,6 @@ TEST_F(MinimizeTest, AFlagBeforeItsValueIsFoundAndItsMinimalSetIsTheValuesLine) 
       EXPECT_EQ(store.stack, kValueStack);
       EXPECT_EQ(store.offset, kValue);
       EXPECT_EQ(store.bytes, 8u);
-      EXPECT_EQ(store.flush_event, 0u);
       EXPECT_FALSE(store.torn);
     }
   }

@@ -77,8 +77,11 @@ Status Recording::Write() const {
                     {"final_bytes", file.final_bytes},
                     {"final_hash", fmt::format("{:016x}", file.final_hash)}});
   }
-  const json all = {
-      {"version", kVersion}, {"command", command}, {"finished", finished}, {"files", list}};
+  const json all = {{"version", kVersion},
+                    {"command", command},
+                    {"finished", finished},
+                    {"log", log},
+                    {"files", list}};
   std::ofstream out(folder / "recording.json", std::ios::trunc);
   // A path need not be UTF-8.
   out << all.dump(1, ' ', false, json::error_handler_t::replace) << "\n";
@@ -105,6 +108,7 @@ Result<Recording> Recording::Read(const fs::path& folder) {
     }
     recording.command = all.at("command").get<std::vector<std::string>>();
     recording.finished = all.at("finished").get<bool>();
+    recording.log = all.value("log", "");
     for (const json& file : all.at("files")) {
       recording.files.push_back(
           {.path = file.at("path").get<std::string>(),

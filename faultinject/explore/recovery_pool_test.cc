@@ -363,8 +363,9 @@ TEST_F(RecoveryPoolTest, WhateverItDoesToItsFilesTheNextHasThemAnew) {
       {"remove the folder",
        [](const std::string& path) { fs::remove_all(fs::path(path).parent_path()); }},
   };
-  for (const auto& [name, misdeed] : misdeeds) {
-    SCOPED_TRACE(name);
+  for (const auto& entry : misdeeds) {
+    SCOPED_TRACE(entry.first);
+    const auto& misdeed = entry.second;
     Start([&](const std::string& path) {
       CHECK(!fs::exists(path + ".lock") && !fs::exists(path + ".d"));
       misdeed(path);

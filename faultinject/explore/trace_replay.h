@@ -14,6 +14,10 @@
 
 namespace fencepost {
 
+// The recorder's number for persistent memory that is no file, such as the variable by which
+// libpmem finds out about the tracer. Nothing of it outlives the process.
+inline constexpr uint32_t kNoFile = 0;
+
 // A part of an event's range that lies in one file.
 struct FilePart {
   uint32_t file = 0;
@@ -22,8 +26,8 @@ struct FilePart {
   uint64_t skipped = 0;  // bytes of the event before it
 };
 
-// Calls visit(const FilePart&) for each part of [address, address + length) that is mapped; returns
-// how many bytes are not.
+// Calls visit(const FilePart&) for each part of [address, address + length) that is mapped from a
+// file; returns how many bytes are not.
 template <typename Visitor>
 uint64_t ForEachPart(const TraceMappings& mappings, uint64_t address, uint64_t length,
                      Visitor&& visit) {
@@ -41,7 +45,11 @@ uint64_t ForEachPart(const TraceMappings& mappings, uint64_t address, uint64_t l
     }
     const uint64_t into = at - mapping->base;
     const uint64_t bytes = std::min(length - done, mapping->length - into);
-    visit(FilePart{mapping->file, mapping->file_offset + into, bytes, done});
+    if (mapping->file == kNoFile) {
+      unmapped += bytes;
+    } else {
+      visit(FilePart{mapping->file, mapping->file_offset + into, bytes, done});
+    }
     done += bytes;
   }
   return unmapped;

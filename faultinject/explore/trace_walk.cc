@@ -72,7 +72,7 @@ Result<TraceSurvey> SurveyTrace(TraceFile* trace) {
         files.insert(event.file);
         break;
       case FPT_MAP:
-        if (!files.contains(event.file)) {
+        if (event.file != kNoFile && !files.contains(event.file)) {
           refuse(fmt::format("event {} maps file {}, which has no name", event.number, event.file));
         }
         break;

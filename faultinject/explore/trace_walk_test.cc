@@ -229,6 +229,20 @@ TEST(TraceWalk, WhatIsStoredOutsideOfMappingsIsCounted) {
   EXPECT_EQ(walk.images.files().at(1).bytes[4095], 0);  // undecided to the end
 }
 
+TEST(TraceWalk, MemoryThatIsNoFileIsLeftOut) {
+  TestRun run;
+  const uint64_t variable = 0x7000;
+  fpt_map(run.writer(), 1, kNoFile, variable, 64, 0, FPT_MAP_REQUEST);
+  fpt_store(run.writer(), 1, variable, "x", 1, 0, 0);
+  fpt_flush(run.writer(), 1, variable, 1, FPT_FLUSH_CLWB, 0);
+  run.Fence();
+  run.Finish();
+  Walk walk(run);
+  EXPECT_EQ(walk.survey.unmapped_bytes, 1u);
+  EXPECT_EQ(walk.All().size(), 1u);
+  EXPECT_TRUE(walk.walk.model().lines().empty());
+}
+
 TEST(TraceWalk, ASurveyRefusesWhatDoesNotFitTogether) {
   const auto survey = [](const std::function<void(TestRun&)>& events) {
     TestRun run;
@@ -250,6 +264,9 @@ TEST(TraceWalk, ASurveyRefusesWhatDoesNotFitTogether) {
               run.Begin(1);
             }).code(),
             StatusCode::kCorrupt);
+  EXPECT_TRUE(survey([](TestRun& run) {
+                fpt_map(run.writer(), 1, kNoFile, 0x1000, 64, 0, FPT_MAP_REQUEST);
+              }).ok());
   EXPECT_EQ(survey([](TestRun& run) { run.End(1); }).code(), StatusCode::kCorrupt);
   EXPECT_EQ(survey([](TestRun& run) {
               fpt_map(run.writer(), 1, 9, 0x1000, 64, 0, FPT_MAP_FOUND);
