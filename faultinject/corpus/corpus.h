@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <valgrind/pmemcheck.h>
 
 enum { OPERATIONS = 4 };
 
@@ -48,6 +49,18 @@ static inline uint64_t at_most(void) {
   const char* text = getenv("FENCEPOST_UNDER_WAY");
   return acknowledged() + (text != NULL && *text != '\0' ? 1 : 0);
 }
+
+/* For fencepost's trace, and by name for what reads a store log. */
+#define BEGIN_OPERATION(number)               \
+  do {                                        \
+    VALGRIND_PMC_OPERATION_BEGIN(number);     \
+    VALGRIND_PMC_EMIT_LOG("operation.BEGIN"); \
+  } while (0)
+#define END_OPERATION(number)               \
+  do {                                      \
+    VALGRIND_PMC_EMIT_LOG("operation.END"); \
+    VALGRIND_PMC_OPERATION_END(number);     \
+  } while (0)
 
 struct command {
   const char* image;

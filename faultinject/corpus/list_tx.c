@@ -4,8 +4,6 @@
  * Bugs: count-not-added     the count changes in the transaction, which does not know of it
  *       sum-after-commit    the sum changes after the transaction
  */
-#include <valgrind/pmemcheck.h>
-
 #include "faultinject/corpus/obj.h"
 
 static const char kLayout[] = "corpus_list";
@@ -59,9 +57,9 @@ static void run(const struct command* command) {
   PMEMobjpool* pool = open_pool(command, kLayout);
   const PMEMoid root = pmemobj_root(pool, sizeof(struct root));
   for (uint64_t operation = 1; operation <= OPERATIONS; ++operation) {
-    VALGRIND_PMC_OPERATION_BEGIN(operation);
+    BEGIN_OPERATION(operation);
     push(pool, root, operation, command);
-    VALGRIND_PMC_OPERATION_END(operation);
+    END_OPERATION(operation);
   }
   pmemobj_close(pool);
 }
@@ -80,8 +78,7 @@ static void check(const struct command* command) {
     no("%lu nodes, the count is %lu", (unsigned long)count, (unsigned long)root->count);
   }
   if (sum != root->sum) {
-    no("the nodes' sum is %lu, that of the list %lu", (unsigned long)sum,
-       (unsigned long)root->sum);
+    no("the nodes' sum is %lu, that of the list %lu", (unsigned long)sum, (unsigned long)root->sum);
   }
   if (count < acknowledged() || count > at_most()) {
     no("%lu nodes, %lu acknowledged", (unsigned long)count, (unsigned long)acknowledged());

@@ -14,8 +14,7 @@ static inline PMEMobjpool* open_pool(const struct command* command, const char* 
 }
 
 /* The root is made here, before anything is recorded. */
-static inline void make_pool(const struct command* command, const char* layout,
-                             size_t root_bytes) {
+static inline void make_pool(const struct command* command, const char* layout, size_t root_bytes) {
   PMEMobjpool* pool = pmemobj_create(command->image, layout, PMEMOBJ_MIN_POOL, 0600);
   if (pool == NULL) die(pmemobj_errormsg());
   if (OID_IS_NULL(pmemobj_root(pool, root_bytes))) die("pmemobj_root");

@@ -4,8 +4,6 @@
  * Bugs: no-drain          no fence between a record's non-temporal stores and the tail
  *       tail-not-flushed  the tail is not flushed: an acknowledged record may be lost
  */
-#include <valgrind/pmemcheck.h>
-
 #include "faultinject/corpus/mapped.h"
 
 enum { WORDS = 32 };
@@ -37,9 +35,9 @@ static void push(struct image* image, uint64_t number, const struct command* com
 static void run(const struct command* command) {
   struct image* image = map_image(command);
   for (uint64_t operation = 1; operation <= OPERATIONS; ++operation) {
-    VALGRIND_PMC_OPERATION_BEGIN(operation);
+    BEGIN_OPERATION(operation);
     push(image, operation, command);
-    VALGRIND_PMC_OPERATION_END(operation);
+    END_OPERATION(operation);
   }
   pmem_unmap(image, IMAGE_BYTES);
 }
@@ -47,7 +45,8 @@ static void run(const struct command* command) {
 static void check(const struct command* command) {
   const struct image* image = map_image(command);
   const unsigned long tail = image->tail;
-  if (tail < acknowledged()) no("%lu records, %lu acknowledged", tail, (unsigned long)acknowledged());
+  if (tail < acknowledged())
+    no("%lu records, %lu acknowledged", tail, (unsigned long)acknowledged());
   if (tail > at_most()) no("%lu records, only %lu begun", tail, (unsigned long)at_most());
   for (uint64_t number = 1; number <= tail; ++number) {
     struct record expected;

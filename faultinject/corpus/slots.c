@@ -4,8 +4,6 @@
  * Bugs: leak           allocated first, put into the slot afterwards
  *       value-too-late in the slot before its value is there
  */
-#include <valgrind/pmemcheck.h>
-
 #include "faultinject/corpus/obj.h"
 
 static const char kLayout[] = "corpus_slots";
@@ -54,9 +52,9 @@ static void run(const struct command* command) {
   PMEMobjpool* pool = open_pool(command, kLayout);
   struct root* root = pmemobj_direct(pmemobj_root(pool, sizeof(struct root)));
   for (uint64_t operation = 1; operation <= OPERATIONS; ++operation) {
-    VALGRIND_PMC_OPERATION_BEGIN(operation);
+    BEGIN_OPERATION(operation);
     put(pool, root, operation, command);
-    VALGRIND_PMC_OPERATION_END(operation);
+    END_OPERATION(operation);
   }
   pmemobj_close(pool);
 }
@@ -77,7 +75,7 @@ static void check(const struct command* command) {
   if (used < acknowledged() || used > at_most()) {
     no("%lu slots, %lu acknowledged", used, (unsigned long)acknowledged());
   }
-  POBJ_FOREACH(pool, at) ++objects;
+  POBJ_FOREACH(pool, at)++ objects;
   if (objects != used) no("%lu objects, %lu in slots: a leak", objects, used);
   pmemobj_close(pool);
 }

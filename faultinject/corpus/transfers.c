@@ -6,8 +6,6 @@
  *       counter-not-flushed  the log is done with before one of the counters is durable
  *       log-too-late         the counters change before the log is said to be valid
  */
-#include <valgrind/pmemcheck.h>
-
 #include "faultinject/corpus/mapped.h"
 
 enum { COUNTERS = 5, INITIAL = 100 };
@@ -53,9 +51,9 @@ static void transfer(struct image* image, uint64_t operation, const struct comma
 static void run(const struct command* command) {
   struct image* image = map_image(command);
   for (uint64_t operation = 1; operation <= OPERATIONS; ++operation) {
-    VALGRIND_PMC_OPERATION_BEGIN(operation);
+    BEGIN_OPERATION(operation);
     transfer(image, operation, command);
-    VALGRIND_PMC_OPERATION_END(operation);
+    END_OPERATION(operation);
   }
   pmem_unmap(image, IMAGE_BYTES);
 }

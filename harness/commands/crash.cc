@@ -105,6 +105,14 @@ ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
   return code;
 }
 
+// Violations that come from several reports are numbered anew: they are replayed from this one.
+void ReplayFrom(const fs::path& folder, json* report) {
+  for (json& violation : (*report)["violations"]) {
+    violation["replay"] = fmt::format("fencepost crash replay {} {}", folder.string(),
+                                      violation["id"].get<std::string>());
+  }
+}
+
 // Goes on where a campaign was stopped, with its own settings, and puts both reports together.
 ExitCode Resume(CrashRequest request, const Arguments& arguments) {
   const fs::path folder = request.resume;
@@ -129,8 +137,10 @@ ExitCode Resume(CrashRequest request, const Arguments& arguments) {
   const Result<json> after =
       RunCampaign(recording, folder, EngineParts(recording, *settings), *settings, arguments);
   if (!after.ok()) return ReportError(after.status());
-  const Result<json> both = MergeReports({*before, *after});
-  return both.ok() ? PublishReport(*both, folder, request.crash) : ReportError(both.status());
+  Result<json> both = MergeReports({*before, *after});
+  if (!both.ok()) return ReportError(both.status());
+  ReplayFrom(folder, &*both);
+  return PublishReport(*both, folder, request.crash);
 }
 
 ExitCode Merge(const CrashRequest& request) {
@@ -145,6 +155,7 @@ ExitCode Merge(const CrashRequest& request) {
   const Result<fs::path> folder = MakeResultFolder(request, "crash-merged");
   if (!folder.ok()) return ReportError(folder.status());
   (*merged)["run_id"] = folder->filename().string();
+  ReplayFrom(*folder, &*merged);
   return PublishReport(*merged, *folder, request.crash);
 }
 
