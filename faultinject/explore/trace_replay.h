@@ -22,15 +22,15 @@ struct FilePart {
   uint64_t skipped = 0;  // bytes of the event before it
 };
 
-// Calls visit(const FilePart&) for each part of [address, address + length) that is mapped; returns
-// how many bytes are not.
+// Calls visit(const FilePart&) for each part of [address, address + length) that is mapped from a
+// file; returns how many bytes are not.
 template <typename Visitor>
 uint64_t ForEachPart(const TraceMappings& mappings, uint64_t address, uint64_t length,
                      Visitor&& visit) {
   uint64_t done = 0, unmapped = 0;
   while (done < length) {
     const auto mapping = mappings.Find(address + done);
-    if (!mapping) {
+    if (!mapping || mapping->file == 0) {
       // Byte by byte until a mapping begins: such ranges are short.
       ++unmapped;
       ++done;
