@@ -2,9 +2,9 @@
 // canary-level: a two-level table like Level Hashing's. A key has two buckets in the top level and
 // two in the bottom one, half its size; a bucket is a line of tokens and a line of slots.
 //
-// A slot is made durable before the token that publishes it. To make room a pair may move to its
-// other bucket; when that does not help, a new top level of twice the size takes over the bottom
-// level's pairs, and one word makes it the top.
+// A slot is made durable before the token that publishes it. To make room in the top level a pair
+// may move to its other bucket; when the bottom level is full, too, a new top level of twice the
+// size takes over the bottom level's pairs, and one word makes it the top.
 //
 // Invariants:
 //   1. A slot whose token is set refers to a whole record; two refer to the same one only after a
@@ -24,8 +24,8 @@ namespace fencepost::canary {
 namespace {
 
 constexpr uint64_t kSlots = 4;
-constexpr uint64_t kMinLog2 = 2;       // of the smallest level
-constexpr uint64_t kFirstTopLog2 = 3;  // top and bottom to begin with
+constexpr uint64_t kMinLog2 = 1;       // of the smallest level
+constexpr uint64_t kFirstTopLog2 = 2;  // top and bottom to begin with
 constexpr uint64_t kMaxTopLog2 = 7;
 
 enum class Bug : size_t {
@@ -128,7 +128,7 @@ class LevelEngine final : public CanaryEngine {
   template <typename Visit>
   void ForEachPlace(Visit visit);
   Place Find(std::string_view key);
-  Place FreePlace(uint64_t hash);
+  Place FreePlace(uint64_t hash, uint64_t log2);
   Place MoveOneAway(uint64_t hash);
   bool Resize();
   bool FillLevel(uint64_t log2);
@@ -207,9 +207,10 @@ Status LevelEngine::DoPut(std::string_view key, std::string_view value) {
   Place place;
   if (!old) {
     const uint64_t hash = HashOf(key);
-    place = FreePlace(hash);
+    place = FreePlace(hash, top_log2_);
     if (!place) place = MoveOneAway(hash);
-    while (!place && Resize()) place = FreePlace(hash);
+    if (!place) place = FreePlace(hash, top_log2_ - 1);
+    while (!place && Resize()) place = FreePlace(hash, top_log2_);
     if (!place) return Full();
   }
   const std::optional<uint64_t> record = records_.Take();
@@ -287,11 +288,9 @@ void LevelEngine::AddToCount(int64_t difference) {
   PersistWord(&layout_.count);
 }
 
-Place LevelEngine::FreePlace(uint64_t hash) {
-  for (uint64_t log2 : {top_log2_, top_log2_ - 1}) {
-    for (Bucket* bucket : BucketsOf(hash, log2)) {
-      if (const Place place = FreeSlotIn(bucket)) return place;
-    }
+Place LevelEngine::FreePlace(uint64_t hash, uint64_t log2) {
+  for (Bucket* bucket : BucketsOf(hash, log2)) {
+    if (const Place place = FreeSlotIn(bucket)) return place;
   }
   return {};
 }

@@ -73,7 +73,7 @@ constexpr Planting kPlantings[] = {
      "a word that is stored at each put, never flushed and never read"},
     {kName, "double-flush", "double flush", 'P', "the tail is flushed twice before the fence"},
     {kName, "flush-of-clean-line", "flush of clean line", 'P',
-     "each put flushes the pool's header, to which nothing was stored"},
+     "each change flushes the pool's header, to which nothing was stored"},
     {kName, "fence-without-flush", "fence without flush", 'P', "a second fence after the first"},
     {kName, "overwrite-before-persist", "overwrite before persist", 'P',
      "a word beside the tail is stored twice before it is flushed"},
@@ -154,7 +154,6 @@ class LogEngine final : public CanaryEngine {
   void Compact();
   void EmptyCache();
   void NoteEntry(const Entry& entry, uint64_t offset);
-  void WastefulPersists();
 
   std::unique_ptr<RawPool> pool_;
   Layout& layout_;
@@ -235,7 +234,6 @@ void LogEngine::DoForEach(PairVisitor visit) {
 Status LogEngine::DoPut(std::string_view key, std::string_view value) {
   RETURN_IF_ERROR(Append(key, value, value.size()));
   if (bug_ == Bug::kControlNeverRead) StoreWord(&layout_.put_count, ++put_count_);
-  WastefulPersists();
   return Status::Ok();
 }
 
@@ -295,9 +293,17 @@ void LogEngine::WriteEntry(void* to, const Entry& entry) {
 }
 
 void LogEngine::PublishTail() {
-  StoreWord(&Head().tail, tail_);
-  FlushWord(&Head().tail);
+  AreaHead& head = Head();
+  if (bug_ == Bug::kOverwriteBeforePersist) {
+    StoreWord(&head.spare, ++put_count_);
+    StoreWord(&head.spare, ++put_count_);
+  }
+  StoreWord(&head.tail, tail_);
+  FlushWord(&head.tail);
+  if (bug_ == Bug::kDoubleFlush) FlushWord(&head.tail);
+  if (bug_ == Bug::kFlushOfCleanLine) Flush(&layout_.header, sizeof layout_.header);
   if (bug_ != Bug::kMissingFence) Drain();
+  if (bug_ == Bug::kFenceWithoutFlush) Drain();
 }
 
 // Copies what is alive to the other area and makes that the active one.
@@ -333,32 +339,6 @@ void LogEngine::Compact() {
 void LogEngine::EmptyCache() {
   if (bug_ != Bug::kControlVolatileCache) return;
   for (uint64_t& word : layout_.cache) StoreWord(&word, 0);
-}
-
-// What costs time and nothing else.
-void LogEngine::WastefulPersists() {
-  AreaHead& head = Head();
-  switch (bug_) {
-    case Bug::kDoubleFlush:
-      StoreWord(&head.spare, ++put_count_);
-      FlushWord(&head.spare);
-      FlushWord(&head.spare);
-      Drain();
-      return;
-    case Bug::kFlushOfCleanLine:
-      Persist(&layout_.header, sizeof layout_.header);
-      return;
-    case Bug::kFenceWithoutFlush:
-      Drain();
-      return;
-    case Bug::kOverwriteBeforePersist:
-      StoreWord(&head.spare, ++put_count_);
-      StoreWord(&head.spare, ++put_count_);
-      PersistWord(&head.spare);
-      return;
-    default:
-      return;
-  }
 }
 
 Result<std::unique_ptr<Engine>> OpenLog(const EngineOptions& options) {

@@ -354,6 +354,55 @@ TEST_P(CanaryGarbage, DamagedPoolsEndRecoveryInOneWayOrTheOther) {
   EXPECT_GT(refused, 100);
 }
 
+// Without a crash a bug shows in what is flushed and fenced, where it is in that.
+class CanaryCosts : public testing::Test {
+ protected:
+  // Lines and fences of puts of new keys whose entries take several lines, after a first one.
+  static EngineStats CostOf(std::string_view structure, const std::string& bug) {
+    const EngineRow& row = RowOf(structure);
+    const ScratchDirectory scratch(MediumFor(row));
+    EngineOptions options;
+    options.path = scratch.path() / "store";
+    options.tuning = Tuning(std::string(structure), {{"bug", bug}});
+    auto engine = OpenEngine(row, options);
+    CHECK_OK(engine);
+    CHECK_OK((*engine)->Put("first", "value"));
+    const EngineStats before = (*engine)->Stats().value();
+    for (uint64_t i = 0; i < kPuts; ++i) CHECK_OK((*engine)->Put(TestKey(i), TestBytes(i, 200)));
+    EngineStats cost = (*engine)->Stats().value();
+    cost.flushed_lines -= before.flushed_lines;
+    cost.fences -= before.fences;
+    return cost;
+  }
+  static constexpr uint64_t kPuts = 4;
+};
+
+TEST_F(CanaryCosts, BugsOfClassPCostMore) {
+  const EngineStats correct = CostOf("canary-log", "none");
+  for (const char* bug : {"double-flush", "flush-of-clean-line"}) {
+    EXPECT_EQ(CostOf("canary-log", bug).flushed_lines, correct.flushed_lines + kPuts) << bug;
+    EXPECT_EQ(CostOf("canary-log", bug).fences, correct.fences) << bug;
+  }
+  EXPECT_EQ(CostOf("canary-log", "fence-without-flush").flushed_lines, correct.flushed_lines);
+  EXPECT_EQ(CostOf("canary-log", "fence-without-flush").fences, correct.fences + kPuts);
+  // libpmemobj flushes the log's entry.
+  EXPECT_GT(CostOf("canary-tx", "log-of-unchanged-range").flushed_lines,
+            CostOf("canary-tx", "none").flushed_lines);
+}
+
+TEST_F(CanaryCosts, MissingFlushesAndFencesAreMissing) {
+  const EngineStats correct = CostOf("canary-log", "none");
+  EXPECT_EQ(correct.fences, 2 * kPuts);
+  const uint64_t entry_lines = (16 + TestKey(0).size() + 200 + 63) / 64;
+  EXPECT_EQ(correct.flushed_lines, (entry_lines + 1) * kPuts);
+  EXPECT_EQ(CostOf("canary-log", "missing-flush").flushed_lines, kPuts);
+  EXPECT_EQ(CostOf("canary-log", "short-flush").flushed_lines, entry_lines * kPuts);
+  EXPECT_EQ(CostOf("canary-log", "missing-barrier").fences, kPuts);
+  EXPECT_EQ(CostOf("canary-log", "missing-fence").fences, 0u);
+  EXPECT_LT(CostOf("canary-level", "token-with-slot").fences,
+            CostOf("canary-level", "none").fences);
+}
+
 TEST(CanaryTable, RowsAreCompleteAndTheirOptionListsThePlantings) {
   std::set<std::string_view> names;
   for (const EngineRow& row : CanaryEngines()) {
