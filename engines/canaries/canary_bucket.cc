@@ -28,7 +28,6 @@ enum class Bug : size_t {
   kNone,
   kCountFirst,
   kRemoveCountFirst,
-  kLinkFirst,
   kWrongPointer,
   kRecoveryKeepsDuplicate,
   kCount
@@ -40,8 +39,6 @@ constexpr Planting kPlantings[] = {
      "count stored before the child, one flush: a prefix of the line counts an empty or old child"},
     {kName, "remove-count-first", "same-line prefix", 'A',
      "a removal lowers the count before it saves the last child: a prefix of the line loses it"},
-    {kName, "link-first", "flag-first", 'O',
-     "the link to a new bucket is durable before the bucket's contents"},
     {kName, "wrong-pointer", "wrong flush range", 'D',
      "the old bucket is flushed in place of the new one: an acknowledged pair is lost"},
     {kName, "recovery-keeps-duplicate", "two-token move", 'A',
@@ -206,12 +203,11 @@ bool BucketEngine::AddBucket(Bucket& last, uint64_t record) {
   StoreWord(&bucket.count, 1);
   if (bug_ == Bug::kWrongPointer) {
     Persist(&last, sizeof last);
-  } else if (bug_ != Bug::kLinkFirst) {
+  } else {
     Persist(&bucket, sizeof bucket);
   }
   StoreWord(&last.next, *number);
   PersistWord(&last.next);
-  if (bug_ == Bug::kLinkFirst) Persist(&bucket, sizeof bucket);
   return true;
 }
 

@@ -18,7 +18,7 @@
 namespace fencepost::canary {
 namespace {
 
-constexpr uint64_t kFirstBuckets = 16;
+constexpr uint64_t kFirstBuckets = 4;
 constexpr uint64_t kMaxBuckets = 256;
 constexpr uint64_t kEntryType = 1;
 constexpr uint64_t kBucketsType = 2;
