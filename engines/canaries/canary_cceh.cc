@@ -160,7 +160,6 @@ Status CcehEngine::Recover() {
     if (!segments_.Claim(Entries()[entry] - 1)) continue;  // seen through another entry
     RETURN_IF_ERROR(RecoverSegment(SegmentAt(entry)));
   }
-  Drain();
   return Status::Ok();
 }
 
@@ -209,7 +208,7 @@ Status CcehEngine::RecoverSegment(Segment& segment) {
     } else if (!records_.Claim(slot - 1)) {
       return CorruptPool(path(), "two slots hold the same record");
     }
-    if (slot == 0) FlushWord(&slot);
+    if (slot == 0) PersistWord(&slot);
   }
   return Status::Ok();
 }
