@@ -189,6 +189,8 @@ void Exploration::CheckBudget() {
     result_.stopped = fmt::format("the budget of {} recoveries was used up", options_.max_states);
   } else if (options_.max_seconds > 0 && Seconds() >= options_.max_seconds) {
     result_.stopped = fmt::format("the budget of {} s was used up", options_.max_seconds);
+  } else if (options_.stop_after > 0 && groups_.size() >= options_.stop_after) {
+    result_.stopped = "enough violations were found";
   } else if (hooks_.interrupted && hooks_.interrupted()) {
     result_.stopped = "interrupted";
   }

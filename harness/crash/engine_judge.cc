@@ -121,6 +121,15 @@ std::vector<Finding> EngineJudge::Verdict(const CrashPoint& point, const Outcome
                         .allowed = "none",
                         .found = fmt::format("{}", leaked)});
   }
+  const uint64_t pairs = store.contents.size() + store.faults.size();
+  if (store.count && *store.count != pairs) {
+    findings.push_back({.kind = "count",
+                        .subject = {},
+                        .message = fmt::format("the store says that it holds {} pairs, and has {}",
+                                               *store.count, pairs),
+                        .allowed = fmt::format("{}", pairs),
+                        .found = fmt::format("{}", *store.count)});
+  }
   if (!store.afterwards.empty()) {
     findings.push_back({.kind = "afterwards",
                         .subject = {},

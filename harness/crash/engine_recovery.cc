@@ -120,6 +120,11 @@ std::string EngineRecovery::Recover(const std::vector<std::string>& paths,
       fine = Succeeded("audit", audit.ok() ? Status::Ok() : audit.status(), &store);
       if (fine) store.audit = *audit;
     }
+    if (fine && row_.capabilities.exact_count) {
+      Result<EngineStats> stats = (*engine)->Stats();
+      fine = Succeeded("stats", stats.ok() ? Status::Ok() : stats.status(), &store);
+      if (fine) store.count = stats->count;
+    }
     const Status closed = (*engine)->Close();
     if (!fine || !Succeeded("close", closed, &store)) return store.Encode();
   }
