@@ -129,7 +129,7 @@ def missing_line(number: int, store_events: Sequence[int], thread: int = 1) -> d
     newest = bytearray(64)
     stores = []
     for i, at in enumerate(store_events):
-        newest[8 * i : 8 * i + 8] = b"new%05d" % at
+        newest[8 * i : 8 * i + 8] = b"%08d" % at
         stores.append(
             {
                 "event": at,
