@@ -17,8 +17,8 @@ from .markup import Markup, Node, element, join
 
 # All sizes are in CSS pixels; text is 12 px high.
 _WIDTH = 932  # of a page's column: a long timeline is wider and scrolls
-_STEP_MIN, _STEP_MAX = 18, 96  # the longest timelines, of some fifty events, just fit
-_STEP_AFTER_MAX = 30  # so that the crash is in sight at the right end of a narrow screen
+_STEP_MIN, _STEP_MAX = 18, 80  # the longest timelines, of some fifty events, just fit
+_STEP_AFTER_MAX = 22  # so that the crash is in sight at the right end of a narrow screen
 _PAD = 10
 _CHAR = 6.6  # mean width of a character
 _DIGIT = 7.4
@@ -170,7 +170,7 @@ def _legend(kinds: set[str]) -> Markup:
     for kind, words in _LEGEND:
         if kind in kinds:
             icon = element("g", _shape(kind, 14, 9), class_=f"mark {kind}")
-            size = {"width": 28, "height": 18, "viewBox": "0 0 28 18"}
+            size: dict[str, Any] = {"width": 28, "height": 18, "viewBox": "0 0 28 18"}
             items.append(element("li", element("svg", icon, aria_hidden="true", **size), words))
     return element("ul", *items, class_="legend")
 
