@@ -110,12 +110,17 @@ def _line_marks(
     return marks
 
 
-def _exposed(marks: Sequence[_Mark]) -> tuple[int, int | None] | None:
-    """The columns from the first lost store to the mark that makes it durable, if there is one."""
+def _exposed(marks: Sequence[_Mark], crash: int) -> tuple[int, int | None] | None:
+    """The columns from the first lost store to the mark that makes it durable, if there is one.
+
+    That comes after the crash: before it, nothing had made the store durable, or it were not lost.
+    """
     begin = next((mark.column for mark in marks if mark.kind == "lost"), None)
     if begin is None:
         return None
-    after = (m.column for m in marks if m.column > begin and m.kind in ("fence", "sync"))
+    after = (
+        m.column for m in marks if m.column > max(begin, crash) and m.kind in ("fence", "sync")
+    )
     return begin, next(after, None)
 
 
@@ -201,7 +206,7 @@ class _Drawing:
         digits = max((len(str(event["event"])) for event in timeline), default=1)
         narrowest = self.step_after if after else self.step
         self.turned = digits * _DIGIT + 6 > narrowest
-        self.axis = _TAG + (digits * _DIGIT + 8 if self.turned else 16)
+        self.axis = _TAG + (digits * _DIGIT + 14 if self.turned else 16)
         self.y = self.axis + _GAP
         self.body: list[Node] = []
         self.kinds: set[str] = set()
@@ -242,27 +247,26 @@ class _Drawing:
         outline += f"V{top:g}" if span.end is not None else ""
         begin = "before this picture" if span.begin is None else "here"
         end = "after this picture" if span.end is None else "here"
-        box = (left, top, right - left, bottom - top)
+        # Keeps off the edge, where the operation begins outside of the picture.
+        shift = max(left + 5, _PAD)
         parts: list[Node] = [
             element("title", f"{name}\nbegins {begin}, is acknowledged {end}"),
-            element("rect", x=box[0], y=box[1], width=box[2], height=box[3]),
+            element("rect", x=left, y=top, width=right - left, height=bottom - top),
             element("path", d=outline),
         ]
         words = next(
             (
                 text
                 for text in (name, f"operation {span.name}", span.name)
-                if len(text) * _CHAR + 10 <= box[2]
+                if len(text) * _CHAR <= right - shift - 4
             ),
             "",
         )
-        # An end outside of the picture: keep off its edge.
-        shift = max(left, _PAD - 5) + 5
         parts.append(element("text", words, x=shift, y=top + 12.5))
         self.body.append(element("g", *parts, class_="span"))
 
     def exposed(self, marks: Sequence[_Mark]) -> None:
-        found = _exposed(marks)
+        found = _exposed(marks, -1 if self.crash is None else self.crash)
         if found is None:
             return
         begin, end = found

@@ -53,7 +53,7 @@ def _crash_point(point: dict[str, Any]) -> Markup:
         "Before ",
         element("strong", point["before"]),
         *where,
-        f": event {point['event']}, crash point {point['index']}, from 0. ",
+        f": event {point['event']}, crash point {point['index']} (counted from 0). ",
         f"{count(operations['acknowledged'], 'operation')} had been acknowledged",
     ]
     under_way = [element("li", element("code", o["what"])) for o in operations["under_way"]]

@@ -177,7 +177,7 @@ class ViolationTest(unittest.TestCase):
         self.assertNotIn("Everything else had survived", text)
 
     def test_a_violation_about_nothing_in_particular(self) -> None:
-        found = violation() | {"subject": "", "allowed": "", "found": ""}
+        found: dict[str, Any] = violation() | {"subject": "", "allowed": "", "found": ""}
         found["crash_point"] |= {"where": None, "stack": []}
         found["crash_point"]["operations"] = {"acknowledged": 1, "under_way": []}
         text = _read(report("violated", found))
@@ -266,6 +266,20 @@ class TimelineTest(unittest.TestCase):
         self.assertLess(ends[0], ends[2])
         self.assertEqual(ends[1], width - 10)
 
+    def test_what_is_lost_was_never_drawn_as_durable_before_the_crash(self) -> None:
+        timeline = [
+            event(50, "store", line=0),
+            event(51, "flush request", line=0),
+            event(52, "fence sfence"),
+            event(90, "crash"),
+            event(91, "sync msync", line=0),
+        ]
+        (picture,) = _pictures(report("violated", violation([missing_line(2, (50,))], timeline)))
+        (span,), (sync, _) = _having(picture, "exposed"), _having(picture, "sync")
+        end = re.findall(r"H([\d.]+)", next(iter(span)).get("d", ""))
+        (shape,) = [child for child in sync if child.tag == f"{_SVG}path"]
+        self.assertEqual(shape.get("d", "").split(" ")[0], f"M{end[0]}")
+
     def test_a_lane_for_each_thread_and_each_missing_line(self) -> None:
         (picture,) = _pictures(report("violated", synthetic_crash.three_lines()))
         lanes = ["".join(lane.itertext()) for lane in _having(picture, "lane")]
@@ -319,7 +333,8 @@ class TimelineTest(unittest.TestCase):
         many = [event(1234500 + i, "flush clwb", line=None) for i in range(40)]
         many += [event(1234600, "crash")]
         many += [event(1234600 + i, "fence sfence") for i in range(8)]
-        for timeline, marks in ((many, 48), ([], 0), ([event(90, "crash")], 0)):
+        cases: list[tuple[list[dict[str, Any]], int]] = [(many, 48), ([], 0)]
+        for timeline, marks in [*cases, ([event(90, "crash")], 0)]:
             (picture,) = _pictures(report("violated", violation(timeline=timeline)))
             self.assertLessEqual(float(picture.get("width", "inf")), 932)
             self.assertEqual(len(_having(picture, "mark")), marks)
