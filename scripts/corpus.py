@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs the crash tester on every canary and prints the score.
 
-A bug is recorded once and explored with one strategy after the other until it is caught; its time is
-that of all of them, the recording included. A control is explored with every strategy and must stay
-silent. A bug that costs only performance is given to pmemcheck instead.
+A bug is recorded once and explored with one strategy after the other until it is caught; its time
+is that of all of them, the recording included. A control is explored with every strategy and must
+stay silent. A bug that costs only performance is given to pmemcheck instead.
 """
 
 from __future__ import annotations
