@@ -169,8 +169,20 @@ std::vector<LineId> LinesOf(const fpt_event& event, const TraceMappings& mapping
   return lines;
 }
 
-// Also what the program puts in front of libpmem, to count calls: it has libpmem's names.
+// "store::Log::Append" for "store::(anonymous namespace)::Log::Append(std::string const&)".
+std::string ShortFunction(std::string_view function) {
+  constexpr std::string_view kAnonymous = "(anonymous namespace)::";
+  std::string name(function);
+  for (size_t at = name.find(kAnonymous); at != std::string::npos; at = name.find(kAnonymous)) {
+    name.erase(at, kAnonymous.size());
+  }
+  return name.substr(0, name.find('('));
+}
+
+// Also headers of the system, which are compiled into the program, and what the program puts in
+// front of libpmem, to count calls: it has libpmem's names.
 bool IsLibrary(const TraceFrame& frame) {
+  if (frame.source_file.starts_with("/usr/include/")) return true;
   if (frame.function.starts_with("pmem_") || frame.function.starts_with("pmemobj_")) return true;
   constexpr std::string_view kLibraries[] = {"libpmem",   "libc.so",   "libc-",
                                              "libstdc++", "vgpreload", "ld-linux"};
@@ -198,7 +210,9 @@ Result<std::vector<Story>> TellStories(TraceFile* trace,
 std::string WhereOf(const TraceFile& trace, uint32_t stack) {
   for (const uint64_t address : trace.Stack(stack)) {
     const TraceFrame frame = trace.Frame(address);
-    if (frame.line != 0 && !IsLibrary(frame)) return DescribeFrame(frame);
+    if (frame.line == 0 || IsLibrary(frame)) continue;
+    const std::string_view file = frame.source_file.substr(frame.source_file.rfind('/') + 1);
+    return fmt::format("{} ({}:{})", ShortFunction(frame.function), file, frame.line);
   }
   return stack == 0 ? "unknown" : DescribeFrame(trace.InnermostLine(stack));
 }
