@@ -36,6 +36,15 @@ struct HashOfImageHash {
   size_t operator()(const ImageHash& hash) const { return hash.low; }
 };
 
+// What a recovery complained of comes last: it need not be the same each time (addresses), and
+// tells no outcomes apart.
+struct LessOutcome {
+  bool operator()(const Outcome& a, const Outcome& b) const {
+    return std::tie(a.end, a.code, a.answer, a.complaint) <
+           std::tie(b.end, b.code, b.answer, b.complaint);
+  }
+};
+
 struct PendingVerdict {
   CrashPoint point;
   CrashState state;
@@ -63,7 +72,9 @@ class Exploration {
   void Complete(uint64_t job, Outcome outcome);
   void JudgeOne(const CrashPoint& point, const CrashState& state, const Outcome& outcome);
   void CountPoint(const Px86& model, bool explored);
-  void CheckBudget();
+  // Time and interrupts; these also end the generation of states that need no recovery.
+  void CheckTime();
+  uint64_t CountOutcomes() const;
   void Tell(const CrashPoint& point);
   double Seconds() const {
     return std::chrono::duration<double>(SteadyClock::now() - start_).count();
@@ -78,8 +89,7 @@ class Exploration {
   std::unique_ptr<RecoveryPool> pool_;
   std::unordered_map<ImageHash, uint64_t, HashOfImageHash> job_of_image_;
   std::unordered_map<uint64_t, Job> jobs_;
-  // By what makes them equal; a reference to one stays valid.
-  std::map<std::tuple<int, int, std::string>, Outcome> outcomes_;
+  std::set<Outcome, LessOutcome> outcomes_;  // a reference to one stays valid
   ImageHash context_hash_;
   std::string context_;
   std::set<uint64_t> tried_here_;  // jobs of this crash point
@@ -108,9 +118,10 @@ Result<ExploreResult> Exploration::Run(const Recording& recording, TraceFile* tr
   RETURN_IF_ERROR(walk.status());
   RETURN_IF_ERROR(pool_->Drain());
   pool_.reset();
-  result_.outcomes = outcomes_.size();
+  result_.outcomes = CountOutcomes();
   result_.every_state = options_.strategy.exhaustive() && !result_.lines_cut &&
-                        result_.stopped.empty() && options_.shards == 1;
+                        result_.stopped.empty() && options_.shards == 1 &&
+                        options_.first_point == 0;
   for (auto& [key, group] : groups_) result_.groups.push_back(std::move(group));
   std::stable_sort(result_.groups.begin(), result_.groups.end(),
                    [](const auto& a, const auto& b) { return a.point.index < b.point.index; });
@@ -148,16 +159,19 @@ ImageHash Exploration::HashOfState(const CrashState& state) const {
   LineBytes durable;
   for (const auto& [id, chosen] : state) {
     images_.ReadLine(id, &durable);
-    if (durable == chosen.bytes) continue;
+    const LineBytes bytes = images_.InFile(id, chosen.bytes);
+    if (durable == bytes) continue;
     hash ^= HashOfLine(id, durable);
-    hash ^= HashOfLine(id, chosen.bytes);
+    hash ^= HashOfLine(id, bytes);
   }
   hash ^= context_hash_;
   return hash;
 }
 
 Status Exploration::Try(const CrashPoint& point, const CrashState& state) {
-  ++result_.states;
+  constexpr uint64_t kStatesPerLookAtTheClock = 64;
+  if (result_.states++ % kStatesPerLookAtTheClock == 0) CheckTime();
+  if (!result_.stopped.empty()) return Status::Ok();
   const ImageHash hash = HashOfState(state);
   if (hash.low % options_.shards != options_.shard) return Status::Ok();
   const auto [found, is_new] = job_of_image_.try_emplace(hash, job_of_image_.size());
@@ -172,7 +186,10 @@ Status Exploration::Try(const CrashPoint& point, const CrashState& state) {
     }
     return Status::Ok();
   }
-  CheckBudget();
+  CheckTime();
+  if (result_.stopped.empty() && result_.recoveries >= options_.max_states) {
+    result_.stopped = fmt::format("the budget of {} recoveries was used up", options_.max_states);
+  }
   if (!result_.stopped.empty()) {
     // Not executed: whoever comes to this image later must not wait for it.
     jobs_.erase(number);
@@ -184,10 +201,8 @@ Status Exploration::Try(const CrashPoint& point, const CrashState& state) {
   return pool_->Submit(number, state, context_);
 }
 
-void Exploration::CheckBudget() {
-  if (result_.recoveries >= options_.max_states) {
-    result_.stopped = fmt::format("the budget of {} recoveries was used up", options_.max_states);
-  } else if (options_.max_seconds > 0 && Seconds() >= options_.max_seconds) {
+void Exploration::CheckTime() {
+  if (options_.max_seconds > 0 && Seconds() >= options_.max_seconds) {
     result_.stopped = fmt::format("the budget of {} s was used up", options_.max_seconds);
   } else if (options_.stop_after > 0 && groups_.size() >= options_.stop_after) {
     result_.stopped = "enough violations were found";
@@ -196,10 +211,21 @@ void Exploration::CheckBudget() {
   }
 }
 
+uint64_t Exploration::CountOutcomes() const {
+  uint64_t count = 0;
+  const Outcome* before = nullptr;
+  for (const Outcome& outcome : outcomes_) {
+    const bool same = before != nullptr && before->end == outcome.end &&
+                      before->code == outcome.code && before->answer == outcome.answer;
+    if (!same) ++count;
+    before = &outcome;
+  }
+  return count;
+}
+
 void Exploration::Complete(uint64_t number, Outcome outcome) {
   Job& job = jobs_.at(number);
-  auto key = std::make_tuple(static_cast<int>(outcome.end), outcome.code, outcome.answer);
-  job.outcome = &outcomes_.try_emplace(std::move(key), std::move(outcome)).first->second;
+  job.outcome = &*outcomes_.insert(std::move(outcome)).first;
   for (const PendingVerdict& pending : job.waiting) {
     JudgeOne(pending.point, pending.state, *job.outcome);
   }

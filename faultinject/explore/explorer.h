@@ -4,9 +4,8 @@
 // Invariants:
 //   1. Equal images (with equal context) are recovered once; their outcome is judged at every crash
 //      point that it belongs to.
-//   2. The result depends on recording, strategy, seed and shard only, unless a budget by time or
-//   an
-//      interrupt cut it short, which it says.
+//   2. The result depends on recording, strategy, seed and shard only, unless a budget by time
+//      or an interrupt cut it short, which it says.
 // Threads: one owner; see RecoveryPool.
 #ifndef FENCEPOST_FAULTINJECT_EXPLORE_EXPLORER_H_
 #define FENCEPOST_FAULTINJECT_EXPLORE_EXPLORER_H_

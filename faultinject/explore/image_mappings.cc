@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdarg>
 #include <cstdint>
 #include <mutex>
 
@@ -71,8 +72,25 @@ bool IsShared(int flags) {
   return type == MAP_SHARED || type == MAP_SHARED_VALIDATE;
 }
 
+// No longer ones to hand out: what is there is unmapped or replaced, if only in part.
+// REQUIRES: the lock is held.
+void ForgetRange(const void* address, size_t length) {
+  const auto begin = reinterpret_cast<uintptr_t>(address), end = begin + length;
+  std::erase_if(state->kept, [&](const Kept& kept) {
+    const auto base = reinterpret_cast<uintptr_t>(kept.base);
+    return base < end && begin < base + kept.length;
+  });
+}
+
+void ForgetRangeIfKept(const void* address, size_t length) {
+  if (state == nullptr) return;
+  const std::lock_guard lock(state->mutex);
+  ForgetRange(address, length);
+}
+
 void* Map(void* address, size_t length, int protection, int flags, int fd, off_t offset) {
   struct stat info;
+  if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0) ForgetRangeIfKept(address, length);
   if (state == nullptr || fd < 0 || !IsShared(flags) ||
       (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0 || fstat(fd, &info) != 0) {
     return SystemMmap(address, length, protection, flags, fd, offset);
@@ -110,19 +128,14 @@ void* Map(void* address, size_t length, int protection, int flags, int fd, off_t
 bool PutAside(void* address, size_t length) {
   if (state == nullptr) return false;
   const std::lock_guard lock(state->mutex);
-  const auto end = reinterpret_cast<uintptr_t>(address) + length;
-  for (auto kept = state->kept.begin(); kept != state->kept.end(); ++kept) {
-    const auto base = reinterpret_cast<uintptr_t>(kept->base);
-    if (kept->in_use && kept->base == address && kept->length == length) {
-      kept->in_use = false;
-      return true;
-    }
-    // Unmapped in part, or from under us: no longer one to hand out.
-    if (base < end && reinterpret_cast<uintptr_t>(address) < base + kept->length) {
-      state->kept.erase(kept);
-      return false;
-    }
+  for (Kept& kept : state->kept) {
+    if (!kept.in_use || kept.base != address || kept.length != length) continue;
+    // The next one must find it as a new mapping would be.
+    if (mprotect(address, length, kept.protection) != 0) break;
+    kept.in_use = false;
+    return true;
   }
+  ForgetRange(address, length);
   return false;
 }
 
@@ -158,6 +171,18 @@ void* mmap(void* address, size_t length, int protection, int flags, int fd, off_
 void* mmap64(void* address, size_t length, int protection, int flags, int fd,
              off64_t offset) noexcept {
   return fencepost::Map(address, length, protection, flags, fd, offset);
+}
+
+// A mapping that is moved or resized is no longer the one that was kept.
+void* mremap(void* address, size_t length, size_t new_length, int flags, ...) noexcept {
+  va_list rest;
+  va_start(rest, flags);
+  void* const new_address = (flags & MREMAP_FIXED) != 0 ? va_arg(rest, void*) : nullptr;
+  va_end(rest);
+  fencepost::ForgetRangeIfKept(address, length);
+  if (new_address != nullptr) fencepost::ForgetRangeIfKept(new_address, new_length);
+  const long result = syscall(SYS_mremap, address, length, new_length, flags, new_address);
+  return result == -1 ? MAP_FAILED : reinterpret_cast<void*>(result);
 }
 
 int munmap(void* address, size_t length) noexcept {

@@ -15,21 +15,31 @@ bool IsZero(const LineBytes& bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
 }
 
+// A recovery can tell a longer file from a shorter one, if only by zeros.
+ImageHash HashOfSize(uint32_t file, uint64_t size) {
+  const uint64_t both[] = {file, size};
+  const XXH128_hash_t hash = XXH3_128bits(both, sizeof(both));
+  return {hash.low64, hash.high64};
+}
+
 }  // namespace
 
 ImageHash HashOfLine(LineId line, const LineBytes& bytes) {
   // Zeros hash to nothing, so that a file may grow by any length for free.
   if (IsZero(bytes)) return {};
-  const XXH128_hash_t hash = XXH3_128bits_withSeed(
-      bytes.data(), bytes.size(), line.number ^ static_cast<uint64_t>(line.file) << 56);
+  constexpr uint64_t kSpread = 0x9e3779b97f4a7c15;  // 2^64 over the golden ratio
+  const XXH128_hash_t hash =
+      XXH3_128bits_withSeed(bytes.data(), bytes.size(), line.number ^ line.file * kSpread);
   return {hash.low64, hash.high64};
 }
 
 Status ImageSet::AddFile(uint32_t file, const std::string& path,
                          const std::filesystem::path& initial) {
+  if (files_.contains(file)) return Status::Ok();
   File& added = files_[file];
   added.path = path;
   added.created = initial.empty();
+  hash_ ^= HashOfSize(file, 0);
   if (initial.empty()) return Status::Ok();
   std::ifstream in(initial, std::ios::binary);
   if (!in) return Status::IoError(fmt::format("open: {}", initial.string()));
@@ -39,6 +49,8 @@ Status ImageSet::AddFile(uint32_t file, const std::string& path,
   in.read(reinterpret_cast<char*>(added.bytes.data()),
           static_cast<std::streamsize>(added.bytes.size()));
   if (!in) return Status::IoError(fmt::format("read: {}", initial.string()));
+  hash_ ^= HashOfSize(file, 0);
+  hash_ ^= HashOfSize(file, added.bytes.size());
   LineBytes line;
   for (uint64_t number = 0; number * kLineBytes < added.bytes.size(); ++number) {
     ReadLine({file, number}, &line);
@@ -60,14 +72,16 @@ void ImageSet::ReadLine(LineId line, LineBytes* bytes) const {
 void ImageSet::WriteLine(LineId line, const LineBytes& bytes) {
   LineBytes old;
   ReadLine(line, &old);
-  if (old == bytes) return;
-  std::vector<uint8_t>& all = files_[line.file].bytes;
+  const auto found = files_.find(line.file);
+  if (old == bytes || found == files_.end()) return;
+  std::vector<uint8_t>& all = found->second.bytes;
   const uint64_t offset = line.number * kLineBytes;
   if (offset >= all.size()) return;
-  std::memcpy(all.data() + offset, bytes.data(), std::min(kLineBytes, all.size() - offset));
+  const LineBytes written = InFile(line, bytes);
+  if (old == written) return;
+  std::memcpy(all.data() + offset, written.data(), std::min(kLineBytes, all.size() - offset));
   hash_ ^= HashOfLine(line, old);
-  ReadLine(line, &old);
-  hash_ ^= HashOfLine(line, old);
+  hash_ ^= HashOfLine(line, written);
   journal_.push_back(line);
 }
 
@@ -96,7 +110,9 @@ void ImageSet::WriteZeros(uint32_t file, uint64_t offset, uint64_t length) {
 }
 
 void ImageSet::Resize(uint32_t file, uint64_t size) {
-  std::vector<uint8_t>& all = files_[file].bytes;
+  const auto found = files_.find(file);
+  if (found == files_.end()) return;
+  std::vector<uint8_t>& all = found->second.bytes;
   LineBytes line;
   // What is cut off counts as a change to zeros.
   for (uint64_t number = size / kLineBytes; number * kLineBytes < all.size(); ++number) {
@@ -106,7 +122,18 @@ void ImageSet::Resize(uint32_t file, uint64_t size) {
               uint8_t{0});
     WriteLine({file, number}, line);
   }
+  hash_ ^= HashOfSize(file, all.size());
+  hash_ ^= HashOfSize(file, size);
   all.resize(size);
+}
+
+LineBytes ImageSet::InFile(LineId line, LineBytes bytes) const {
+  const auto found = files_.find(line.file);
+  const uint64_t size = found == files_.end() ? 0 : found->second.bytes.size();
+  const uint64_t offset = line.number * kLineBytes;
+  const uint64_t kept = offset < size ? std::min(kLineBytes, size - offset) : 0;
+  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(kept), bytes.end(), uint8_t{0});
+  return bytes;
 }
 
 std::span<const LineId> ImageSet::ChangesSince(uint64_t change) const {

@@ -21,8 +21,8 @@
 
 namespace fencepost {
 
-// 128 bits that stand for the contents of all files: the XOR of a hash of each line that is not
-// zero, so that a change of one line costs one line.
+// 128 bits that stand for the contents and sizes of all files: the XOR of a hash of each line that
+// is not zero and of each file's size, so that a change of one line costs one line.
 struct ImageHash {
   uint64_t low = 0;
   uint64_t high = 0;
@@ -38,7 +38,7 @@ ImageHash HashOfLine(LineId line, const LineBytes& bytes);
 class ImageSet : public DurableImage {
  public:
   // `path` is the file's, as the traced program named it; `initial` a copy of what it held before
-  // (empty: nothing). kIoError if that cannot be read.
+  // (empty: nothing). A file that is there already stays as it is. kIoError if that cannot be read.
   Status AddFile(uint32_t file, const std::string& path, const std::filesystem::path& initial);
 
   void ReadLine(LineId line, LineBytes* bytes) const override;
@@ -48,6 +48,8 @@ class ImageSet : public DurableImage {
   void WriteZeros(uint32_t file, uint64_t offset, uint64_t length);
   // Bytes from `size` on are cut off, or come to be as zeros.
   void Resize(uint32_t file, uint64_t size);
+  // What of a line's bytes the file would take: those beyond its end become 0.
+  LineBytes InFile(LineId line, LineBytes bytes) const;
 
   struct File {
     std::string path;

@@ -32,7 +32,9 @@ uint64_t HashOf(std::span<const uint8_t> bytes) { return XXH3_64bits(bytes.data(
 
 Status Recording::AddFile(const fs::path& path) {
   std::error_code error;
-  RecordedFile file{.path = fs::absolute(path, error).lexically_normal().string()};
+  // As the tracer names it: without symbolic links.
+  const fs::path canonical = fs::weakly_canonical(path, error);
+  RecordedFile file{.path = (error ? fs::absolute(path) : canonical).string()};
   for (const RecordedFile& other : files) {
     if (other.path == file.path) return Status::Ok();
   }
@@ -41,7 +43,6 @@ Status Recording::AddFile(const fs::path& path) {
       return Status::InvalidArgument(fmt::format("{}: is no regular file", path.string()));
     }
     file.initial = fmt::format("image-{}", files.size());
-    // Sparse where the file is: a pool is mostly holes.
     fs::copy_file(path, folder / file.initial, fs::copy_options::overwrite_existing, error);
     if (error) {
       return Status::IoError(fmt::format("copy: {}: {}", path.string(), error.message()));
@@ -76,8 +77,11 @@ Status Recording::Write() const {
                     {"final_bytes", file.final_bytes},
                     {"final_hash", fmt::format("{:016x}", file.final_hash)}});
   }
-  const json all = {
-      {"version", kVersion}, {"command", command}, {"finished", finished}, {"files", list}};
+  const json all = {{"version", kVersion},
+                    {"command", command},
+                    {"finished", finished},
+                    {"log", log},
+                    {"files", list}};
   std::ofstream out(folder / "recording.json", std::ios::trunc);
   // A path need not be UTF-8.
   out << all.dump(1, ' ', false, json::error_handler_t::replace) << "\n";
@@ -104,6 +108,7 @@ Result<Recording> Recording::Read(const fs::path& folder) {
     }
     recording.command = all.at("command").get<std::vector<std::string>>();
     recording.finished = all.at("finished").get<bool>();
+    recording.log = all.value("log", "");
     for (const json& file : all.at("files")) {
       recording.files.push_back(
           {.path = file.at("path").get<std::string>(),

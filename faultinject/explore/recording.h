@@ -31,6 +31,8 @@ struct Recording {
   std::vector<std::string> command = {};  // what was run
   std::vector<RecordedFile> files = {};
   bool finished = false;  // the program ended by itself and final_* are set
+  // The store log that the trace was made from, by another recorder; empty: ours recorded.
+  std::string log = {};
 
   // Copies what is at `path` now, if anything, into the folder. Before the run.
   Status AddFile(const std::filesystem::path& path);

@@ -8,10 +8,12 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -63,19 +65,38 @@ bool WriteMessage(int fd, const std::string& text) {
   return WriteAll(fd, &bytes, sizeof(bytes)) && WriteAll(fd, text.data(), text.size());
 }
 
-bool ReadMessage(int fd, std::string* text) {
+// `read` is ReadAll or its like: bool(void* bytes, size_t count).
+template <typename Read>
+bool ReadMessage(std::string* text, const Read& read) {
   uint64_t bytes = 0;
-  if (!ReadAll(fd, &bytes, sizeof(bytes)) || bytes > kMaxMessageBytes) return false;
+  if (!read(&bytes, sizeof(bytes)) || bytes > kMaxMessageBytes) return false;
   text->resize(bytes);
-  return ReadAll(fd, text->data(), bytes);
+  return read(text->data(), bytes);
 }
+
+// Whether this process has a child that still runs; those that have ended are reaped.
+bool HasChildren() {
+  for (;;) {
+    const pid_t child = waitpid(-1, nullptr, WNOHANG);
+    if (child == 0) return true;
+    if (child < 0 && errno != EINTR) return false;
+  }
+}
+
+// The first character of an answer: whether the worker can serve again.
+constexpr char kClean = 'c', kLeftProcesses = 'p';
 
 // A worker's life: a context comes, an answer goes.
 [[noreturn]] void Serve(int in, int out, WorkerImages* images, Recoverer* recoverer) {
   KeepImageMappings(images->paths());
+  const pid_t worker = getpid();
+  const auto read_context = [in](void* bytes, size_t count) { return ReadAll(in, bytes, count); };
   std::string context;
-  while (ReadMessage(in, &context)) {
-    const std::string answer = recoverer->Recover(images->paths(), context);
+  while (ReadMessage(&context, read_context)) {
+    std::string answer = recoverer->Recover(images->paths(), context);
+    // A child that the recovery forked, and that came back from it like its parent.
+    if (getpid() != worker) _exit(0);
+    answer.insert(answer.begin(), HasChildren() ? kLeftProcesses : kClean);
     images->Restore();
     if (!WriteMessage(out, answer)) break;
   }
@@ -84,12 +105,22 @@ bool ReadMessage(int fd, std::string* text) {
 
 // Children that are no worker: what a killed recovery left behind comes to us, their subreaper.
 void ReapStrays(const std::vector<pid_t>& workers) {
-  std::ifstream in(fmt::format("/proc/self/task/{}/children", getpid()));
-  for (pid_t child = 0; in >> child;) {
-    if (std::find(workers.begin(), workers.end(), child) != workers.end()) continue;
-    kill(child, SIGKILL);
-    waitpid(child, nullptr, 0);
+  // Again and again: one that is killed leaves its own children to us.
+  for (bool found = true; found;) {
+    found = false;
+    std::ifstream in(fmt::format("/proc/self/task/{}/children", getpid()));
+    for (pid_t child = 0; in >> child;) {
+      if (std::find(workers.begin(), workers.end(), child) != workers.end()) continue;
+      kill(child, SIGKILL);
+      waitpid(child, nullptr, 0);
+      found = true;
+    }
   }
+}
+
+int MillisecondsUntil(SteadyClock::time_point when) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(when - SteadyClock::now());
+  return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 60'000));
 }
 
 }  // namespace
@@ -113,7 +144,7 @@ class RecoveryPool::Worker {
 
   // The child, running, with images as they are now.
   Status Prepare(const ImageSet& images, Recoverer* recoverer) {
-    if (pid_ > 0 && images_.Usable(images)) return Status::Ok();
+    if (Alive() && images_.Usable(images)) return Status::Ok();
     Kill();
     RETURN_IF_ERROR(images_.Create(images));
     return Fork(recoverer);
@@ -131,11 +162,19 @@ class RecoveryPool::Worker {
     return Status::Ok();
   }
 
-  // What the child has said, or how it has ended. REQUIRES: from_child is readable.
+  // What the child has said, or how it has ended. For when one of wake_fds is readable.
   Outcome Collect() {
     Outcome outcome;
+    const auto receive = [this](void* bytes, size_t count) { return Receive(bytes, count); };
+    if (ReadMessage(&outcome.answer, receive) && !outcome.answer.empty()) {
+      busy_ = false;
+      const bool clean = outcome.answer.front() == kClean;
+      outcome.answer.erase(0, 1);
+      if (!clean) Kill();
+      return outcome;
+    }
+    if (!AwaitEnd()) return TimeOut();
     busy_ = false;
-    if (ReadMessage(from_child_, &outcome.answer)) return outcome;
     const int ended = Reap();
     outcome.answer.clear();
     outcome.end = WIFSIGNALED(ended) ? Outcome::End::kSignal : Outcome::End::kExited;
@@ -161,7 +200,9 @@ class RecoveryPool::Worker {
   bool busy() const { return busy_; }
   uint64_t job() const { return job_; }
   pid_t pid() const { return pid_; }
-  int from_child() const { return from_child_; }
+  // Something has come of the recovery when either is readable. The pipe alone does not tell of the
+  // child's end: its own children may hold the other end open.
+  std::array<int, 2> wake_fds() const { return {from_child_, pidfd_}; }
   SteadyClock::time_point deadline() const { return deadline_; }
   uint64_t changes() const { return images_.changes(); }
 
@@ -194,13 +235,61 @@ class RecoveryPool::Worker {
       return status;
     }
     setpgid(pid_, pid_);
-    return Status::Ok();
+    pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
+    if (pidfd_ >= 0) return Status::Ok();
+    const Status status = SystemError("pidfd_open");
+    Kill();
+    return status;
+  }
+
+  // Waits for the child to say something. False: it has ended without, or the time is up.
+  bool AwaitWord() const {
+    for (;;) {
+      pollfd polled[] = {{.fd = from_child_, .events = POLLIN, .revents = 0},
+                         {.fd = pidfd_, .events = POLLIN, .revents = 0}};
+      const int ready = poll(polled, 2, MillisecondsUntil(deadline_));
+      if (ready < 0 && errno == EINTR) continue;
+      if (ready == 0 && SteadyClock::now() < deadline_) continue;
+      return ready > 0 && (polled[0].revents & POLLIN) != 0;
+    }
+  }
+
+  // Waits for the child's end. False: the time is up.
+  bool AwaitEnd() const {
+    for (;;) {
+      pollfd polled = {.fd = pidfd_, .events = POLLIN, .revents = 0};
+      const int ready = poll(&polled, 1, MillisecondsUntil(deadline_));
+      if (ready > 0) return true;
+      if (ready == 0 && SteadyClock::now() >= deadline_) return false;
+    }
+  }
+
+  bool Receive(void* bytes, size_t count) const {
+    char* at = static_cast<char*>(bytes);
+    while (count > 0) {
+      if (!AwaitWord()) return false;
+      const ssize_t done = read(from_child_, at, count);
+      if (done < 0 && errno == EINTR) continue;
+      if (done <= 0) return false;
+      at += done;
+      count -= static_cast<size_t>(done);
+    }
+    return true;
+  }
+
+  // Whether there is a child, and it waits for work: one that the last recovery has doomed (an
+  // alarm, a thread) may have ended since.
+  bool Alive() const {
+    pollfd polled = {.fd = pidfd_, .events = POLLIN, .revents = 0};
+    return pid_ > 0 && poll(&polled, 1, 0) == 0;
   }
 
   // In the child: a group of its own that dies with its owner, and output that goes nowhere.
   void Become(pid_t owner) const {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // What a recovery's children leave behind comes to the worker, which tells of it.
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (getppid() != owner) _exit(0);
     for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) signal(number, SIG_DFL);
     const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -220,7 +309,7 @@ class RecoveryPool::Worker {
   }
 
   void ClosePipes() {
-    for (int* fd : {&to_child_, &from_child_}) {
+    for (int* fd : {&to_child_, &from_child_, &pidfd_}) {
       if (*fd >= 0) close(std::exchange(*fd, -1));
     }
   }
@@ -239,7 +328,7 @@ class RecoveryPool::Worker {
 
   WorkerImages images_;
   pid_t pid_ = -1;
-  int to_child_ = -1, from_child_ = -1, errors_ = -1;
+  int to_child_ = -1, from_child_ = -1, pidfd_ = -1, errors_ = -1;
   bool busy_ = false;
   uint64_t job_ = 0;
   SteadyClock::time_point deadline_;
@@ -308,33 +397,39 @@ Status RecoveryPool::AwaitOne() {
   auto first = SteadyClock::time_point::max();
   for (const auto& worker : workers_) {
     if (!worker->busy()) continue;
-    polled.push_back({.fd = worker->from_child(), .events = POLLIN, .revents = 0});
+    for (const int fd : worker->wake_fds()) {
+      polled.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+    }
     busy.push_back(worker.get());
     first = std::min(first, worker->deadline());
   }
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(first - SteadyClock::now());
-  const int timeout_ms = static_cast<int>(std::clamp<int64_t>(left.count(), 0, 60'000));
-  if (poll(polled.data(), polled.size(), timeout_ms) < 0 && errno != EINTR) {
+  const int ready = poll(polled.data(), polled.size(), MillisecondsUntil(first));
+  // A signal: the owner may want to look whether it was meant for it.
+  if (ready < 0 && errno == EINTR) return Status::Ok();
+  if (ready < 0) {
     return SystemError("poll");
   }
   for (size_t i = 0; i < busy.size(); ++i) {
-    const bool answered = polled[i].revents != 0;
+    const bool answered = (polled[2 * i].revents | polled[2 * i + 1].revents) != 0;
     if (!answered && SteadyClock::now() < busy[i]->deadline()) continue;
     const uint64_t job = busy[i]->job();
     Outcome outcome = answered ? busy[i]->Collect() : busy[i]->TimeOut();
-    if (outcome.end != Outcome::End::kAnswered) {
-      std::vector<pid_t> known;
-      for (const auto& worker : workers_) known.push_back(worker->pid());
-      ReapStrays(known);
-    }
+    if (busy[i]->pid() < 0) ReapStraysOfWorkers();
     done_(job, std::move(outcome));
   }
   return Status::Ok();
 }
 
+void RecoveryPool::ReapStraysOfWorkers() {
+  std::vector<pid_t> known;
+  for (const auto& worker : workers_) known.push_back(worker->pid());
+  ReapStrays(known);
+}
+
 Result<std::vector<std::string>> WriteImages(const ImageSet& images, const CrashState& state,
                                              const fs::path& folder) {
-  WorkerImages written(folder / "image");
+  // No name that a program gives its file.
+  WorkerImages written(folder / ".fencepost-images");
   RETURN_IF_ERROR(written.Create(images));
   written.Apply(images, state);
   std::vector<std::string> paths;

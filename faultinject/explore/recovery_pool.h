@@ -9,9 +9,12 @@
 // Invariants:
 //   1. The recorded files are never opened for writing; a worker sees its own images only.
 //   2. A recovery that outlives its time is killed with all that it has started, and so is every
-//      worker when the pool goes away. No image outlives the pool.
-//   3. A worker whose recovery was killed, or replaced or resized an image, is started anew.
-// Threads: one owner; the process must have no other threads (it forks).
+//      worker when the pool goes away. What an answered recovery has left running is killed before
+//      the next one begins. No image outlives the pool.
+//   3. A worker whose recovery was killed, left processes or files behind, or replaced or resized
+//      an image, is started anew.
+// Threads: one owner; the process must have no other threads (it forks), and no other children
+//   while the pool lives: it kills those that it does not know.
 // Not covered: what a recovery does outside of its images.
 #ifndef FENCEPOST_FAULTINJECT_EXPLORE_RECOVERY_POOL_H_
 #define FENCEPOST_FAULTINJECT_EXPLORE_RECOVERY_POOL_H_
@@ -85,6 +88,7 @@ class RecoveryPool {
   RecoveryPool(const PoolOptions& options, ImageSet* images, Recoverer* recoverer, Done done);
   // Waits until a busy worker has ended its recovery, or has run out of time.
   Status AwaitOne();
+  void ReapStraysOfWorkers();
   void ForgetJournal();
 
   const PoolOptions options_;

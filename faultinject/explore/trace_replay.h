@@ -14,6 +14,10 @@
 
 namespace fencepost {
 
+// The recorder's number for persistent memory that is no file, such as the variable by which
+// libpmem finds out about the tracer. Nothing of it outlives the process.
+inline constexpr uint32_t kNoFile = 0;
+
 // A part of an event's range that lies in one file.
 struct FilePart {
   uint32_t file = 0;
@@ -29,16 +33,23 @@ uint64_t ForEachPart(const TraceMappings& mappings, uint64_t address, uint64_t l
                      Visitor&& visit) {
   uint64_t done = 0, unmapped = 0;
   while (done < length) {
-    const auto mapping = mappings.Find(address + done);
-    if (!mapping || mapping->file == 0) {
-      // Byte by byte until a mapping begins: such ranges are short.
-      ++unmapped;
-      ++done;
+    const uint64_t at = address + done;
+    const auto mapping = mappings.FindFrom(at);
+    // A range that would run past the last address ends there.
+    const uint64_t gap = !mapping ? length - done : mapping->base > at ? mapping->base - at : 0;
+    if (gap > 0 || at < address) {
+      const uint64_t skipped = at < address ? length - done : std::min(gap, length - done);
+      unmapped += skipped;
+      done += skipped;
       continue;
     }
-    const uint64_t into = address + done - mapping->base;
+    const uint64_t into = at - mapping->base;
     const uint64_t bytes = std::min(length - done, mapping->length - into);
-    visit(FilePart{mapping->file, mapping->file_offset + into, bytes, done});
+    if (mapping->file == kNoFile) {
+      unmapped += bytes;
+    } else {
+      visit(FilePart{mapping->file, mapping->file_offset + into, bytes, done});
+    }
     done += bytes;
   }
   return unmapped;

@@ -3,6 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
 #include "faultinject/explore/trace_replay.h"
 
 namespace fencepost {
@@ -31,6 +36,8 @@ std::string_view CrashPointName(CrashPoint::Before before) {
       return "a CLFLUSH";
     case CrashPoint::Before::kSync:
       return "an msync or fsync";
+    case CrashPoint::Before::kResize:
+      return "a change of a file's size";
     case CrashPoint::Before::kOperation:
       return "an operation";
     case CrashPoint::Before::kStore:
@@ -44,7 +51,11 @@ std::string_view CrashPointName(CrashPoint::Before before) {
 Result<TraceSurvey> SurveyTrace(TraceFile* trace) {
   TraceSurvey survey;
   TraceMappings mappings;
+  std::set<uint32_t> files;
   Status status;
+  const auto refuse = [&status](std::string why) {
+    if (status.ok()) status = Status::Corrupt(std::move(why));
+  };
   RETURN_IF_ERROR(trace->ForEach([&](const fpt_event& event) {
     mappings.Apply(event);
     ++survey.events;
@@ -57,18 +68,31 @@ Result<TraceSurvey> SurveyTrace(TraceFile* trace) {
       case FPT_FLUSH:
         survey.by_instruction |= event.how != FPT_FLUSH_REQUEST;
         break;
+      case FPT_FILE:
+        files.insert(event.file);
+        break;
+      case FPT_MAP:
+        if (event.file != kNoFile && !files.contains(event.file)) {
+          refuse(fmt::format("event {} maps file {}, which has no name", event.number, event.file));
+        }
+        break;
       case FPT_OP_BEGIN: {
         OperationSpan& span = survey.operations[event.id];
-        if (span.begin != OperationSpan::kOpen && status.ok()) {
-          status = Status::Corrupt(
-              fmt::format("operation {} begins twice (event {})", event.id, event.number));
+        if (span.begin != OperationSpan::kOpen) {
+          refuse(fmt::format("operation {} begins twice (event {})", event.id, event.number));
         }
         span.begin = event.number;
         break;
       }
-      case FPT_OP_END:
-        survey.operations[event.id].end = event.number;
+      case FPT_OP_END: {
+        OperationSpan& span = survey.operations[event.id];
+        if (span.begin == OperationSpan::kOpen || span.end != OperationSpan::kOpen) {
+          refuse(
+              fmt::format("operation {} ends without a begin (event {})", event.id, event.number));
+        }
+        span.end = event.number;
         break;
+      }
       default:
         break;
     }
@@ -146,10 +170,31 @@ std::optional<CrashPoint::Before> TraceWalk::CrashBefore(const fpt_event& event)
     case FPT_STORE:
       if (eadr_) return CrashPoint::Before::kStore;
       break;
+    case FPT_FILE_WRITE:
+      if (ChangesSize(event)) return CrashPoint::Before::kResize;
+      if (eadr_ && (event.how == FPT_WRITE_PWRITE || event.how == FPT_WRITE_ZERO)) {
+        return CrashPoint::Before::kStore;
+      }
+      break;
     default:
       break;
   }
   return std::nullopt;
+}
+
+bool TraceWalk::ChangesSize(const fpt_event& write) const {
+  const auto found = images_->files().find(write.file);
+  if (found == images_->files().end()) return false;
+  const uint64_t size = found->second.bytes.size();
+  switch (write.how) {
+    case FPT_WRITE_TRUNCATE:
+      return write.file_offset != size;
+    case FPT_WRITE_PWRITE:
+    case FPT_WRITE_ALLOCATE:
+      return write.file_offset + write.length > size;
+    default:
+      return false;
+  }
 }
 
 void TraceWalk::Apply(const fpt_event& event) {
@@ -207,7 +252,10 @@ void TraceWalk::ApplyWrite(const fpt_event& event) {
     model_.Store(ByOf(event), event.file, event.file_offset, {event.bytes, event.length},
                  Px86::StoreKind::kCached);
   } else if (event.how == FPT_WRITE_ZERO) {
-    const std::vector<uint8_t> zeros(event.length, 0);
+    // Beyond the end there is nothing to become zero.
+    const uint64_t size = found->second.bytes.size();
+    const uint64_t room = event.file_offset < size ? size - event.file_offset : 0;
+    const std::vector<uint8_t> zeros(std::min(event.length, room), 0);
     model_.Store(ByOf(event), event.file, event.file_offset, zeros, Px86::StoreKind::kCached);
   }
 }

@@ -2,10 +2,11 @@
 // TraceWalk: leads the persistency model along a trace, from crash point to crash point.
 //
 // A crash point comes before each event that shrinks the reachable states (a fence with something
-// of its own thread to drain, a CLFLUSH, an msync), before each operation begins if anything was
-// stored or acknowledged since the last crash point, and at the end; with eADR before every store
-// too. Between two of them the reachable states only grow while what is required and what is
-// allowed stay the same, so nothing else needs testing.
+// of its own thread to drain, a CLFLUSH, an msync, a change of a file's size, which is durable at
+// once), before each operation begins if anything was stored or acknowledged since the last crash
+// point, and at the end; with eADR before every store too. Between two of them the reachable states
+// only grow while what is required and what is allowed stay the same, so nothing else needs
+// testing.
 //
 // Invariants: at a crash point the model has seen exactly the events before it.
 // Threads: none.
@@ -27,7 +28,7 @@
 namespace fencepost {
 
 struct CrashPoint {
-  enum class Before : unsigned char { kFence, kClflush, kSync, kOperation, kStore, kEnd };
+  enum class Before : unsigned char { kFence, kClflush, kSync, kResize, kOperation, kStore, kEnd };
   uint64_t index = 0;  // from 0
   uint64_t event = 0;  // the first event that has not happened
   Before before = Before::kEnd;
@@ -50,12 +51,13 @@ struct TraceSurvey {
   uint64_t events = 0;
   uint64_t stores = 0;
   uint64_t unmapped_bytes = 0;  // stored where no file is mapped: not explored
-  // The program flushes or fences by instruction. Then requests are hints that may come too late,
-  // else they are all there is.
+  // The program flushes by instruction. Then requests are hints that may come too late, else they
+  // are all there is.
   bool by_instruction = false;
   std::unordered_map<uint64_t, OperationSpan> operations;
 };
-// kCorrupt if the trace is damaged, or an operation begins twice.
+// kCorrupt if the trace is damaged, maps a file that it has not named, or begins an operation twice
+// or ends one that has not begun.
 Result<TraceSurvey> SurveyTrace(TraceFile* trace);
 
 class TraceWalk {
@@ -75,6 +77,7 @@ class TraceWalk {
 
  private:
   std::optional<CrashPoint::Before> CrashBefore(const fpt_event& event) const;
+  bool ChangesSize(const fpt_event& write) const;
   void Apply(const fpt_event& event);
   void ApplyWrite(const fpt_event& event);
   CrashPoint MakePoint(uint64_t event, CrashPoint::Before before);

@@ -61,6 +61,7 @@ Status WorkerImages::MakeImage(const ImageSet::File& from, Image* image) {
     return SystemError("posix_fallocate", image->path, error != 0 ? error : errno);
   }
   image->inode = info.st_ino;
+  image->mode = info.st_mode;
   image->file = MapShared(image->bytes, fd);
   image->durable = MapShared(image->bytes, -1);
   const int map_error = errno;
@@ -84,7 +85,7 @@ Status WorkerImages::Create(const ImageSet& images) {
   for (const auto& [number, file] : images.files()) {
     // The name that the program used, where no other file has it: some formats hold it.
     std::string name = fs::path(file.path).filename().string();
-    if (!names.insert(name).second) name = fmt::format("{}-{}", number, name);
+    while (!names.insert(name).second) name = fmt::format("{}-{}", number, name);
     Image& image = images_[number];
     image.path = (folder_ / name).string();
     RETURN_IF_ERROR(MakeImage(file, &image));
@@ -100,14 +101,16 @@ bool WorkerImages::Usable(const ImageSet& images) const {
     const auto wanted = images.files().find(number);
     struct stat info;
     if (wanted == images.files().end() || image.bytes != wanted->second.bytes.size() ||
-        stat(image.path.c_str(), &info) != 0 || info.st_ino != image.inode ||
-        static_cast<uint64_t>(info.st_size) != image.bytes) {
+        lstat(image.path.c_str(), &info) != 0 || info.st_ino != image.inode ||
+        info.st_mode != image.mode || static_cast<uint64_t>(info.st_size) != image.bytes) {
       return false;
     }
   }
   // What else the recovery has left in the folder must not be seen by the next.
-  const auto entries = std::distance(fs::directory_iterator(folder_), fs::directory_iterator());
-  return static_cast<size_t>(entries) == images_.size();
+  std::error_code error;
+  const auto entries =
+      std::distance(fs::directory_iterator(folder_, error), fs::directory_iterator());
+  return !error && static_cast<size_t>(entries) == images_.size();
 }
 
 void WorkerImages::Apply(const ImageSet& images, const CrashState& state) {
@@ -125,7 +128,7 @@ void WorkerImages::Apply(const ImageSet& images, const CrashState& state) {
   }
   changes_ = images.changes();
   for (const auto& [id, chosen] : state) {
-    Image& image = images_.at(id.file);
+    const Image& image = images_.at(id.file);
     put(image.file, image, id.number * kLineBytes, chosen.bytes);
   }
 }

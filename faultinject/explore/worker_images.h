@@ -43,6 +43,7 @@ class WorkerImages {
   struct Image {
     std::string path;
     ino_t inode = 0;
+    mode_t mode = 0;
     uint64_t bytes = 0;
     uint8_t* file = nullptr;     // mapped, shared
     uint8_t* durable = nullptr;  // shared with the worker

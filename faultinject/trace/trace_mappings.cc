@@ -70,4 +70,11 @@ std::optional<TraceMapping> TraceMappings::Find(uint64_t address) const {
   return mapping;
 }
 
+std::optional<TraceMapping> TraceMappings::FindFrom(uint64_t address) const {
+  if (const auto found = Find(address)) return found;
+  const auto next = by_base_.upper_bound(address);
+  if (next == by_base_.end()) return std::nullopt;
+  return next->second;
+}
+
 }  // namespace fencepost

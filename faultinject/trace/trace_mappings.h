@@ -31,6 +31,8 @@ class TraceMappings {
   void Apply(const fpt_event& event);
   // The mapping that holds this address.
   std::optional<TraceMapping> Find(uint64_t address) const;
+  // That mapping, or else the first one beyond this address.
+  std::optional<TraceMapping> FindFrom(uint64_t address) const;
 
  private:
   void Remove(uint64_t base, uint64_t length);

@@ -12,6 +12,7 @@
 
 #include "harness/commands/command.h"
 #include "harness/commands/crash_options.h"
+#include "harness/crash/log_recording.h"
 #include "harness/run_files.h"
 #include "harness/valgrind_tool.h"
 
@@ -93,27 +94,45 @@ Result<ExitCode> Record(const RecordRequest& request) {
 
 struct ExploreRequest {
   std::string recording;
+  std::string log;  // in its place
+  std::vector<std::string> images;
   std::string recover;
   std::string checker;
   CrashFlags crash;
 };
+
+Result<json> ExploreInto(const fs::path& folder, const ExploreRequest& request,
+                         const CampaignSettings& settings, const Arguments& arguments) {
+  // What a log becomes stays with the report: its violations are replayed from there.
+  const fs::path recorded =
+      request.log.empty() ? fs::path(request.recording) : folder / "recording";
+  if (!request.log.empty()) {
+    RETURN_IF_ERROR(RecordLog(request.log, request.images, recorded));
+  }
+  ASSIGN_OR_RETURN(const Recording recording, Recording::Read(recorded));
+  return RunCampaign(recorded, folder,
+                     ProgramParts(request.recover, request.checker, recording.command, settings),
+                     settings, arguments);
+}
 
 ExitCode ExploreProgram(const ExploreRequest& request, const Arguments& arguments) {
   if (request.recover.empty() == request.checker.empty()) {
     return ReportError(Status::InvalidArgument(
         "explore needs --recover='program {image}' or --checker=library.so:function"));
   }
+  if (request.recording.empty() == request.log.empty()) {
+    return ReportError(Status::InvalidArgument(
+        "explore needs a recording, or --log=FILE of pmemcheck and the --image it began with"));
+  }
+  if (request.log.empty() != request.images.empty()) {
+    return ReportError(Status::InvalidArgument("--log and --image go together"));
+  }
   const Result<CampaignSettings> settings = MakeSettings(request.crash);
   if (!settings.ok()) return ReportError(settings.status());
-  const Result<Recording> recording = Recording::Read(request.recording);
-  if (!recording.ok()) return ReportError(recording.status());
   const Result<RunDirectory> made =
       CreateRunDirectory(request.crash.results, std::time(nullptr), "explore");
   if (!made.ok()) return ReportError(made.status());
-  const Result<json> report =
-      RunCampaign(request.recording, made->path,
-                  ProgramParts(request.recover, request.checker, recording->command, *settings),
-                  *settings, arguments);
+  const Result<json> report = ExploreInto(made->path, request, *settings, arguments);
   if (!report.ok()) {
     std::error_code ignored;
     fs::remove_all(made->path, ignored);
@@ -143,7 +162,13 @@ std::function<ExitCode()> DeclareRecord(CLI::App& app, const Arguments& /*argume
 
 std::function<ExitCode()> DeclareExplore(CLI::App& app, const Arguments& arguments) {
   auto request = std::make_shared<ExploreRequest>();
-  app.add_option("recording", request->recording, "a folder made by fencepost record")->required();
+  app.add_option("recording", request->recording, "a folder made by fencepost record");
+  app.add_option("--log", request->log,
+                 "instead of a recording: a store log of pmemcheck (--log-stores=yes)");
+  app.add_option("--image", request->images,
+                 "with --log: a copy of the file that the log registers, from before the run; "
+                 "repeatable")
+      ->allow_extra_args(false);
   app.add_option("--recover", request->recover,
                  "a command with {image} in it: exit code 0 if the image is consistent");
   app.add_option("--checker", request->checker,

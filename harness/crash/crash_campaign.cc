@@ -124,6 +124,8 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
       .survey = &survey,
       .options = &settings.explore,
       .timeout_s = settings.pool.timeout_s,
+      .replay_verified = recording.finished,
+      .from_log = !recording.log.empty(),
       .describe_operation = parts.describe_operation};
   ASSIGN_OR_RETURN(json report, CrashJson(context, &trace, result, violations));
   report["groups_not_minimised"] = result.groups.size() - violations.size();

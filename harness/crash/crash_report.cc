@@ -123,6 +123,17 @@ class Reporter {
     if (context_.options->model.eadr) {
       list.push_back("eADR: caches are flushed by the platform.");
     }
+    if (context_.from_log) {
+      list.push_back(
+          "The trace comes from a store log, which has no threads, no non-temporal stores and no "
+          "stores wider than 8 bytes; that it is complete, and that the image is the one that the "
+          "run began with, could not be verified.");
+    } else if (!context_.replay_verified) {
+      list.push_back(
+          "The program was killed: that the trace is complete could not be verified against what "
+          "the run left.");
+    }
+    if (trace_.truncated()) list.push_back("The trace is cut: what came after is not explored.");
     if (!context_.survey->by_instruction) {
       list.push_back("The program announces its flushes by request; requests are taken as true.");
     }

@@ -24,6 +24,9 @@ struct CrashContext {
   const TraceSurvey* survey = nullptr;
   const ExploreOptions* options = nullptr;
   double timeout_s = 0;
+  // Replaying the trace was compared with what the run left.
+  bool replay_verified = true;
+  bool from_log = false;  // the trace was made from a store log
   // What an operation was: "update user17 = v3". May be null.
   std::function<std::string(uint64_t id)> describe_operation;
 };

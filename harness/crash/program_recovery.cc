@@ -4,11 +4,15 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "harness/crash/engine_judge.h"
 
@@ -32,17 +36,14 @@ std::string Quoted(const std::string& path) {
 
 // The last of what the command has written, for a message.
 std::string ReadTail(int fd) {
-  constexpr size_t kMost = 500;
-  std::string text;
-  char buffer[4096];
-  for (;;) {
-    const ssize_t got = read(fd, buffer, sizeof(buffer));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    text.append(buffer, static_cast<size_t>(got));
-    if (text.size() > 2 * kMost) text.erase(0, text.size() - kMost);
-  }
-  return text.size() > kMost ? text.substr(text.size() - kMost) : text;
+  constexpr off_t kMost = 500;
+  struct stat info;
+  if (fstat(fd, &info) != 0) return {};
+  std::string text(static_cast<size_t>(std::min(info.st_size, kMost)), '\0');
+  const ssize_t got =
+      pread(fd, text.data(), text.size(), info.st_size - static_cast<off_t>(text.size()));
+  text.resize(got < 0 ? 0 : static_cast<size_t>(got));
+  return text;
 }
 
 }  // namespace
@@ -67,22 +68,21 @@ std::string CommandRecovery::CommandFor(const std::vector<std::string>& paths) c
 std::string CommandRecovery::Recover(const std::vector<std::string>& paths,
                                      const std::string& context) {
   const std::string command = CommandFor(paths);
-  int output[2];
-  if (pipe(output) != 0) return fmt::format("error pipe: {}", std::strerror(errno));
+  // No pipe: whoever fills one waits for its reader, and whoever the command leaves running holds
+  // it open.
+  const int output = memfd_create("recovery-output", MFD_CLOEXEC);
+  if (output < 0) return fmt::format("error memfd_create: {}", std::strerror(errno));
   const pid_t owner_group = getpgrp();
   const pid_t child = fork();
   if (child == 0) {
     TellOperations(context);
-    dup2(output[1], STDOUT_FILENO);
-    dup2(output[1], STDERR_FILENO);
-    close(output[0]);
-    close(output[1]);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
     execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
     _exit(127);
   }
-  close(output[1]);
   if (child < 0) {
-    close(output[0]);
+    close(output);
     return fmt::format("error fork: {}", std::strerror(errno));
   }
   // Same group as this worker: when the time is up the owner kills the group, command and all.
@@ -90,9 +90,9 @@ std::string CommandRecovery::Recover(const std::vector<std::string>& paths,
   int ended = 0;
   while (waitpid(child, &ended, 0) < 0 && errno == EINTR) {
   }
-  std::string said = ReadTail(output[0]);
+  std::string said = ReadTail(output);
   for (const std::string& path : paths) ReplaceAll(path, "{image}", &said);
-  close(output[0]);
+  close(output);
   if (WIFSIGNALED(ended)) return fmt::format("signal {} {}", WTERMSIG(ended), said);
   return fmt::format("exit {} {}", WEXITSTATUS(ended), said);
 }
@@ -121,12 +121,31 @@ std::string LibraryRecovery::Recover(const std::vector<std::string>& paths,
   return fmt::format("exit {} ", function_(paths.front().c_str()));
 }
 
-std::string NumberRanges(const std::set<uint64_t>& numbers) {
+void NumberSet::Insert(uint64_t number) {
+  auto after = last_of_.upper_bound(number);
+  if (after != last_of_.begin()) {
+    auto& [first, last] = *std::prev(after);
+    if (number <= last) return;
+    if (number == last + 1) {
+      last = number;
+      if (after != last_of_.end() && after->first == number + 1) {
+        last = after->second;
+        last_of_.erase(after);
+      }
+      return;
+    }
+  }
+  uint64_t last = number;
+  if (after != last_of_.end() && number != UINT64_MAX && after->first == number + 1) {
+    last = after->second;
+    last_of_.erase(after);
+  }
+  last_of_[number] = last;
+}
+
+std::string NumberSet::Text() const {
   std::string text;
-  for (auto it = numbers.begin(); it != numbers.end();) {
-    const uint64_t first = *it;
-    uint64_t last = first;
-    while (++it != numbers.end() && *it == last + 1) last = *it;
+  for (const auto& [first, last] : last_of_) {
     text += fmt::format("{}{}", text.empty() ? "" : ",", first);
     if (last != first) text += fmt::format("-{}", last);
   }
@@ -138,21 +157,33 @@ ProgramJudge::ProgramJudge(const TraceSurvey& survey, double timeout_s) : timeou
     if (span.begin != OperationSpan::kOpen) marks_[span.begin] = {id, false};
     if (span.end != OperationSpan::kOpen) marks_[span.end] = {id, true};
   }
+  next_ = marks_.begin();
+}
+
+void ProgramJudge::Advance(uint64_t event) {
+  if (event < event_) {
+    next_ = marks_.begin();
+    acknowledged_ = {};
+    under_way_.clear();
+  }
+  event_ = event;
+  for (; next_ != marks_.end() && next_->first < event; ++next_) {
+    const auto& [id, ends] = next_->second;
+    if (ends) {
+      acknowledged_.Insert(id);
+      under_way_.erase(id);
+    } else {
+      under_way_.insert(id);
+    }
+  }
 }
 
 std::string ProgramJudge::Context(const CrashPoint& point) {
-  std::set<uint64_t> acknowledged, under_way;
-  for (const auto& [event, mark] : marks_) {
-    if (event >= point.event) break;
-    if (mark.second) {
-      acknowledged.insert(mark.first);
-      under_way.erase(mark.first);
-    } else {
-      under_way.insert(mark.first);
-    }
-  }
   if (marks_.empty()) return {};
-  return NumberRanges(acknowledged) + ";" + NumberRanges(under_way);
+  Advance(point.event);
+  NumberSet under_way;
+  for (const uint64_t id : under_way_) under_way.Insert(id);
+  return acknowledged_.Text() + ";" + under_way.Text();
 }
 
 std::vector<Finding> ProgramJudge::Verdict(const CrashPoint& /*point*/, const Outcome& outcome) {

@@ -53,8 +53,16 @@ class LibraryRecovery : public Recoverer {
   const Function function_;
 };
 
-// "1-3,7" for {1, 2, 3, 7}.
-std::string NumberRanges(const std::set<uint64_t>& numbers);
+// A set of numbers that mostly follow each other.
+class NumberSet {
+ public:
+  void Insert(uint64_t number);
+  // "1-3,7" for {1, 2, 3, 7}.
+  std::string Text() const;
+
+ private:
+  std::map<uint64_t, uint64_t> last_of_;  // by the first of a run of numbers
+};
 
 class ProgramJudge : public Judge {
  public:
@@ -65,7 +73,15 @@ class ProgramJudge : public Judge {
   std::vector<Finding> Verdict(const CrashPoint& point, const Outcome& outcome) override;
 
  private:
-  std::map<uint64_t, std::pair<uint64_t, bool>> marks_;  // by event: operation, and whether it ends
+  void Advance(uint64_t event);
+
+  using Marks = std::map<uint64_t, std::pair<uint64_t, bool>>;
+  Marks marks_;  // by event: operation, and whether it ends
+  // What was so before the event that was asked for last; events mostly come in order.
+  Marks::const_iterator next_;
+  uint64_t event_ = 0;
+  NumberSet acknowledged_;
+  std::set<uint64_t> under_way_;
   const double timeout_s_;
 };
 
