@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "engines/canaries/canary_table.h"
 #include "workloads/keys.h"
 #include "workloads/values.h"
 
@@ -58,6 +59,13 @@ Result<Durability> ChooseDurability(const EngineRow& row, const Tuning& common) 
 
 std::span<const OptionSpec> CommonEngineOptions() { return kCommonOptions; }
 
+Result<const EngineRow*> FindEngineOrCanary(std::string_view name) {
+  for (const EngineRow& row : CanaryEngines()) {
+    if (row.name == name) return &row;
+  }
+  return FindEngine(name);
+}
+
 Result<EngineOptions> MakeEngineOptions(const EngineRow& row, const Properties& properties,
                                         const WorkloadSpec& spec, Placement placement,
                                         std::string_view leaf) {
@@ -67,10 +75,12 @@ Result<EngineOptions> MakeEngineOptions(const EngineRow& row, const Properties& 
     return properties.Error("medium", "no media models in this version; a run is what it measured");
   }
   EngineOptions options;
-  for (const EngineRow& other : Engines()) {
-    Tuning tuning(std::string(other.name), Under(properties, other.name));
-    RETURN_IF_ERROR(tuning.CheckNames(other.options));
-    if (&other == &row) options.tuning = std::move(tuning);
+  for (const std::span<const EngineRow> rows : {Engines(), CanaryEngines()}) {
+    for (const EngineRow& other : rows) {
+      Tuning tuning(std::string(other.name), Under(properties, other.name));
+      RETURN_IF_ERROR(tuning.CheckNames(other.options));
+      if (&other == &row) options.tuning = std::move(tuning);
+    }
   }
   ASSIGN_OR_RETURN(options.durability, ChooseDurability(row, common));
   ASSIGN_OR_RETURN(options.cache_bytes,

@@ -17,6 +17,10 @@ namespace fencepost {
 // What every engine has, under "engine.".
 std::span<const OptionSpec> CommonEngineOptions();
 
+// A row of the engine table or, for `check` and `crash`, of the canaries'. kInvalidArgument, naming
+// the engines there are, if there is none.
+Result<const EngineRow*> FindEngineOrCanary(std::string_view name);
+
 // kInvalidArgument for an unknown name under `engine.`, under any engine's prefix, or `medium`.
 // Tuning of other engines is checked and put aside, so that one file can serve a whole matrix.
 Result<EngineOptions> MakeEngineOptions(const EngineRow& row, const Properties& properties,

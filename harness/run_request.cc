@@ -52,7 +52,7 @@ Status CheckTimes(const WorkloadSpec& spec) {
 Result<RunPlan> MakeRunPlan(const WorkloadFlags& flags, const std::string& engine,
                             Placement placement, const std::string& leaf) {
   RunPlan plan;
-  ASSIGN_OR_RETURN(plan.row, FindEngine(engine));
+  ASSIGN_OR_RETURN(plan.row, FindEngineOrCanary(engine));
   ASSIGN_OR_RETURN(plan.properties, ReadProperties(flags));
   ASSIGN_OR_RETURN(WorkloadSpec spec, ParseWorkload(*plan.properties, HarnessProperties()));
   plan.spec = std::make_unique<WorkloadSpec>(std::move(spec));

@@ -204,6 +204,8 @@ Status Exploration::Try(const CrashPoint& point, const CrashState& state) {
 void Exploration::CheckTime() {
   if (options_.max_seconds > 0 && Seconds() >= options_.max_seconds) {
     result_.stopped = fmt::format("the budget of {} s was used up", options_.max_seconds);
+  } else if (options_.stop_after > 0 && groups_.size() >= options_.stop_after) {
+    result_.stopped = "enough violations were found";
   } else if (hooks_.interrupted && hooks_.interrupted()) {
     result_.stopped = "interrupted";
   }

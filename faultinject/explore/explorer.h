@@ -49,6 +49,7 @@ struct ExploreOptions {
   uint64_t shards = 1;
   uint64_t max_states = UINT64_MAX;  // recoveries executed
   double max_seconds = 0;            // 0: no limit
+  uint64_t stop_after = 0;           // groups of findings; 0: no limit. Which, depends on timing
   uint64_t first_point = 0;          // crash points before it have been explored already
 };
 

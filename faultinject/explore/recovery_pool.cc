@@ -125,6 +125,12 @@ int MillisecondsUntil(SteadyClock::time_point when) {
 
 }  // namespace
 
+void ReplaceAll(const std::string& what, const std::string& with, std::string* text) {
+  for (size_t at = 0; (at = text->find(what, at)) != std::string::npos; at += with.size()) {
+    text->replace(at, what.size(), with);
+  }
+}
+
 // One child and its images.
 class RecoveryPool::Worker {
  public:
@@ -316,6 +322,7 @@ class RecoveryPool::Worker {
     const ssize_t got =
         pread(errors_, text.data(), text.size(), static_cast<off_t>(size - text.size()));
     text.resize(got < 0 ? 0 : static_cast<size_t>(got));
+    for (const std::string& path : images_.paths()) ReplaceAll(path, "{image}", &text);
     return text;
   }
 
@@ -335,7 +342,8 @@ Result<std::unique_ptr<RecoveryPool>> RecoveryPool::Start(const PoolOptions& opt
                                                           ImageSet* images, Recoverer* recoverer,
                                                           Done done) {
   std::unique_ptr<RecoveryPool> pool(new RecoveryPool(options, images, recoverer, std::move(done)));
-  std::string scratch = (options.scratch_root / "fencepost-crash-XXXXXX").string();
+  std::string scratch =
+      (options.scratch_root / fmt::format("fencepost-{}-XXXXXX", getpid())).string();
   if (mkdtemp(scratch.data()) == nullptr) {
     return Status::IoError(fmt::format("mkdtemp: {}: {}", scratch, std::strerror(errno)));
   }

@@ -18,9 +18,26 @@ void TraceMappings::Apply(const fpt_event& event) {
   if (event.kind != FPT_MAP && event.kind != FPT_UNMAP) return;
   const uint64_t length = EndOf(event.address, event.length) - event.address;
   if (length == 0) return;
+  if (event.kind == FPT_MAP && event.file == 0) {
+    FillGaps(event.address, length);
+    return;
+  }
   Remove(event.address, length);
   if (event.kind == FPT_UNMAP) return;
   by_base_[event.address] = {event.address, length, event.file, event.file_offset};
+}
+
+void TraceMappings::FillGaps(uint64_t base, uint64_t length) {
+  const uint64_t end = base + length;
+  auto next = by_base_.upper_bound(base);
+  if (next != by_base_.begin()) --next;
+  while (base < end) {
+    while (next != by_base_.end() && next->first + next->second.length <= base) ++next;
+    const uint64_t gap_end = next == by_base_.end() ? end : std::min(end, next->first);
+    if (base < gap_end) by_base_[base] = {base, gap_end - base, 0, 0};
+    if (next == by_base_.end()) return;
+    base = std::max(base, next->first + next->second.length);
+  }
 }
 
 // What sticks out of the range on either side stays.

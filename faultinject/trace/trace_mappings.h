@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // TraceMappings: which addresses are persistent at a point of a trace, and where in which file.
 //
-// Invariants: mappings do not overlap; of two, the later holds the addresses that both claim.
-// FPT_REMOVE_MAPPING changes nothing here: it silences reports, the addresses stay mapped.
-// Threads: none.
+// Invariants: mappings do not overlap; of two, the later holds the addresses that both claim. But
+// one without a file (0) takes only addresses that no other holds: libpmemobj announces parts of
+// its pool once more that way. FPT_REMOVE_MAPPING changes nothing here: it silences reports, the
+// addresses stay mapped. Threads: none.
 #ifndef FENCEPOST_FAULTINJECT_TRACE_TRACE_MAPPINGS_H_
 #define FENCEPOST_FAULTINJECT_TRACE_TRACE_MAPPINGS_H_
 
@@ -35,6 +36,7 @@ class TraceMappings {
 
  private:
   void Remove(uint64_t base, uint64_t length);
+  void FillGaps(uint64_t base, uint64_t length);
 
   std::map<uint64_t, TraceMapping> by_base_;
 };

@@ -36,6 +36,21 @@ TEST(TraceMappings, RemoveMappingIsForReportsOnly) {
   EXPECT_TRUE(mappings.Find(0x1800));
 }
 
+TEST(TraceMappings, WhatHasNoFileTakesNothingFromWhatHasOne) {
+  TraceMappings mappings;
+  mappings.Apply(Event(FPT_MAP, 0x2000, 0x1000, 1));
+  mappings.Apply(Event(FPT_MAP, 0x4000, 0x1000, 2));
+  mappings.Apply(Event(FPT_MAP, 0x1000, 0x5000));
+  EXPECT_EQ(mappings.Find(0x1fff), (TraceMapping{0x1000, 0x1000, 0, 0}));
+  EXPECT_EQ(mappings.Find(0x2fff), (TraceMapping{0x2000, 0x1000, 1, 0}));
+  EXPECT_EQ(mappings.Find(0x3000), (TraceMapping{0x3000, 0x1000, 0, 0}));
+  EXPECT_EQ(mappings.Find(0x4000), (TraceMapping{0x4000, 0x1000, 2, 0}));
+  EXPECT_EQ(mappings.Find(0x5fff), (TraceMapping{0x5000, 0x1000, 0, 0}));
+  EXPECT_FALSE(mappings.Find(0x6000));
+  mappings.Apply(Event(FPT_MAP, 0x2800, 0x100));  // inside
+  EXPECT_EQ(mappings.Find(0x2800), (TraceMapping{0x2000, 0x1000, 1, 0}));
+}
+
 TEST(TraceMappings, ARangePastTheLastAddressEndsThere) {
   TraceMappings mappings;
   mappings.Apply(Event(FPT_MAP, ~uint64_t{15}, ~uint64_t{0}, 1));

@@ -15,6 +15,7 @@
 #include "engines/engine_table.h"
 #include "harness/annotated_source.h"
 #include "harness/commands/command.h"
+#include "harness/engine_setup.h"
 #include "harness/valgrind_tool.h"
 
 namespace fencepost {
@@ -66,7 +67,7 @@ Status CheckToolOption(const std::string& option) {
 
 // This program again, loading and running the workload on the engine.
 Result<std::vector<std::string>> EngineProgram(const CheckRequest& request) {
-  ASSIGN_OR_RETURN(const EngineRow* const row, FindEngine(request.words.front()));
+  ASSIGN_OR_RETURN(const EngineRow* const row, FindEngineOrCanary(request.words.front()));
   if (!row->capabilities.persistent_memory) {
     return Status::InvalidArgument(fmt::format(
         "{}: keeps nothing in persistent memory; pmemcheck has nothing to check", row->name));

@@ -45,6 +45,8 @@ void DeclareCrashFlags(CLI::App& app, CrashFlags* flags) {
   app.add_option("--timeout", flags->timeout_s, "seconds that a recovery may take (default 10)");
   app.add_option("--max-states", flags->max_states, "recoveries to execute at most");
   app.add_option("--max-seconds", flags->max_seconds, "time to explore for at most");
+  app.add_option("--stop-after", flags->stop_after,
+                 "end once so many violations were found, before they are merged by cause");
   app.add_option("--shard", flags->shard, "i/n: explore one part of n; `crash merge` joins them");
   app.add_option("--tear", flags->tear, "8 (default): wider stores may tear; line: none does")
       ->check(CLI::IsMember({"8", "line"}));
@@ -66,6 +68,7 @@ Result<CampaignSettings> MakeSettings(const CrashFlags& flags) {
     return Status::InvalidArgument("--max-seconds: must be 0 or more");
   }
   settings.explore.max_seconds = flags.max_seconds;
+  settings.explore.stop_after = flags.stop_after;
   constexpr double kMaxTimeoutSeconds = 86400;
   if (!(flags.timeout_s > 0) || flags.timeout_s > kMaxTimeoutSeconds) {
     return Status::InvalidArgument(

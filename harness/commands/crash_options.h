@@ -25,6 +25,7 @@ struct CrashFlags {
   double timeout_s = 10;
   uint64_t max_states = 0;  // 0: no limit
   double max_seconds = 0;   // 0: no limit
+  uint64_t stop_after = 0;  // 0: no limit
   std::string shard = "0/1";
   std::string tear = "8";
   bool eadr = false;

@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "engines/canaries/canary_table.h"
 #include "engines/engine_table.h"
 #include "harness/commands/command.h"
+#include "harness/engine_setup.h"
 #include "harness/text_table.h"
 
 namespace fencepost {
@@ -17,6 +19,7 @@ struct EnginesOptions {
   std::string engine;
   bool json = false;
   bool names = false;
+  bool canaries = false;
 };
 
 std::string Durabilities(const EngineRow& row) {
@@ -83,12 +86,33 @@ void PrintOne(const EngineRow& row) {
   fmt::print("\n{}", table.Render());
 }
 
+// The stores with known bugs, a line or an object a bug.
+void PrintCanaries(bool json) {
+  TextTable table({{"canary"}, {"bug"}, {"class"}, {"known as"}, {"what"}});
+  nlohmann::json out = nlohmann::json::array();
+  for (const Planting& planting : Plantings()) {
+    const std::string bug_class(1, planting.bug_class);
+    table.AddRow({std::string(planting.structure), std::string(planting.bug), bug_class,
+                  std::string(planting.row), std::string(planting.what)});
+    out.push_back({{"structure", planting.structure},
+                   {"bug", planting.bug},
+                   {"class", bug_class},
+                   {"row", planting.row},
+                   {"what", planting.what}});
+  }
+  fmt::print("{}", json ? out.dump(2) + "\n" : table.Render());
+}
+
 ExitCode RunEngines(const EnginesOptions& options) {
+  if (options.canaries) {
+    PrintCanaries(options.json);
+    return ExitCode::kPass;
+  }
   std::vector<const EngineRow*> rows;
   if (options.engine.empty()) {
     for (const EngineRow& row : Engines()) rows.push_back(&row);
   } else {
-    const Result<const EngineRow*> row = FindEngine(options.engine);
+    const Result<const EngineRow*> row = FindEngineOrCanary(options.engine);
     if (!row.ok()) return ReportError(row.status());
     rows.push_back(*row);
   }
@@ -113,6 +137,8 @@ std::function<ExitCode()> DeclareEngines(CLI::App& app, const Arguments&) {
   app.add_option("engine", options->engine, "show this engine's tuning");
   app.add_flag("--json", options->json, "as JSON");
   app.add_flag("--names", options->names, "names only, one a line");
+  app.add_flag("--canaries", options->canaries,
+               "the stores with known bugs that `check` and `crash` must catch");
   return [options] { return RunEngines(*options); };
 }
 

@@ -293,6 +293,24 @@ std::string MissingText(const json& missing) {
   return text + fmt::format("\n      {}\n", missing["cover"].get<std::string>());
 }
 
+// The last places that stored before the crash.
+std::string LastStoresText(const json& timeline) {
+  constexpr size_t kMost = 3;
+  std::vector<std::string> places;
+  for (const json& event : timeline) {
+    if (event["what"] == "crash") break;
+    if (event["what"] != "store" || event["where"].is_null()) continue;
+    const std::string where = event["where"].get<std::string>();
+    std::erase(places, where);
+    places.push_back(where);
+  }
+  std::string text;
+  for (size_t i = places.size() > kMost ? places.size() - kMost : 0; i < places.size(); ++i) {
+    text += fmt::format("      {}\n", places[i]);
+  }
+  return text;
+}
+
 std::string ViolationText(const json& violation) {
   const json& point = violation["crash_point"];
   const json& operations = point["operations"];
@@ -306,7 +324,8 @@ std::string ViolationText(const json& violation) {
     text += fmt::format(", under way: {}", operation["what"].get<std::string>());
   }
   if (violation["missing"].empty()) {
-    text += "\n  every store had survived\n";
+    text += fmt::format("\n  every store had survived; the last of them:\n{}",
+                        LastStoresText(violation["timeline"]));
   } else {
     text += "\n  had to survive, and did not (everything else had):\n";
     for (const json& missing : violation["missing"]) text += MissingText(missing);

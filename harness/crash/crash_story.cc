@@ -25,7 +25,7 @@ class Teller {
     }
   }
 
-  // What the event does to line `line` of the file, if it does.
+  // An event, and the lines that it touches.
   void See(const fpt_event& event, const std::vector<LineId>& lines) {
     if (event.number >= crash() && !crashed_) Crash();
     switch (event.kind) {
@@ -38,7 +38,7 @@ class Teller {
         break;
       case FPT_STORE:
       case FPT_FILE_WRITE:
-        if (const auto line = Concerns(lines)) Add(event, "store", line);
+        if (const auto line = Concerns(lines); line || ShowsAll()) Add(event, "store", line);
         break;
       case FPT_FLUSH:
       case FPT_SYNC:
@@ -60,6 +60,9 @@ class Teller {
  private:
   uint64_t crash() const { return violation_.group.point.event; }
 
+  // With every store survived, what was stored last is the story.
+  bool ShowsAll() const { return violation_.missing.empty(); }
+
   std::optional<size_t> Concerns(const std::vector<LineId>& lines) const {
     for (size_t i = 0; i < violation_.missing.size(); ++i) {
       if (std::find(lines.begin(), lines.end(), violation_.missing[i].line) != lines.end()) {
@@ -77,7 +80,7 @@ class Teller {
 
   void SeeFlush(const fpt_event& event, const std::vector<LineId>& lines) {
     const auto line = Concerns(lines);
-    if (!line) return;
+    if (!line && !ShowsAll()) return;
     const std::string what =
         fmt::format("{} {}", fpt_kind_name(event.kind), fpt_how_name(event.kind, event.how));
     Add(event, what, line);
@@ -166,7 +169,21 @@ std::vector<LineId> LinesOf(const fpt_event& event, const TraceMappings& mapping
   return lines;
 }
 
+// "store::Log::Append" for "store::(anonymous namespace)::Log::Append(std::string const&)".
+std::string ShortFunction(std::string_view function) {
+  constexpr std::string_view kAnonymous = "(anonymous namespace)::";
+  std::string name(function);
+  for (size_t at = name.find(kAnonymous); at != std::string::npos; at = name.find(kAnonymous)) {
+    name.erase(at, kAnonymous.size());
+  }
+  return name.substr(0, name.find('('));
+}
+
+// Also headers of the system, which are compiled into the program, and what the program puts in
+// front of libpmem, to count calls: it has libpmem's names.
 bool IsLibrary(const TraceFrame& frame) {
+  if (frame.source_file.starts_with("/usr/include/")) return true;
+  if (frame.function.starts_with("pmem_") || frame.function.starts_with("pmemobj_")) return true;
   constexpr std::string_view kLibraries[] = {"libpmem",   "libc.so",   "libc-",
                                              "libstdc++", "vgpreload", "ld-linux"};
   const std::string_view object = frame.object.substr(frame.object.rfind('/') + 1);
@@ -193,7 +210,9 @@ Result<std::vector<Story>> TellStories(TraceFile* trace,
 std::string WhereOf(const TraceFile& trace, uint32_t stack) {
   for (const uint64_t address : trace.Stack(stack)) {
     const TraceFrame frame = trace.Frame(address);
-    if (frame.line != 0 && !IsLibrary(frame)) return DescribeFrame(frame);
+    if (frame.line == 0 || IsLibrary(frame)) continue;
+    const std::string_view file = frame.source_file.substr(frame.source_file.rfind('/') + 1);
+    return fmt::format("{} ({}:{})", ShortFunction(frame.function), file, frame.line);
   }
   return stack == 0 ? "unknown" : DescribeFrame(trace.InnermostLine(stack));
 }

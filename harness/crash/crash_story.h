@@ -39,8 +39,8 @@ struct Story {
 Result<std::vector<Story>> TellStories(TraceFile* trace,
                                        const std::vector<MinimalViolation>& violations);
 
-// "main.c:12 (Put)": the innermost line of the program itself, where the stack has one: frames of
-// libpmem, libpmemobj and libc are passed over.
+// "Put (store.c:12)": the innermost line of the program itself, where the stack has one. Frames of
+// libpmem, libpmemobj, the C and C++ libraries and the system's headers are passed over.
 std::string WhereOf(const TraceFile& trace, uint32_t stack);
 
 }  // namespace fencepost

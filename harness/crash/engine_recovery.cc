@@ -102,17 +102,27 @@ EngineRecovery::EngineRecovery(const EngineRow& row, EngineOptions options,
 
 std::string EngineRecovery::Recover(const std::vector<std::string>& paths,
                                     const std::string& /*context*/) {
+  RecoveredStore store = RecoverStore(paths.front());
+  // A message names the file; which worker's it was is of no matter, and would make two outcomes of
+  // one.
+  for (std::string* message : {&store.failure, &store.afterwards}) {
+    ReplaceAll(paths.front(), "{image}", message);
+  }
+  return store.Encode();
+}
+
+RecoveredStore EngineRecovery::RecoverStore(const std::string& path) {
   // A page that goes back to the system costs a fault at the next open.
   static const bool kept =
       mallopt(M_MMAP_THRESHOLD, 1 << 30) != 0 && mallopt(M_TRIM_THRESHOLD, 1 << 30) != 0;
   static_cast<void>(kept);
-  options_.path = paths.front();
+  options_.path = path;
   RecoveredStore store;
   {
     Result<std::unique_ptr<Engine>> engine = OpenEngine(row_, options_);
     if (!engine.ok()) {
       Succeeded("open", engine.status(), &store);
-      return store.Encode();
+      return store;
     }
     bool fine = Succeeded("for-each", ReadStore(**engine, &store), &store);
     if (fine && row_.capabilities.audit) {
@@ -120,11 +130,16 @@ std::string EngineRecovery::Recover(const std::vector<std::string>& paths,
       fine = Succeeded("audit", audit.ok() ? Status::Ok() : audit.status(), &store);
       if (fine) store.audit = *audit;
     }
+    if (fine && row_.capabilities.exact_count) {
+      Result<EngineStats> stats = (*engine)->Stats();
+      fine = Succeeded("stats", stats.ok() ? Status::Ok() : stats.status(), &store);
+      if (fine) store.count = stats->count;
+    }
     const Status closed = (*engine)->Close();
-    if (!fine || !Succeeded("close", closed, &store)) return store.Encode();
+    if (!fine || !Succeeded("close", closed, &store)) return store;
   }
   if (operations_after_ > 0 && store.faults.empty()) store.afterwards = UseOn(store);
-  return store.Encode();
+  return store;
 }
 
 std::string EngineRecovery::UseOn(const RecoveredStore& recovered) {

@@ -32,6 +32,7 @@ class EngineRecovery : public Recoverer {
   std::string Recover(const std::vector<std::string>& paths, const std::string& context) override;
 
  private:
+  RecoveredStore RecoverStore(const std::string& path);
   // What has gone wrong, or "".
   std::string UseOn(const RecoveredStore& recovered);
 

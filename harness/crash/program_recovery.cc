@@ -58,14 +58,10 @@ Result<std::unique_ptr<CommandRecovery>> CommandRecovery::Make(const std::string
 
 std::string CommandRecovery::CommandFor(const std::vector<std::string>& paths) const {
   std::string command = command_;
-  const auto replace = [&command](const std::string& what, const std::string& with) {
-    for (size_t at = 0; (at = command.find(what, at)) != std::string::npos; at += with.size()) {
-      command.replace(at, what.size(), with);
-    }
-  };
-  replace(std::string(kImage), Quoted(paths.front()));
-  for (size_t i = 0; i < paths.size(); ++i)
-    replace(fmt::format("{{image{}}}", i), Quoted(paths[i]));
+  ReplaceAll(std::string(kImage), Quoted(paths.front()), &command);
+  for (size_t i = 0; i < paths.size(); ++i) {
+    ReplaceAll(fmt::format("{{image{}}}", i), Quoted(paths[i]), &command);
+  }
   return command;
 }
 
@@ -94,7 +90,8 @@ std::string CommandRecovery::Recover(const std::vector<std::string>& paths,
   int ended = 0;
   while (waitpid(child, &ended, 0) < 0 && errno == EINTR) {
   }
-  const std::string said = ReadTail(output);
+  std::string said = ReadTail(output);
+  for (const std::string& path : paths) ReplaceAll(path, "{image}", &said);
   close(output);
   if (WIFSIGNALED(ended)) return fmt::format("signal {} {}", WTERMSIG(ended), said);
   return fmt::format("exit {} {}", WEXITSTATUS(ended), said);

@@ -38,6 +38,7 @@ std::string RecoveredStore::Encode() const {
     all["audit"] = {audit->allocated_bytes, audit->reachable_bytes, audit->allocated_objects,
                     audit->reachable_objects};
   }
+  if (count) all["count"] = *count;
   const std::vector<uint8_t> bytes = json::to_cbor(all);
   return {bytes.begin(), bytes.end()};
 }
@@ -58,6 +59,7 @@ Result<RecoveredStore> RecoveredStore::Decode(const std::string& text) {
       store.audit = AuditReport{audit.at(0).get<uint64_t>(), audit.at(1).get<uint64_t>(),
                                 audit.at(2).get<uint64_t>(), audit.at(3).get<uint64_t>()};
     }
+    if (all.contains("count")) store.count = all["count"].get<uint64_t>();
     return store;
   } catch (const std::exception& error) {
     return Status::Corrupt(fmt::format("the answer of a recovery: {}", error.what()));

@@ -30,6 +30,7 @@ struct RecoveredStore {
   };
   std::vector<Fault> faults;
   std::optional<AuditReport> audit;
+  std::optional<uint64_t> count;  // what the engine says that it holds, where it knows exactly
   // What went wrong after the recovery, when the store was used on: empty if nothing did.
   std::string afterwards;
 

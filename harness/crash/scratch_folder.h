@@ -3,6 +3,8 @@
 #ifndef FENCEPOST_HARNESS_CRASH_SCRATCH_FOLDER_H_
 #define FENCEPOST_HARNESS_CRASH_SCRATCH_FOLDER_H_
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -15,7 +17,7 @@ namespace fencepost {
 class ScratchFolder {
  public:
   static Result<ScratchFolder> Make(const std::filesystem::path& root) {
-    std::string path = (root / "fencepost-XXXXXX").string();
+    std::string path = (root / ("fencepost-" + std::to_string(getpid()) + "-XXXXXX")).string();
     if (mkdtemp(path.data()) == nullptr) return Status::IoError("mkdtemp: " + path);
     return ScratchFolder(path);
   }

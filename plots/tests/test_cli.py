@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from plots.fencepost_plots import cli, validation
-from plots.tests import synthetic
+from plots.tests import synthetic, synthetic_crash
 from plots.tests.synthetic import Case
 
 _PLOTS = Path(__file__).resolve().parents[1]
@@ -186,6 +186,15 @@ class ValidateTest(CommandCase):
             "bench.json: seed: -1 is less than the minimum of 0",
         ):
             self.assertIn(words, err)
+
+    def test_crash_reports_are_checked_like_the_rest(self) -> None:
+        path = synthetic_crash.write(self.root / "crash", synthetic_crash.report())
+        self.assertEqual(_run(validation.main, str(self.root)), (0, "1 files valid\n", ""))
+        self.change(path, run_id="other", verdict="violated")
+        code, _, err = _run(validation.main, str(self.root))
+        self.assertEqual((code, err.count("\n")), (1, 2), err)
+        self.assertIn("crash.json: violations: ", err)
+        self.assertIn("crash.json: run_id: 'other' is in folder 'crash'", err)
 
     def test_nothing_to_check_is_usage(self) -> None:
         self.assertEqual(_run(validation.main, str(self.root))[0], 2)

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from plots.fencepost_plots import schema, timeline
-from plots.tests import synthetic
+from plots.tests import synthetic, synthetic_crash
+
+
+_MISSING = ("violations", 0, "missing", 0)
 
 
 def _schema(document: str) -> Any:
@@ -32,6 +35,18 @@ def _objects(node: Any) -> Iterator[dict[str, Any]]:
             yield from _objects(value)
 
 
+def _filled(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a document whose fields the schema lists."""
+    if isinstance(node, dict):
+        yield node
+        for key, value in node.items():
+            if key != "properties":
+                yield from _filled(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _filled(value)
+
+
 def _documents() -> dict[str, dict[str, Any]]:
     case = synthetic.Case("cmap", open_loop=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -40,6 +55,7 @@ def _documents() -> dict[str, dict[str, Any]]:
         "manifest": synthetic.manifest(case, "run", 1),
         "summary": synthetic.summary(case, "run", 0, random.Random(1)),
         "bench": bench,
+        "crash": synthetic_crash.report("violated", synthetic_crash.three_lines()),
     }
 
 
@@ -97,6 +113,18 @@ class SchemaTest(unittest.TestCase):
             ("manifest", ["machine", "cpus"], 0, "machine.cpus"),
             ("bench", ["cells", 0, "throughput_ops_per_s"], None, "cells[0].throughput_ops_per_s"),
             ("bench", ["cells", 0, "repeats", 0], "../x", "cells[0].repeats[0]"),
+            ("crash", ["schema"], "fencepost.crash/2", "schema"),
+            ("crash", ["subject", "durability"], "hopefully", "subject.durability"),
+            ("crash", ["settings", "shards"], 0, "settings.shards"),
+            ("crash", ["explored", "log10_raw_states"], "many", "explored.log10_raw_states"),
+            ("crash", ["violations", 0, "id"], "V0", "violations[0].id"),
+            ("crash", [*_MISSING, "found"], "00", "violations[0].missing[0].found"),
+            (
+                "crash",
+                [*_MISSING, "stores", 0, "torn"],
+                1,
+                "violations[0].missing[0].stores[0].torn",
+            ),
         ]
         for name, steps, value, field in wrong:
             document = copy.deepcopy(self.documents[name])
@@ -107,6 +135,28 @@ class SchemaTest(unittest.TestCase):
             found = schema.violations(name, document)
             self.assertEqual(len(found), 1, found)
             self.assertTrue(found[0].startswith(f"{field}: "), found[0])
+
+    def test_unknown_and_missing_fields_of_a_crash_report_are_errors_at_any_depth(self) -> None:
+        for document in (self.documents["crash"], synthetic_crash.program_report()):
+            for node in list(_filled(document)):
+                node["surprise"] = 1
+                self.assertEqual(len(schema.violations("crash", document)), 1, node)
+                del node["surprise"]
+                for field in list(node):
+                    value = node.pop(field)
+                    self.assertNotEqual(schema.violations("crash", document), [], field)
+                    node[field] = value
+            self.assertEqual(schema.violations("crash", document), [])
+
+    def test_verdict_of_a_crash_report_agrees_with_its_violations(self) -> None:
+        report, one = synthetic_crash.report, synthetic_crash.one_line
+        for verdict, valid, wrong in (
+            ("violated", report("violated", one()), report("violated")),
+            ("passed", report("passed"), report("passed", one())),
+            ("incomplete", report("incomplete"), report("incomplete", one())),
+        ):
+            self.assertEqual(schema.violations("crash", valid), [], verdict)
+            self.assertEqual(len(schema.violations("crash", wrong)), 1, verdict)
 
     def test_skipped_cell_needs_no_interval(self) -> None:
         cell = self.documents["bench"]["cells"][0]

@@ -61,7 +61,7 @@ _fencepost() {
     mapfile -t COMPREPLY < <(compgen -W "$(_fencepost_commands) $(_fencepost_flags)" -- "$word")
   elif [[ $word == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_fencepost_flags "$command")" -- "$word")
-  elif [[ $command =~ ^(load|run|engines)$ ]]; then
+  elif [[ $command =~ ^(load|run|engines|crash)$ ]]; then
     _fencepost_ask engines --names
     mapfile -t COMPREPLY < <(compgen -W "$reply" -- "$word")
   else

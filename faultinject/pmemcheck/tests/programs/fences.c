@@ -13,7 +13,8 @@ static int HasRdtscp(void) {
   int found = 0;
   FILE* const cpus = fopen("/proc/cpuinfo", "r");
   if (cpus == NULL) return 0;
-  while (!found && fgets(line, sizeof(line), cpus) != NULL) found = strstr(line, " rdtscp ") != NULL;
+  while (!found && fgets(line, sizeof(line), cpus) != NULL)
+    found = strstr(line, " rdtscp ") != NULL;
   fclose(cpus);
   return found;
 }

@@ -1,0 +1,279 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""fencepost crash from end to end: what must pass passes, what is broken is caught, and nothing is
+called passed that was not looked at.
+
+Usage: crash_command_test.py FENCEPOST SOURCE_DIR [unittest argument]...
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+PROGRAM = Path()
+SOURCE = Path()
+PASS, VIOLATION, USAGE, HARNESS = 0, 1, 2, 3
+# What two explorations of one recording may differ in.
+OF_THE_RUN = ("run_id", "created_utc", "command")
+
+
+def left_by(leader: int) -> list[str]:
+    """Processes of the session that this process led, and scratch folders that it made."""
+    left = [name for name in os.listdir("/dev/shm") if name.startswith(f"fencepost-{leader}-")]
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            after_name = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(after_name[3]) == leader:
+            left.append(f"process {entry.name}")
+    return left
+
+
+class CrashTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="fencepost-crash-test-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def run_program(self, *words: str) -> subprocess.CompletedProcess[str]:
+        process = subprocess.Popen(
+            [str(PROGRAM), *words],
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        out, err = process.communicate(timeout=400)
+        self.assertEqual(left_by(process.pid), [], "left behind")
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def crash(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.run_program("crash", *words, "--quiet")
+
+    def record(self, engine: str, *properties: str, workload: str = "crash-mixed") -> str:
+        """The folder of a recording."""
+        words = ["-P", str(SOURCE / "workloads" / workload)]
+        for text in properties:
+            words += ["-p", text]
+        done = self.crash(engine, *words, "--record-only")
+        self.assertEqual(done.returncode, PASS, done.stderr)
+        return done.stdout.strip()
+
+    def explore(self, folder: str, *words: str, code: int) -> dict[str, Any]:
+        done = self.crash("--from", folder, *words, "--json")
+        self.assertEqual(done.returncode, code, done.stdout[-3000:] + done.stderr)
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    def assert_refused(self, *words: str, says: str, code: int = USAGE) -> None:
+        done = self.crash(*words)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        self.assertIn(says, done.stderr)
+        self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
+
+
+class Engines(CrashTest):
+    def test_cmap_passes_fifty_operations(self) -> None:
+        folder = self.record("cmap", "recordcount=40", "operationcount=50")
+        for strategy in ("prefix", "sample:4"):
+            report = self.explore(folder, "--strategy", strategy, code=PASS)
+            self.assertEqual(report["verdict"], "passed")
+            explored = report["explored"]
+            self.assertEqual(explored["explored_points"], explored["crash_points"])
+            self.assertGreater(explored["crash_points"], 100)
+            self.assertGreater(explored["recoveries"], explored["crash_points"])
+            self.assertGreaterEqual(explored["verdicts"], explored["recoveries"])
+            # Each write changes what may be found.
+            self.assertGreater(explored["outcomes"], 20)
+
+    def test_cmap_passes_while_it_grows(self) -> None:
+        folder = self.record(
+            "cmap",
+            "recordcount=20",
+            "operationcount=50",
+            "readproportion=0",
+            "updateproportion=0",
+            "fencepost.missproportion=0",
+            "fencepost.deleteproportion=0.1",
+            "insertproportion=0.9",
+            "cmap.initial_buckets=256",
+        )
+        self.assertEqual(self.explore(folder, code=PASS)["verdict"], "passed")
+
+    def test_eadr_and_whole_lines_pass_too(self) -> None:
+        folder = self.record("cmap", "recordcount=10", "operationcount=10")
+        self.explore(folder, "--eadr", code=PASS)
+        self.explore(folder, "--tear=line", code=PASS)
+
+
+class Canaries(CrashTest):
+    def assert_caught(self, structure: str, bug: str, kind: str, where: str) -> None:
+        folder = self.record(structure, f"{structure}.bug={bug}", workload="crash-canary")
+        report = self.explore(folder, "--strategy", "prefix", "--stop-after=1", code=VIOLATION)
+        first = report["violations"][0]
+        self.assertEqual(first["kind"], kind)
+        # With every store survived, the last ones tell.
+        places = [store["where"] for line in first["missing"] for store in line["stores"]]
+        places += [event["where"] or "" for event in first["timeline"]]
+        self.assertTrue(any(where in place for place in places), places)
+
+    def test_an_entry_that_is_published_first(self) -> None:
+        self.assert_caught("canary-log", "flag-first", "open-failed", "canary_log.cc")
+
+    def test_an_entry_whose_last_line_is_not_flushed(self) -> None:
+        self.assert_caught("canary-log", "short-flush", "torn", "canary_log.cc")
+
+    def test_a_count_outside_the_undo_log(self) -> None:
+        self.assert_caught("canary-tx", "count-not-logged", "count", "canary_tx.cc")
+
+    def test_a_flush_that_another_thread_fences(self) -> None:
+        folder = self.record(
+            "canary-delegate", "canary-delegate.bug=other-threads-fence", workload="crash-canary"
+        )
+        report = self.explore(folder, "--stop-after=1", code=VIOLATION)
+        self.assertTrue(report["violations"])
+
+    def test_controls_are_silent(self) -> None:
+        for bug in ("none", "control-checksum", "control-never-read"):
+            folder = self.record(
+                "canary-log", f"canary-log.bug={bug}", "operationcount=25", workload="crash-canary"
+            )
+            for strategy in ("prefix", "one-missing"):
+                self.explore(folder, "--strategy", strategy, code=PASS)
+
+
+class Campaigns(CrashTest):
+    BUG = ("canary-log", "canary-log.bug=flag-first", "operationcount=20")
+
+    def facts(self, report: dict[str, Any]) -> dict[str, Any]:
+        kept = {key: value for key, value in report.items() if key not in OF_THE_RUN}
+        kept["explored"] = {**report["explored"], "seconds": 0}
+        kept["violations"] = [
+            {key: value for key, value in violation.items() if key != "replay"}
+            for violation in report["violations"]
+        ]
+        return kept
+
+    def test_the_same_recording_and_seed_give_the_same_report(self) -> None:
+        folder = self.record(*self.BUG, workload="crash-canary")
+        words = ("--strategy", "sample:5", "--seed", "7")
+        one = self.explore(folder, *words, "--jobs=1", code=VIOLATION)
+        two = self.explore(folder, *words, "--jobs=3", code=VIOLATION)
+        self.assertEqual(self.facts(one), self.facts(two))
+
+    def folder_of(self, report: dict[str, Any]) -> str:
+        return str(self.folder / "results" / report["run_id"])
+
+    def test_shards_merge_into_the_whole(self) -> None:
+        folder = self.record(*self.BUG, workload="crash-canary")
+        whole = self.explore(folder, code=VIOLATION)
+        parts = []
+        for i in range(3):
+            done = self.crash("--from", folder, f"--shard={i}/3", "--json")
+            parts.append(json.loads(done.stdout))
+        merged = self.run_program("crash", "merge", *map(self.folder_of, parts), "--json")
+        self.assertEqual(merged.returncode, VIOLATION, merged.stderr)
+        report = json.loads(merged.stdout)
+        for name in ("crash_points", "explored_points", "recoveries", "verdicts"):
+            self.assertEqual(report["explored"][name], whole["explored"][name], name)
+        kinds = {violation["kind"] for violation in whole["violations"]}
+        self.assertEqual({violation["kind"] for violation in report["violations"]}, kinds)
+        missing = self.run_program("crash", "merge", *map(self.folder_of, parts[:2]), "--json")
+        self.assertIn("2 of 3 shards", json.loads(missing.stdout)["explored"]["stopped"])
+
+    def test_a_stopped_campaign_goes_on(self) -> None:
+        folder = self.record("cmap", "recordcount=10", "operationcount=20")
+        whole = self.explore(folder, code=PASS)
+        part = self.explore(folder, "--max-states=40", code=PASS)
+        self.assertEqual(part["verdict"], "incomplete")
+        self.assertIn("40 recoveries", part["explored"]["stopped"])
+        done = self.crash("--resume", self.folder_of(part), "--json")
+        self.assertEqual(done.returncode, PASS, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual(report["verdict"], "passed")
+        explored = report["explored"]
+        self.assertEqual(explored["explored_points"], whole["explored"]["crash_points"])
+
+    def test_a_violation_replays_and_its_image_is_kept(self) -> None:
+        folder = self.record(*self.BUG, workload="crash-canary")
+        report = self.explore(folder, code=VIOLATION)
+        again = self.run_program("crash", "replay", self.folder_of(report), "V1")
+        self.assertEqual(again.returncode, VIOLATION, again.stderr)
+        self.assertIn("the violation shows again", again.stdout)
+        kept = self.run_program("crash", "replay", self.folder_of(report), "V1", "--keep", "images")
+        self.assertEqual(kept.returncode, PASS, kept.stderr)
+        self.assertTrue((self.folder / "images/pool").is_file())
+        absent = self.run_program("crash", "replay", self.folder_of(report), "V99")
+        self.assertEqual(absent.returncode, USAGE)
+
+
+class BadInput(CrashTest):
+    def words(self, *more: str) -> list[str]:
+        return ["-P", str(SOURCE / "workloads/crash-mixed"), *more]
+
+    def test_usage(self) -> None:
+        self.assert_refused("nothing", *self.words(), says="nothing")
+        self.assert_refused("lmdb", *self.words(), says="not explored in this version")
+        self.assert_refused("cmap", *self.words("--strategy", "best"), says="no strategy 'best'")
+        self.assert_refused("cmap", *self.words("--strategy", "sample:0"), says="count from 1")
+        self.assert_refused("cmap", *self.words("--shard=3/3"), says="--shard=3/3")
+        self.assert_refused("cmap", *self.words("--timeout=0"), says="--timeout=0")
+        self.assert_refused("cmap", *self.words("-p", "threadcount=2"), says="one thread")
+        self.assert_refused("cmap", *self.words("-p", "minfieldlength=8"), says="16 bytes")
+        self.assert_refused("cmap", *self.words("-p", "operationcount=0"), says="operation")
+        self.assert_refused("--from", "absent", says="absent")
+        self.assert_refused("--resume", "absent", says="absent")
+
+    def test_no_verdict_without_a_look(self) -> None:
+        folder = self.record("cmap", "recordcount=5", "operationcount=5")
+        done = self.crash("--from", folder, "--strategy", "NoReorderNoCheck")
+        self.assertEqual(done.returncode, HARNESS, done.stdout)
+        self.assertIn("nothing was judged", done.stderr)
+        self.assertNotIn("no violation in the states", done.stdout)
+
+    def test_recordings_that_cannot_be_trusted(self) -> None:
+        folder = self.folder / self.record("cmap", "recordcount=5", "operationcount=5")
+        trace = folder / "recording/trace"
+        whole = trace.read_bytes()
+
+        trace.write_bytes(whole[: len(whole) // 2])
+        self.assert_refused("--from", str(folder), says="trace")
+        trace.write_bytes(whole[:3000] + bytes([whole[3000] ^ 1]) + whole[3001:])
+        self.assert_refused("--from", str(folder), says="trace")
+        trace.write_bytes(whole[:8] + b"\x63" + whole[9:])
+        self.assert_refused("--from", str(folder), says="trace")
+        trace.write_bytes(whole)
+
+        image = folder / "recording/image-0"
+        before = image.read_bytes()
+        image.write_bytes(before[:-4096] + b"x" * 4096)
+        self.assert_refused("--from", str(folder), says="the trace does not give")
+        image.write_bytes(before)
+        history = folder / "recording/history.jsonl"
+        lines = history.read_bytes()
+        history.write_bytes(lines[:-5])
+        self.assert_refused("--from", str(folder), says="history.jsonl")
+        history.write_bytes(lines)
+        self.explore(str(folder), code=PASS)
+
+
+def main() -> None:
+    global PROGRAM, SOURCE
+    PROGRAM, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A crash report as one HTML page: no script, nothing that is loaded from elsewhere.
+
+It claims no more than the report does: a pass names what was tried, and what the verdict does not
+cover stands right below it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import crash_violation
+from .crash_violation import count
+from .markup import Markup, Node, element, join
+
+_STYLE = Path(__file__).with_name("crash.css")
+# Even if something was not escaped, nothing would run or be loaded.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_SIGNS = {"passed": "✓", "violated": "✗", "incomplete": "…"}
+
+Row = tuple[str, Node]
+
+
+def headline(report: dict[str, Any]) -> str:
+    """The verdict in words."""
+    explored, strategy = report["explored"], report["settings"]["strategy"]
+    if report["verdict"] == "violated":
+        return count(len(report["violations"]), "distinct violation")
+    if report["verdict"] == "incomplete":
+        looked = "no violation in what was explored" if explored["verdicts"] else "nothing judged"
+        return f"incomplete: {looked}"
+    if explored["every_state"]:
+        return "no violation: every state that the model allows was recovered and judged"
+    return f"no violation in the states that `{strategy}` tries; it does not try all"
+
+
+def limits(report: dict[str, Any]) -> list[str]:
+    """What keeps the verdict from covering more."""
+    explored, settings = report["explored"], report["settings"]
+    points, done = explored["crash_points"], explored["explored_points"]
+    said = []
+    if explored["stopped"] is not None:
+        said.append(f"It ended early: {explored['stopped']}.")
+    if explored["next_point"] is not None:
+        said.append(f"It would go on at crash point {explored['next_point']}.")
+    if done != points:
+        said.append(f"{done:,} of {count(points, 'crash point')} were explored to the end.")
+    if settings["shards"] != 1:
+        said.append(
+            f"This is shard {settings['shard']} of {settings['shards']}, from 0: the other shards'"
+            " images were not recovered here."
+        )
+    if explored["verdicts"] == 0:
+        said.append("Not one outcome was judged.")
+    if not explored["every_state"] and report["verdict"] == "violated":
+        said.append("Not every state that the model allows was tried: there may be more.")
+    if explored["lines_cut"]:
+        said.append("A line had too many states to try each.")
+    if report["groups_not_minimised"]:
+        left_out = count(report["groups_not_minimised"], "further group")
+        said.append(f"{left_out} of findings had no place in this report.")
+    if report["recording"]["unmapped_bytes"]:
+        unmapped = count(report["recording"]["unmapped_bytes"], "byte")
+        said.append(f"{unmapped} were stored where no file is mapped: they were not explored.")
+    return said
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _power_of_ten(log10: float | None) -> Node:
+    if log10 is None:
+        return "none"
+    power = join("10", element("sup", f"{log10:.1f}"))
+    return join(power, f" = {10 ** log10:,.0f}") if log10 < 6 else power
+
+
+def _command(arguments: Sequence[str]) -> Node:
+    return element("code", shlex.join(arguments)) if arguments else "not known"
+
+
+def _subject(subject: dict[str, Any]) -> list[Row]:
+    if "engine" not in subject:
+        rows: list[Row] = [("program", _command(subject["program"]))]
+        if subject["recover"]:
+            rows.append(("recovered by", element("code", subject["recover"])))
+        if subject["checker"]:
+            rows.append(("checked by", element("code", subject["checker"])))
+        return rows
+    properties = subject["properties"]
+    lines = "\n".join(f"{name}={value}" for name, value in sorted(properties.items()))
+    listed = element(
+        "details",
+        element("summary", f"{len(properties):,} in effect"),
+        element("pre", lines, class_="properties"),
+    )
+    return [
+        ("engine", join(element("strong", subject["engine"]), ", ", subject["version"])),
+        ("durability promised", subject["durability"]),
+        ("workload", subject["workload"]),
+        ("properties", listed),
+        ("operations after each recovery", f"{subject['operations_after']:,}"),
+    ]
+
+
+def _recording(recording: dict[str, Any]) -> list[Row]:
+    by = {"instruction": "instruction, as executed", "request": "request, as announced"}
+    return [
+        ("operations", f"{recording['operations']:,}"),
+        ("stores", f"{recording['stores']:,} in {count(recording['events'], 'event')}"),
+        ("flushes seen by", by[recording["flushes_by"]]),
+        ("trace", f"{recording['trace_bytes']:,} bytes"),
+        ("recording", element("code", recording["path"])),
+    ]
+
+
+def _explored(explored: dict[str, Any], shards: int) -> list[Row]:
+    seconds, recoveries = explored["seconds"], explored["recoveries"]
+    raw: Node = _power_of_ten(explored["log10_raw_states"])
+    if explored["log10_explored_raw_states"] != explored["log10_raw_states"]:
+        part = _power_of_ten(explored["log10_explored_raw_states"])
+        raw = join(raw, "; of the explored points ", part)
+    every = _yes(explored["every_state"])
+    if explored["every_state"] and shards != 1:
+        every = "yes, of this shard"
+    rows: list[Row] = [
+        ("crash points", f"{explored['explored_points']:,} of {explored['crash_points']:,}"),
+        ("raw states", raw),
+        ("states tried", f"{explored['states']:,}"),
+        ("distinct images recovered", f"{recoveries:,}"),
+        ("distinct outcomes", f"{explored['outcomes']:,}"),
+        ("verdicts", f"{explored['verdicts']:,}, of which {explored['failed_verdicts']:,} failed"),
+        ("every state tried", every),
+        ("time", f"{seconds:,.2f} s"),
+    ]
+    if seconds > 0:
+        rows.append(("rate", f"{recoveries / seconds:,.0f} recoveries/s"))
+    return rows
+
+
+def _settings(settings: dict[str, Any]) -> list[Row]:
+    whole = {"8": "an aligned 8 bytes", "line": "a store inside one line"}
+    return [
+        ("strategy", element("strong", settings["strategy"])),
+        ("seed", settings["seed"]),
+        ("shard", f"{settings['shard']} of {settings['shards']}, from 0"),
+        ("never tears", whole[settings["tearing"]]),
+        ("eADR (caches survive)", _yes(settings["eadr"])),
+        ("a recovery hangs after", f"{settings['timeout_s']:g} s"),
+    ]
+
+
+def _facts(title: str, rows: Sequence[Row]) -> Markup:
+    body = (element("tr", element("th", name, scope="row"), element("td", v)) for name, v in rows)
+    return element("div", element("h3", title), element("table", *body), class_="facts")
+
+
+def _origin(report: dict[str, Any]) -> list[Row]:
+    return [
+        ("made", report["created_utc"].replace("T", " ").replace("Z", " UTC")),
+        ("fencepost", f"{report['fencepost_version']}, commit {report['commit'][:12]}"),
+        ("command", _command(report["command"])),
+    ]
+
+
+def _subject_name(subject: dict[str, Any]) -> str:
+    if "engine" in subject:
+        return f"{subject['engine']} under {subject['workload']}"
+    return shlex.join(subject["program"][:1]) or "a program"
+
+
+def _verdict(report: dict[str, Any]) -> Markup:
+    verdict, explored = report["verdict"], report["explored"]
+    words = headline(report)
+    parts: list[Node] = [
+        element("p", f"{_subject_name(report['subject'])} · {report['run_id']}", class_="of"),
+        element(
+            "h1",
+            element("span", _SIGNS[verdict], class_="sign", aria_hidden="true"),
+            " ",
+            words[:1].upper() + words[1:],
+        ),
+    ]
+    summary = (
+        f"strategy {report['settings']['strategy']}: {count(explored['states'], 'state')} tried, "
+        f"{count(explored['recoveries'], 'distinct image')} recovered, "
+        f"{count(explored['verdicts'], 'verdict')}"
+    )
+    if verdict == "violated":
+        summary += f", of which {explored['failed_verdicts']:,} failed"
+    parts.append(element("p", summary))
+    said = limits(report)
+    if said:
+        parts.append(element("ul", *(element("li", text) for text in said), class_="limits"))
+    if verdict == "violated":
+        links = (
+            element("a", "What was done", href="#done"),
+            " · ",
+            element("a", "What was assumed", href="#assumed"),
+        )
+        parts.append(element("p", *links, class_="links"))
+    return element("header", *parts, class_=f"verdict {verdict}")
+
+
+def _contents(violations: Sequence[dict[str, Any]]) -> Markup:
+    """Where to find each violation; a single one needs no list."""
+    if len(violations) < 2:
+        return Markup("")
+    rows = [
+        (
+            element("a", violation["id"], href=f"#{violation['id']}"),
+            violation["kind"],
+            violation["message"],
+            f"{violation['occurrences']:,}",
+        )
+        for violation in violations
+    ]
+    return element(
+        "nav", crash_violation.table(("", "kind", "what", "times seen"), rows, "contents")
+    )
+
+
+def page(report: dict[str, Any]) -> str:
+    """The whole page, of a report that is valid."""
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", f"{report['verdict']}: {_subject_name(report['subject'])}, crashed"),
+        # A style sheet of ours, in which HTML knows no entities.
+        element("style", Markup(_STYLE.read_text(encoding="utf-8"))),
+    )
+    explored = _explored(report["explored"], report["settings"]["shards"])
+    assumptions = (element("li", text) for text in report["assumptions"])
+    body = element(
+        "body",
+        element(
+            "main",
+            _verdict(report),
+            _contents(report["violations"]),
+            *map(crash_violation.section, report["violations"]),
+            element("h2", "What was done", id="done"),
+            element(
+                "div",
+                _facts("What was crashed", _subject(report["subject"])),
+                _facts("What was explored", explored),
+                _facts("How", _settings(report["settings"])),
+                _facts("The recording", _recording(report["recording"])),
+                _facts("This report", _origin(report)),
+                class_="columns",
+            ),
+            element("h2", "What was assumed", id="assumed"),
+            element("ul", *assumptions),
+        ),
+    )
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Made-up crash reports for the tests: passed, incomplete, and violated in several ways.
+
+Nothing here was crashed, and each document says so (engine version, commit).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from plots.tests.synthetic import COMMIT
+
+# As a key, a path or a message may be: markup, quotes, an entity, a control character, an order of
+# text, half of a pair.
+HOSTILE = "<script>alert('\"&amp;')</script>]]>--\x1b\u202e\ud800"
+
+
+def report(verdict: str = "passed", *found: dict[str, Any]) -> dict[str, Any]:
+    """A campaign on an engine. `found` are its violations, which get their ids here."""
+    for number, entry in enumerate(found, start=1):
+        entry["id"] = f"V{number}"
+        entry["replay"] = f"fencepost crash replay results/crash V{number}"
+    return {
+        "schema": "fencepost.crash/1",
+        "run_id": "crash",
+        "created_utc": "2026-01-02T03:04:05Z",
+        "command": ["fencepost", "crash", "cmap", "crash-mixed"],
+        "fencepost_version": "0.1.0",
+        "commit": COMMIT,
+        "subject": {
+            "engine": "cmap",
+            "version": "synthetic layout 7",
+            "durability": "power-fail",
+            "workload": "crash-mixed",
+            "properties": {"recordcount": "2021", "table": "usertable"},
+            "operations_after": 12,
+        },
+        "recording": {
+            "path": "results/crash/recording",
+            "trace_bytes": 33213,
+            "events": 9271,
+            "stores": 3672,
+            "operations": 1013,
+            "unmapped_bytes": 0,
+            "flushes_by": "instruction",
+        },
+        "settings": {
+            "strategy": "one-missing",
+            "seed": 4711,
+            "tearing": "8",
+            "eadr": False,
+            "shard": 0,
+            "shards": 1,
+            "timeout_s": 10.0,
+        },
+        "explored": {
+            "crash_points": 39,
+            "explored_points": 39,
+            "log10_raw_states": 37.16,
+            "log10_explored_raw_states": 37.16,
+            "states": 52104,
+            "recoveries": 42171,
+            "outcomes": 61,
+            "verdicts": 51732,
+            "failed_verdicts": 77 if found else 0,
+            "mixed_lines": 0,
+            "every_state": False,
+            "lines_cut": False,
+            "stopped": None,
+            "next_point": None,
+            "seconds": 20.0,
+        },
+        "assumptions": ["Px86: made up for a test.", "Sizes of files are durable at once."],
+        "verdict": verdict,
+        "groups_not_minimised": 0,
+        "violations": list(found),
+    }
+
+
+def program_report(*found: dict[str, Any]) -> dict[str, Any]:
+    """A campaign on a program, with its own command to recover and judge."""
+    document = report("violated" if found else "passed", *found)
+    document["command"] = ["fencepost", "explore", "recording"]
+    document["subject"] = {
+        "program": ["./ledger", "/dev/shm/ledger"],
+        "recover": "./ledger check {image}",
+        "checker": "",
+    }
+    return document
+
+
+def incomplete_report(stopped: str | None = "budget of states") -> dict[str, Any]:
+    document = report("incomplete")
+    document["explored"] |= {
+        "explored_points": 17,
+        "log10_explored_raw_states": 12.34,
+        "stopped": stopped,
+        "next_point": None if stopped is None else 17,
+    }
+    return document
+
+
+def frame(function: str, line: int) -> dict[str, Any]:
+    return {
+        "function": function,
+        "file": "/src/ledger.c",
+        "line": line,
+        "object": "/src/ledger",
+        "text": f"{function} (/src/ledger.c:{line})",
+    }
+
+
+def event(number: int, what: str, thread: int = 1, line: int | None = None) -> dict[str, Any]:
+    return {
+        "event": number,
+        "what": what,
+        "thread": 0 if what == "crash" else thread,
+        "where": None if what == "crash" else f"main (/src/ledger.c:{number})",
+        "missing_line": line,
+        "bytes": 8 if what == "store" else 0,
+    }
+
+
+def missing_line(number: int, store_events: Sequence[int], thread: int = 1) -> dict[str, Any]:
+    """A line of which the 8 bytes of each store are missing; the last store is torn."""
+    newest = bytearray(64)
+    stores = []
+    for i, at in enumerate(store_events):
+        newest[8 * i : 8 * i + 8] = b"%08d" % at
+        stores.append(
+            {
+                "event": at,
+                "thread": thread,
+                "offset": 64 * number + 8 * i,
+                "bytes": 8,
+                "torn": at == store_events[-1],
+                "non_temporal": False,
+                "where": f"Put (/src/ledger.c:{at})",
+                "stack": [frame("Put", at), frame("main", 12)],
+            }
+        )
+    return {
+        "file": "/dev/shm/ledger",
+        "line": number,
+        "offset": 64 * number,
+        "found": bytes(64).hex(),
+        "newest": newest.hex(),
+        "cover": f"no flush of line {number} follows, up to the end",
+        "stores": stores,
+    }
+
+
+def violation(
+    missing: Sequence[dict[str, Any]] = (),
+    timeline: Sequence[dict[str, Any]] | None = None,
+    subject: str = "user42",
+) -> dict[str, Any]:
+    return {
+        "id": "V1",
+        "kind": "lost",
+        "subject": subject,
+        "message": f"{subject}: an acknowledged put is lost",
+        "allowed": f"value of {subject}",
+        "found": "absent",
+        "occurrences": 321,
+        "crash_point": {
+            "index": 5,
+            "event": 90,
+            "before": "a fence",
+            "where": "Commit (/src/ledger.c:77)",
+            "stack": [frame("Commit", 77), frame("main", 12)],
+            "operations": {
+                "acknowledged": 16,
+                "under_way": [{"id": 17, "what": f"operation 17: put {subject} = v"}],
+            },
+        },
+        "missing": list(missing),
+        "state": [{"file": 1, "line": 0, "bytes": bytes(64).hex()}],
+        "timeline": list(
+            timeline
+            if timeline is not None
+            else [
+                event(40, "operation 16 is acknowledged"),
+                event(45, "operation 17 begins"),
+                event(90, "crash"),
+                event(90, "fence sfence"),
+            ]
+        ),
+        "minimised_by": 23,
+        "replay": "fencepost crash replay results/crash V1",
+    }
+
+
+def one_line() -> dict[str, Any]:
+    """Two stores to one line that is flushed, but not fenced in time."""
+    return violation(
+        [missing_line(2, (50, 52))],
+        [
+            event(45, "operation 17 begins"),
+            event(47, "store", line=0),
+            event(48, "flush clwb", line=0),
+            event(49, "fence sfence"),
+            event(50, "store", line=0),
+            event(52, "store", line=0),
+            event(60, "flush clwb", line=0),
+            event(90, "crash"),
+            event(90, "fence sfence"),
+            event(95, "operation 17 is acknowledged"),
+        ],
+    )
+
+
+def three_lines() -> dict[str, Any]:
+    """Three lines of two threads: one store reaches over two of the lines, one line is synced."""
+    return violation(
+        [
+            missing_line(2, (50,)),
+            missing_line(3, (50, 55), thread=1),
+            missing_line(9, (53,), thread=2),
+        ],
+        [
+            event(45, "operation 17 begins"),
+            event(46, "operation 18 begins", thread=2),
+            event(50, "store", line=0),
+            event(53, "store", thread=2, line=2),
+            event(55, "store", line=1),
+            event(60, "flush clwb", line=0),
+            event(61, "operation 18 is acknowledged", thread=2),
+            event(90, "crash"),
+            event(90, "fence sfence"),
+            event(93, "sync msync", thread=2, line=2),
+            event(95, "operation 17 is acknowledged"),
+        ],
+    )
+
+
+def write(folder: Path, document: dict[str, Any]) -> Path:
+    """Writes crash.json into `folder`, whose name becomes the run_id."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "crash.json"
+    path.write_text(json.dumps(document | {"run_id": folder.name}), encoding="utf-8")
+    return path

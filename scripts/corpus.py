@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs the crash tester on every canary and prints the score.
+
+A bug is recorded once and explored with one strategy after the other until it is caught; its time
+is that of all of them, the recording included. A control is explored with every strategy and must
+stay silent. A bug that costs only performance is given to pmemcheck instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+STRATEGIES = ("prefix", "suffix", "one-missing", "one-only", "sample:8")
+PASS, VIOLATION = 0, 1
+
+
+@dataclasses.dataclass
+class Score:
+    structure: str
+    bug: str
+    bug_class: str
+    caught: bool = False
+    by: str = "-"
+    kind: str = "-"
+    seconds: float = 0
+    operations: int | None = None  # acknowledged at the crash that showed it
+    failure: str = ""  # why there is no verdict
+
+    @property
+    def is_control(self) -> bool:
+        return self.bug_class == "-"
+
+    @property
+    def right(self) -> bool:
+        return not self.failure and self.caught != self.is_control
+
+
+class Runner:
+    def __init__(self, fencepost: Path, results: Path, seconds: float) -> None:
+        self.fencepost = fencepost
+        self.results = results
+        self.seconds = seconds
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.fencepost), *words],
+            capture_output=True,
+            text=True,
+            timeout=10 * self.seconds + 60,
+            check=False,
+        )
+
+    def workload(self, structure: str, bug: str) -> list[str]:
+        return ["-P", str(ROOT / "workloads/crash-canary"), "-p", f"{structure}.bug={bug}"]
+
+    def findings(self, structure: str, bug: str) -> dict[str, int]:
+        """How often pmemcheck found what, by kind."""
+        options = ["--tool-option=--mult-stores=yes", "--json"]
+        done = self.run("check", structure, *self.workload(structure, bug), *options)
+        if done.returncode not in (PASS, VIOLATION):
+            raise RuntimeError(last_line(done.stderr))
+        report = json.loads(done.stdout[done.stdout.index("{") :])
+        return {kind: found["count"] for kind, found in report["findings"].items()}
+
+    def check(self, score: Score) -> None:
+        """Caught if something is found more often than in the correct structure."""
+        score.by = "check"
+        try:
+            correct = self.findings(score.structure, "none")
+            planted = self.findings(score.structure, score.bug)
+        except RuntimeError as error:
+            score.failure = str(error)
+            return
+        more = [kind for kind, count in planted.items() if count > correct[kind]]
+        score.caught = bool(more)
+        score.kind = more[0] if more else "-"
+
+    def crash(self, score: Score) -> None:
+        results = ["--results", str(self.results), "--quiet"]
+        recorded = self.run(
+            "crash",
+            score.structure,
+            *self.workload(score.structure, score.bug),
+            "--record-only",
+            *results,
+        )
+        if recorded.returncode != PASS:
+            score.failure = last_line(recorded.stderr)
+            return
+        folder = recorded.stdout.strip()
+        tried = []
+        for strategy in STRATEGIES:
+            explored = self.run(
+                "crash",
+                "--from",
+                folder,
+                "--strategy",
+                strategy,
+                "--max-seconds",
+                str(self.seconds),
+                "--stop-after=1",
+                "--json",
+                *results,
+            )
+            if explored.returncode not in (PASS, VIOLATION):
+                score.failure = last_line(explored.stderr)
+                return
+            tried.append(strategy)
+            if explored.returncode == VIOLATION:
+                first = json.loads(explored.stdout)["violations"][0]
+                score.caught = True
+                score.by = strategy
+                score.kind = first["kind"]
+                score.operations = first["crash_point"]["operations"]["acknowledged"]
+                return
+        score.by = f"{len(tried)} strategies"
+
+
+def last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "no message"
+
+
+def plantings(fencepost: Path) -> list[dict[str, Any]]:
+    listed = subprocess.run(
+        [str(fencepost), "engines", "--canaries", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[dict[str, Any]] = json.loads(listed.stdout)
+    correct = [
+        {"structure": name, "bug": "none", "class": "-"}
+        for name in dict.fromkeys(planting["structure"] for planting in found)
+    ]
+    return correct + found
+
+
+def row(score: Score) -> str:
+    if score.failure:
+        verdict = "FAILED: " + score.failure
+    elif score.is_control:
+        verdict = "WRONG ALARM" if score.caught else "silent"
+    else:
+        verdict = "caught" if score.caught else "MISSED"
+    operations = "-" if score.operations is None else str(score.operations)
+    name = f"{score.structure}/{score.bug}"
+    return (
+        f"{name:42} {score.bug_class}  {score.seconds:6.1f} s  {operations:>4}  "
+        f"{score.by:14} {score.kind:16} {verdict}"
+    )
+
+
+def summary(scores: list[Score]) -> str:
+    bugs = [score for score in scores if not score.is_control]
+    controls = [score for score in scores if score.is_control]
+    caught = [score for score in bugs if score.caught]
+    alarms = sum(score.caught for score in controls)
+    failed = sum(bool(score.failure) for score in scores)
+    median = statistics.median(score.seconds for score in caught) if caught else 0.0
+    return (
+        f"caught {len(caught)} of {len(bugs)} bugs, median {median:.1f} s; "
+        f"wrong alarms {alarms} on {len(controls)} controls; {failed} without a verdict"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("fencepost", type=Path)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    scores: list[Score] = []
+    with tempfile.TemporaryDirectory() as results:
+        runner = Runner(options.fencepost, Path(results), options.seconds)
+        for planting in plantings(options.fencepost):
+            score = Score(planting["structure"], planting["bug"], planting["class"])
+            if not re.search(options.only, f"{score.structure}/{score.bug}"):
+                continue
+            begin = time.monotonic()
+            if score.bug_class == "P":
+                runner.check(score)
+            else:
+                runner.crash(score)
+            score.seconds = time.monotonic() - begin
+            scores.append(score)
+            print(row(score), flush=True)
+    if not scores:
+        print(f"corpus.py: no canary fits --only {options.only}", file=sys.stderr)
+        return 2
+    print(summary(scores))
+    if options.json:
+        text = json.dumps([dataclasses.asdict(score) for score in scores], indent=1)
+        options.json.write_text(text + "\n", encoding="utf-8")
+    return 0 if all(score.right for score in scores) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
