@@ -284,7 +284,7 @@ class BadInput(CorpusTest):
             ("START|REGISTER_FILE;/p;0x1000;0x1000;0x0|a.END|STOP\n", "without a BEGIN"),
             ("START|REGISTER_FILE;/p;0x1000;0x2000;0x0|STOP\n", "is not the file"),
             (
-                "START|REGISTER_FILE;/p;0x1000;0x1000;0x0|REGISTER_FILE;/q;0x8000;0x1000;0x0|STOP\n",
+                "START|REGISTER_FILE;/p;0x1000;0x9;0x0|REGISTER_FILE;/q;0x8000;0x9;0x0|STOP\n",
                 "must be one",
             ),
             (

@@ -85,14 +85,15 @@ class ExplorerTest : public ::testing::Test {
   }
   std::vector<MinimalViolation> MustMinimize(TestRun& run, const ExploreOptions& options,
                                              std::vector<FindingGroup> groups,
-                                             uint64_t max_recoveries = 1000) {
+                                             uint64_t max_recoveries = 1000,
+                                             const std::function<bool()>& interrupted = {}) {
     TraceFile trace = run.Trace();
     const TraceSurvey survey = *SurveyTrace(&trace);
     FunctionRecoverer recoverer = WholeImage();
     FunctionJudge judge(verdict_);
     Result<std::vector<MinimalViolation>> violations =
         Minimize(*run.recording(), &trace, survey, options, Pool(), &recoverer, &judge,
-                 std::move(groups), max_recoveries);
+                 std::move(groups), max_recoveries, interrupted);
     EXPECT_TRUE(violations.ok()) << violations.status().message();
     return std::move(*violations);
   }

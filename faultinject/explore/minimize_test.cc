@@ -144,5 +144,19 @@ TEST_F(MinimizeTest, MinimisingKeepsToItsBudgetAndToAFailingState) {
   }
 }
 
+TEST_F(MinimizeTest, WhenInterruptedTheRestStaysAsItWasFound) {
+  TestRun run;
+  RunFlagProgram(run, Order::kFlagFirst);
+  const ExploreResult result = MustExplore(run, Options("all"));
+  const auto violations =
+      MustMinimize(run, Options("all"), result.groups, 1000, [] { return true; });
+  ASSERT_EQ(violations.size(), result.groups.size());
+  for (size_t i = 0; i < violations.size(); ++i) {
+    EXPECT_EQ(violations[i].recoveries, 0u);
+    EXPECT_EQ(violations[i].group.state, result.groups[i].state);
+    EXPECT_FALSE(violations[i].missing.empty());
+  }
+}
+
 }  // namespace
 }  // namespace fencepost

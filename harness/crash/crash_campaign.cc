@@ -112,7 +112,7 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
   ASSIGN_OR_RETURN(
       const std::vector<MinimalViolation> violations,
       Minimize(recording, &trace, survey, settings.explore, settings.pool, parts.recoverer.get(),
-               parts.judge.get(), std::move(groups), settings.max_minimising));
+               parts.judge.get(), std::move(groups), settings.max_minimising, Interrupted));
   progress.Clear();
 
   const CrashContext context = {
