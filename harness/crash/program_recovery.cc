@@ -2,15 +2,23 @@
 #include "harness/crash/program_recovery.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <iterator>
+#include <set>
 
 #include "harness/crash/engine_judge.h"
+#include "harness/crash/image_names.h"
 
 namespace fencepost {
 namespace {
@@ -30,19 +38,65 @@ std::string Quoted(const std::string& path) {
   return quoted + "'";
 }
 
-// The last of what the command has written, for a message.
-std::string ReadTail(int fd) {
-  constexpr size_t kMost = 500;
-  std::string text;
-  char buffer[4096];
-  for (;;) {
-    const ssize_t got = read(fd, buffer, sizeof(buffer));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    text.append(buffer, static_cast<size_t>(got));
-    if (text.size() > 2 * kMost) text.erase(0, text.size() - kMost);
+// Children of this process, of its main thread.
+std::set<pid_t> Children() {
+  std::set<pid_t> children;
+  std::ifstream in(fmt::format("/proc/self/task/{}/children", getpid()));
+  for (pid_t child = 0; in >> child;) children.insert(child);
+  return children;
+}
+
+// Ends what came to be a child of this process since `before`. Its own children come next.
+void EndChildrenSince(const std::set<pid_t>& before) {
+  for (bool ended = true; ended;) {
+    ended = false;
+    for (const pid_t child : Children()) {
+      if (before.contains(child)) continue;
+      kill(child, SIGKILL);
+      ended |= waitpid(child, nullptr, 0) == child;
+    }
   }
-  return text.size() > kMost ? text.substr(text.size() - kMost) : text;
+}
+
+// The last of what the command has written, for a message.
+class Tail {
+ public:
+  // Reads what there is; false at the end.
+  bool ReadSome(int fd) {
+    char buffer[4096];
+    const ssize_t got = read(fd, buffer, sizeof(buffer));
+    if (got < 0) return errno == EINTR;
+    text_.append(buffer, static_cast<size_t>(got));
+    if (text_.size() > 2 * kMost) text_.erase(0, text_.size() - kMost);
+    return got > 0;
+  }
+  std::string text() const {
+    return text_.size() > kMost ? text_.substr(text_.size() - kMost) : text_;
+  }
+
+ private:
+  static constexpr size_t kMost = 500;
+  std::string text_;
+};
+
+// How the child ended, once it has. What it writes is read meanwhile, for it waits when the pipe is
+// full; the pipe's end is not waited for, since what the child has left running may hold it open.
+int AwaitEnd(pid_t child, int output, Tail* said) {
+  constexpr int kLookAgainMs = 20;
+  int ended = 0;
+  bool open = true;
+  for (;;) {
+    pollfd polled = {.fd = output, .events = POLLIN, .revents = 0};
+    if (open && poll(&polled, 1, kLookAgainMs) > 0) {
+      open = said->ReadSome(output);
+      if (open) continue;
+    }
+    const pid_t got = waitpid(child, &ended, open ? WNOHANG : 0);
+    if (got == child || (got < 0 && errno != EINTR)) break;
+  }
+  pollfd rest = {.fd = output, .events = POLLIN, .revents = 0};
+  while (open && poll(&rest, 1, 0) > 0) open = said->ReadSome(output);
+  return ended;
 }
 
 }  // namespace
@@ -56,31 +110,39 @@ Result<std::unique_ptr<CommandRecovery>> CommandRecovery::Make(const std::string
 }
 
 std::string CommandRecovery::CommandFor(const std::vector<std::string>& paths) const {
-  std::string command = command_;
-  const auto replace = [&command](const std::string& what, const std::string& with) {
-    for (size_t at = 0; (at = command.find(what, at)) != std::string::npos; at += with.size()) {
-      command.replace(at, what.size(), with);
+  // In one pass: a path may look like a placeholder itself.
+  std::string command;
+  for (size_t at = 0; at < command_.size();) {
+    size_t next = at + 1;
+    std::string piece(1, command_[at]);
+    for (size_t i = 0; i < paths.size() && command_[at] == '{'; ++i) {
+      const std::string numbered = fmt::format("{{image{}}}", i);
+      for (const std::string_view name : {kImage, std::string_view(numbered)}) {
+        if (command_.compare(at, name.size(), name) != 0) continue;
+        piece = Quoted(name == kImage ? paths.front() : paths[i]);
+        next = at + name.size();
+      }
     }
-  };
-  replace(std::string(kImage), Quoted(paths.front()));
-  for (size_t i = 0; i < paths.size(); ++i)
-    replace(fmt::format("{{image{}}}", i), Quoted(paths[i]));
+    command += piece;
+    at = next;
+  }
   return command;
 }
 
 std::string CommandRecovery::Recover(const std::vector<std::string>& paths,
                                      const std::string& context) {
   const std::string command = CommandFor(paths);
+  // What the command leaves running becomes a child of this process.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const std::set<pid_t> before = Children();
   int output[2];
-  if (pipe(output) != 0) return fmt::format("error pipe: {}", std::strerror(errno));
-  const pid_t owner_group = getpgrp();
+  if (pipe2(output, O_CLOEXEC) != 0) return fmt::format("error pipe: {}", std::strerror(errno));
+  // In the group of this worker: when the time is up the owner kills the group, command and all.
   const pid_t child = fork();
   if (child == 0) {
     TellOperations(context);
     dup2(output[1], STDOUT_FILENO);
     dup2(output[1], STDERR_FILENO);
-    close(output[0]);
-    close(output[1]);
     execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
     _exit(127);
   }
@@ -89,15 +151,13 @@ std::string CommandRecovery::Recover(const std::vector<std::string>& paths,
     close(output[0]);
     return fmt::format("error fork: {}", std::strerror(errno));
   }
-  // Same group as this worker: when the time is up the owner kills the group, command and all.
-  setpgid(child, owner_group);
-  int ended = 0;
-  while (waitpid(child, &ended, 0) < 0 && errno == EINTR) {
-  }
-  const std::string said = ReadTail(output[0]);
+  Tail said;
+  const int ended = AwaitEnd(child, output[0], &said);
   close(output[0]);
-  if (WIFSIGNALED(ended)) return fmt::format("signal {} {}", WTERMSIG(ended), said);
-  return fmt::format("exit {} {}", WEXITSTATUS(ended), said);
+  EndChildrenSince(before);
+  const std::string text = WithImageNames(said.text(), paths);
+  if (WIFSIGNALED(ended)) return fmt::format("signal {} {}", WTERMSIG(ended), text);
+  return fmt::format("exit {} {}", WEXITSTATUS(ended), text);
 }
 
 Result<std::unique_ptr<LibraryRecovery>> LibraryRecovery::Make(const std::string& checker) {
@@ -124,12 +184,46 @@ std::string LibraryRecovery::Recover(const std::vector<std::string>& paths,
   return fmt::format("exit {} ", function_(paths.front().c_str()));
 }
 
-std::string NumberRanges(const std::set<uint64_t>& numbers) {
+void NumberRanges::Insert(uint64_t number) {
+  auto after = last_of_.upper_bound(number);
+  if (after != last_of_.begin()) {
+    const auto before = std::prev(after);
+    if (number <= before->second) return;
+    if (number == before->second + 1) {
+      before->second = number;
+      if (after != last_of_.end() && after->first == number + 1) {
+        before->second = after->second;
+        last_of_.erase(after);
+      }
+      return;
+    }
+  }
+  if (after != last_of_.end() && after->first == number + 1) {
+    const uint64_t last = after->second;
+    last_of_.erase(after);
+    last_of_[number] = last;
+    return;
+  }
+  last_of_[number] = number;
+}
+
+void NumberRanges::Erase(uint64_t number) {
+  const auto after = last_of_.upper_bound(number);
+  if (after == last_of_.begin()) return;
+  const auto range = std::prev(after);
+  const auto [first, last] = *range;
+  if (number > last) return;
+  if (number < last) last_of_[number + 1] = last;
+  if (number > first) {
+    range->second = number - 1;
+  } else {
+    last_of_.erase(first);
+  }
+}
+
+std::string NumberRanges::Text() const {
   std::string text;
-  for (auto it = numbers.begin(); it != numbers.end();) {
-    const uint64_t first = *it;
-    uint64_t last = first;
-    while (++it != numbers.end() && *it == last + 1) last = *it;
+  for (const auto& [first, last] : last_of_) {
     text += fmt::format("{}{}", text.empty() ? "" : ",", first);
     if (last != first) text += fmt::format("-{}", last);
   }
@@ -138,24 +232,29 @@ std::string NumberRanges(const std::set<uint64_t>& numbers) {
 
 ProgramJudge::ProgramJudge(const TraceSurvey& survey, double timeout_s) : timeout_s_(timeout_s) {
   for (const auto& [id, span] : survey.operations) {
-    if (span.begin != OperationSpan::kOpen) marks_[span.begin] = {id, false};
-    if (span.end != OperationSpan::kOpen) marks_[span.end] = {id, true};
+    if (span.begin != OperationSpan::kOpen) marks_.push_back({span.begin, id, false});
+    if (span.end != OperationSpan::kOpen) marks_.push_back({span.end, id, true});
   }
+  std::sort(marks_.begin(), marks_.end(),
+            [](const Mark& a, const Mark& b) { return a.event < b.event; });
 }
 
 std::string ProgramJudge::Context(const CrashPoint& point) {
-  std::set<uint64_t> acknowledged, under_way;
-  for (const auto& [event, mark] : marks_) {
-    if (event >= point.event) break;
-    if (mark.second) {
-      acknowledged.insert(mark.first);
-      under_way.erase(mark.first);
+  if (marks_.empty()) return {};
+  if (taken_ > 0 && marks_[taken_ - 1].event >= point.event) {
+    taken_ = 0;
+    acknowledged_ = under_way_ = {};
+  }
+  for (; taken_ < marks_.size() && marks_[taken_].event < point.event; ++taken_) {
+    const Mark& mark = marks_[taken_];
+    if (mark.ends) {
+      acknowledged_.Insert(mark.operation);
+      under_way_.Erase(mark.operation);
     } else {
-      under_way.insert(mark.first);
+      under_way_.Insert(mark.operation);
     }
   }
-  if (marks_.empty()) return {};
-  return NumberRanges(acknowledged) + ";" + NumberRanges(under_way);
+  return acknowledged_.Text() + ";" + under_way_.Text();
 }
 
 std::vector<Finding> ProgramJudge::Verdict(const CrashPoint& /*point*/, const Outcome& outcome) {
