@@ -11,13 +11,15 @@ namespace {
 class Minimizer {
  public:
   Minimizer(const Px86& model, RecoveryPool* pool, std::optional<Outcome>* answer, Judge* judge,
-            const FindingGroup& group, uint64_t max_recoveries)
+            const FindingGroup& group, uint64_t max_recoveries,
+            const std::function<bool()>& interrupted)
       : model_(model),
         pool_(pool),
         answer_(answer),
         judge_(judge),
         group_(group),
-        max_recoveries_(max_recoveries) {}
+        max_recoveries_(max_recoveries),
+        interrupted_(interrupted) {}
 
   Result<MinimalViolation> Run() {
     CrashState newest;
@@ -62,10 +64,11 @@ class Minimizer {
     return false;
   }
 
-  bool Spent() const { return recoveries_ >= max_recoveries_; }
+  bool Spent() const { return recoveries_ >= max_recoveries_ || (interrupted_ && interrupted_()); }
 
   Status Reduce(std::vector<LineId> older) {
     missing_ = older;
+    if (Spent()) return Status::Ok();
     ASSIGN_OR_RETURN(const bool fails_whole, Fails({}));
     if (fails_whole) return Status::Ok();
     size_t parts = 2;
@@ -126,6 +129,7 @@ class Minimizer {
   Judge* const judge_;
   const FindingGroup& group_;
   const uint64_t max_recoveries_;
+  const std::function<bool()>& interrupted_;
   CrashState newest_;
   std::vector<LineId> missing_;
   MinimalViolation best_;
@@ -137,7 +141,8 @@ class Minimizer {
 Result<std::vector<MinimalViolation>> Minimize(
     const Recording& recording, TraceFile* trace, const TraceSurvey& survey,
     const ExploreOptions& options, const PoolOptions& pool_options, Recoverer* recoverer,
-    Judge* judge, std::vector<FindingGroup> groups, uint64_t max_recoveries) {
+    Judge* judge, std::vector<FindingGroup> groups, uint64_t max_recoveries,
+    const std::function<bool()>& interrupted) {
   std::vector<MinimalViolation> violations;
   if (groups.empty()) return violations;
   std::stable_sort(groups.begin(), groups.end(),
@@ -157,7 +162,8 @@ Result<std::vector<MinimalViolation>> Minimize(
     if (!at || at->index != group.point.index) {
       ASSIGN_OR_RETURN(at, walk.Seek(group.point.index));
     }
-    Minimizer minimizer(walk.model(), pool.get(), &answer, judge, group, max_recoveries);
+    Minimizer minimizer(walk.model(), pool.get(), &answer, judge, group, max_recoveries,
+                        interrupted);
     ASSIGN_OR_RETURN(MinimalViolation minimal, minimizer.Run());
     violations.push_back(std::move(minimal));
   }

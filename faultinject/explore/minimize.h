@@ -9,6 +9,7 @@
 #define FENCEPOST_FAULTINJECT_EXPLORE_MINIMIZE_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -44,13 +45,15 @@ struct MinimalViolation {
   uint64_t recoveries = 0;  // that the search took
 };
 
-// Minimises each group; at most `max_recoveries` for each.
+// Minimises each group; at most `max_recoveries` for each. Once `interrupted`, what is not
+// minimised stays as it was found.
 Result<std::vector<MinimalViolation>> Minimize(const Recording& recording, TraceFile* trace,
                                                const TraceSurvey& survey,
                                                const ExploreOptions& options,
                                                const PoolOptions& pool, Recoverer* recoverer,
                                                Judge* judge, std::vector<FindingGroup> groups,
-                                               uint64_t max_recoveries);
+                                               uint64_t max_recoveries,
+                                               const std::function<bool()>& interrupted = {});
 
 }  // namespace fencepost
 
