@@ -53,7 +53,7 @@ Result<std::vector<MinimalViolation>> Minimize(const Recording& recording, Trace
                                                const PoolOptions& pool, Recoverer* recoverer,
                                                Judge* judge, std::vector<FindingGroup> groups,
                                                uint64_t max_recoveries,
-                                               const std::function<bool()>& interrupted);
+                                               const std::function<bool()>& interrupted = {});
 
 }  // namespace fencepost
 

@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "faultinject/explore/image_mappings.h"
+#include "faultinject/explore/image_names.h"
 #include "faultinject/explore/worker_images.h"
 
 namespace fencepost {
@@ -124,12 +125,6 @@ int MillisecondsUntil(SteadyClock::time_point when) {
 }
 
 }  // namespace
-
-void ReplaceAll(const std::string& what, const std::string& with, std::string* text) {
-  for (size_t at = 0; (at = text->find(what, at)) != std::string::npos; at += with.size()) {
-    text->replace(at, what.size(), with);
-  }
-}
 
 // One child and its images.
 class RecoveryPool::Worker {
@@ -322,8 +317,7 @@ class RecoveryPool::Worker {
     const ssize_t got =
         pread(errors_, text.data(), text.size(), static_cast<off_t>(size - text.size()));
     text.resize(got < 0 ? 0 : static_cast<size_t>(got));
-    for (const std::string& path : images_.paths()) ReplaceAll(path, "{image}", &text);
-    return text;
+    return WithImageNames(text, images_.paths());
   }
 
   WorkerImages images_;

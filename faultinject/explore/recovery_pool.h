@@ -64,9 +64,6 @@ struct PoolOptions {
   std::filesystem::path scratch_root = "/dev/shm";
 };
 
-// Replaces each `what` in `*text`: of the paths of a worker in what a recovery says.
-void ReplaceAll(const std::string& what, const std::string& with, std::string* text);
-
 class RecoveryPool {
  public:
   using Done = std::function<void(uint64_t job, Outcome outcome)>;

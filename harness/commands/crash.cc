@@ -14,6 +14,7 @@
 #include "harness/crash/crash_report.h"
 #include "harness/crash/engine_recording.h"
 #include "harness/crash/trace_markers.h"
+#include "harness/interrupt.h"
 #include "harness/run_files.h"
 
 namespace fencepost {
@@ -69,6 +70,12 @@ class Provisional {
   fs::path path_;
 };
 
+// What fails after Ctrl-C fails because of it.
+ExitCode Failed(const Status& status) {
+  const ExitCode code = ReportError(status);
+  return Interrupted() ? ExitCode::kInterrupted : code;
+}
+
 Result<json> Campaign(const CrashRequest& request, const fs::path& recording,
                       const fs::path& folder, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const CampaignSettings settings, MakeSettings(request.crash));
@@ -91,7 +98,7 @@ ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
   if (request.from.empty()) {
     recording = folder.path() / "recording";
     fs::create_directories(recording);
-    if (Status status = Record(request, recording); !status.ok()) return ReportError(status);
+    if (const Status status = Record(request, recording); !status.ok()) return Failed(status);
     if (request.record_only) {
       fmt::print("{}\n", folder.path().string());
       folder.Keep();
@@ -99,18 +106,10 @@ ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
     }
   }
   const Result<json> report = Campaign(request, recording, folder.path(), arguments);
-  if (!report.ok()) return ReportError(report.status());
+  if (!report.ok()) return Failed(report.status());
   const ExitCode code = PublishReport(*report, folder.path(), request.crash);
   folder.Keep();
   return code;
-}
-
-// Violations that come from several reports are numbered anew: they are replayed from this one.
-void ReplayFrom(const fs::path& folder, json* report) {
-  for (json& violation : (*report)["violations"]) {
-    violation["replay"] = fmt::format("fencepost crash replay {} {}", folder.string(),
-                                      violation["id"].get<std::string>());
-  }
 }
 
 // Goes on where a campaign was stopped, with its own settings, and puts both reports together.
@@ -119,9 +118,10 @@ ExitCode Resume(CrashRequest request, const Arguments& arguments) {
   const Result<json> before = ReadReport(folder);
   if (!before.ok()) return ReportError(before.status());
   const json& explored = (*before)["explored"];
-  if (explored["stopped"].is_null()) {
+  if (explored["next_point"].is_null()) {
     return ReportError(Status::InvalidArgument(
-        fmt::format("--resume={}: that campaign came to its end", request.resume)));
+        fmt::format("--resume={}: that campaign came to its end, or is one of several put together",
+                    request.resume)));
   }
   const json& old = (*before)["settings"];
   request.crash.strategy = old["strategy"].get<std::string>();
@@ -130,17 +130,17 @@ ExitCode Resume(CrashRequest request, const Arguments& arguments) {
   request.crash.eadr = old["eadr"].get<bool>();
   request.crash.shard =
       fmt::format("{}/{}", old["shard"].get<uint64_t>(), old["shards"].get<uint64_t>());
+  request.crash.timeout_s = old["timeout_s"].get<double>();
+  request.crash.after = (*before)["subject"].value("operations_after", request.crash.after);
   Result<CampaignSettings> settings = MakeSettings(request.crash);
   if (!settings.ok()) return ReportError(settings.status());
   settings->explore.first_point = explored["next_point"].get<uint64_t>();
   const fs::path recording = (*before)["recording"]["path"].get<std::string>();
   const Result<json> after =
       RunCampaign(recording, folder, EngineParts(recording, *settings), *settings, arguments);
-  if (!after.ok()) return ReportError(after.status());
-  Result<json> both = MergeReports({*before, *after});
-  if (!both.ok()) return ReportError(both.status());
-  ReplayFrom(folder, &*both);
-  return PublishReport(*both, folder, request.crash);
+  if (!after.ok()) return Failed(after.status());
+  const Result<json> both = MergeReports({*before, *after}, folder);
+  return both.ok() ? PublishReport(*both, folder, request.crash) : ReportError(both.status());
 }
 
 ExitCode Merge(const CrashRequest& request) {
@@ -150,13 +150,13 @@ ExitCode Merge(const CrashRequest& request) {
     if (!report.ok()) return ReportError(report.status());
     reports.push_back(std::move(*report));
   }
-  Result<json> merged = MergeReports(reports);
+  const Result<fs::path> made = MakeResultFolder(request, "crash-merged");
+  if (!made.ok()) return ReportError(made.status());
+  Provisional folder(*made);
+  const Result<json> merged = MergeReports(reports, folder.path());
   if (!merged.ok()) return ReportError(merged.status());
-  const Result<fs::path> folder = MakeResultFolder(request, "crash-merged");
-  if (!folder.ok()) return ReportError(folder.status());
-  (*merged)["run_id"] = folder->filename().string();
-  ReplayFrom(*folder, &*merged);
-  return PublishReport(*merged, *folder, request.crash);
+  folder.Keep();
+  return PublishReport(*merged, *made, request.crash);
 }
 
 void DeclareMerge(CLI::App& app, const std::shared_ptr<CrashRequest>& request,
@@ -173,12 +173,14 @@ void DeclareMerge(CLI::App& app, const std::shared_ptr<CrashRequest>& request,
 void DeclareReplay(CLI::App& app, const std::shared_ptr<CrashRequest>& request,
                    const std::shared_ptr<std::function<ExitCode()>>& chosen) {
   ReplayRequest* flags = &request->replay;
-  CLI::App* replay = app.add_subcommand(
-      "replay", "recover once more from the state of a violation, in this process");
+  CLI::App* replay =
+      app.add_subcommand("replay", "recover once more from the state of a violation");
   replay->add_option("folder", flags->folder, "a folder with a crash.json")->required();
   replay->add_option("id", flags->id, "the violation, e.g. V1")->required();
   replay->add_option("--keep", flags->keep, "write the crash image into this folder, and stop");
   replay->add_option("--debugger", flags->debugger, "run the recovery under it, e.g. 'gdb --args'");
+  replay->add_flag("--in-process", flags->in_process,
+                   "recover in this process, which a crash of the recovery ends");
   replay->callback([request, chosen] {
     *chosen = [request] {
       const Result<ExitCode> code = ReplayViolation(request->replay);

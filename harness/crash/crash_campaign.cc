@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <unordered_map>
+#include <utility>
 
 #include "harness/crash/crash_report.h"
 #include "harness/crash/engine_judge.h"
@@ -40,6 +43,55 @@ std::string DescribeOperation(const HistoryOp& operation) {
              : fmt::format("operation {}: delete {}", operation.id, write.key);
 }
 
+// A run that was refused what it asked for has little to lose: who reads "passed" should know.
+std::vector<std::string> RemarksOn(const History& history) {
+  uint64_t writes = 0, acknowledged = 0, refused = 0, failed = 0;
+  for (const HistoryOp& operation : history.operations) {
+    const bool returned = operation.end != kNever;
+    const bool writes_something = operation.kind == HistoryOp::Kind::kWrite;
+    writes += writes_something ? 1 : 0;
+    refused += returned && operation.outcome == HistoryOp::Outcome::kRefused ? 1 : 0;
+    failed += returned && operation.outcome == HistoryOp::Outcome::kUnknown ? 1 : 0;
+    const bool done = returned && operation.outcome == HistoryOp::Outcome::kDone;
+    acknowledged += writes_something && done ? 1 : 0;
+  }
+  std::vector<std::string> remarks;
+  if (acknowledged == 0) {
+    remarks.push_back(fmt::format(
+        "None of the run's {} writes was acknowledged: there was nothing to lose.", writes));
+  }
+  if (refused + failed > 0) {
+    remarks.push_back(
+        fmt::format("Of the run's {} operations the engine refused {} and failed in {}, without "
+                    "any crash.",
+                    history.operations.size(), refused, failed));
+  }
+  return remarks;
+}
+
+bool AnyRefused(const History& history) {
+  return std::any_of(
+      history.operations.begin(), history.operations.end(), [](const HistoryOp& operation) {
+        return operation.end != kNever && operation.outcome == HistoryOp::Outcome::kRefused;
+      });
+}
+
+std::function<std::string(uint64_t)> Describer(std::shared_ptr<const History> history) {
+  std::unordered_map<uint64_t, const HistoryOp*> by_id;
+  for (const HistoryOp& operation : history->operations) by_id[operation.id] = &operation;
+  return [history = std::move(history), by_id = std::move(by_id)](uint64_t id) {
+    const auto found = by_id.find(id);
+    return found == by_id.end() ? fmt::format("operation {}", id)
+                                : DescribeOperation(*found->second);
+  };
+}
+
+// What must be known of a trace that is not whole.
+std::string Unproved() {
+  return "The recorded program was killed: that the trace is whole up to then could not be "
+         "verified.";
+}
+
 }  // namespace
 
 MakeParts EngineParts(const fs::path& recording, const CampaignSettings& settings) {
@@ -55,16 +107,16 @@ MakeParts EngineParts(const fs::path& recording, const CampaignSettings& setting
                      {"workload", subject.workload},
                      {"properties", subject.properties},
                      {"operations_after", settings.operations_after}};
-    parts.recoverer =
-        std::make_unique<EngineRecovery>(*plan.row, plan.options, settings.operations_after);
+    const UseAfterwards afterwards = {.operations = settings.operations_after,
+                                      .may_be_full = AnyRefused(*history)};
+    UseAfterwards every_time = afterwards;
+    every_time.every_time = true;
+    parts.recoverer = std::make_unique<EngineRecovery>(*plan.row, plan.options, afterwards);
+    parts.minimiser = std::make_unique<EngineRecovery>(*plan.row, plan.options, every_time);
     parts.judge =
         std::make_unique<EngineJudge>(*history, plan.options.durability, settings.pool.timeout_s);
-    parts.describe_operation = [history](uint64_t id) {
-      for (const HistoryOp& operation : history->operations) {
-        if (operation.id == id) return DescribeOperation(operation);
-      }
-      return fmt::format("operation {}", id);
-    };
+    parts.describe_operation = Describer(history);
+    parts.remarks = RemarksOn(*history);
     parts.history = std::move(history);
     return parts;
   };
@@ -95,7 +147,10 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
   ASSIGN_OR_RETURN(const CampaignParts parts, make_parts(survey));
 
   Progress progress(stderr, ProgressModeFor(stderr, settings.quiet));
+  std::vector<std::string> remarks = parts.remarks;
+  if (!recording.finished) remarks.push_back(Unproved());
   if (trace.truncated()) progress.Print(trace.TruncationRemark());
+  for (const std::string& remark : remarks) progress.Print(remark);
   const ExploreHooks hooks = {
       .progress =
           [&](const ExploreProgress& now) {
@@ -106,12 +161,19 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
   ASSIGN_OR_RETURN(ExploreResult result,
                    Explore(recording, &trace, survey, settings.explore, settings.pool,
                            parts.recoverer.get(), parts.judge.get(), hooks));
-  std::vector<FindingGroup> groups = result.groups;
-  if (groups.size() > settings.max_violations) groups.resize(settings.max_violations);
+  if (trace.truncated() && result.stopped.empty()) {
+    // Not a pass: what the run did after the cut was not seen.
+    result.stopped = trace.TruncationRemark();
+    result.next_point = result.crash_points;
+    result.every_state = false;
+  }
+  std::vector<FindingGroup> groups = ChooseGroups(result.groups, settings.max_violations);
   if (!groups.empty()) progress.Update(1, "minimising what failed");
+  Recoverer* const minimiser =
+      parts.minimiser != nullptr ? parts.minimiser.get() : parts.recoverer.get();
   ASSIGN_OR_RETURN(
       const std::vector<MinimalViolation> violations,
-      Minimize(recording, &trace, survey, settings.explore, settings.pool, parts.recoverer.get(),
+      Minimize(recording, &trace, survey, settings.explore, settings.pool, minimiser,
                parts.judge.get(), std::move(groups), settings.max_minimising, Interrupted));
   progress.Clear();
 
@@ -126,10 +188,22 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
       .timeout_s = settings.pool.timeout_s,
       .replay_verified = recording.finished,
       .from_log = !recording.log.empty(),
-      .describe_operation = parts.describe_operation};
-  ASSIGN_OR_RETURN(json report, CrashJson(context, &trace, result, violations));
-  report["groups_not_minimised"] = result.groups.size() - violations.size();
-  return report;
+      .describe_operation = parts.describe_operation,
+      .remarks = remarks};
+  return CrashJson(context, &trace, result, violations);
+}
+
+std::vector<FindingGroup> ChooseGroups(const std::vector<FindingGroup>& groups, uint64_t most) {
+  std::map<std::string, uint64_t> seen;            // by kind
+  std::vector<std::pair<uint64_t, size_t>> order;  // how many of its kind come before it; which
+  for (size_t i = 0; i < groups.size(); ++i) order.emplace_back(seen[groups[i].finding.kind]++, i);
+  std::sort(order.begin(), order.end());
+  if (order.size() > most) order.resize(most);
+  std::sort(order.begin(), order.end(),
+            [](const auto& a, const auto& b) { return a.second < b.second; });
+  std::vector<FindingGroup> chosen;
+  for (const auto& [rank, i] : order) chosen.push_back(groups[i]);
+  return chosen;
 }
 
 ExitCode ExitCodeOf(const json& report) {

@@ -32,6 +32,10 @@ struct CampaignParts {
   std::unique_ptr<Judge> judge;
   std::function<std::string(uint64_t id)> describe_operation;
   std::shared_ptr<const History> history;  // that the judge refers to; none for a program
+  // Who recovers while a violation is minimised, where equal outcomes must be told apart that need
+  // not be before; null: the same recoverer.
+  std::unique_ptr<Recoverer> minimiser = nullptr;
+  std::vector<std::string> remarks = {};  // of the run, for who reads the report
 };
 using MakeParts = std::function<Result<CampaignParts>(const TraceSurvey& survey)>;
 
@@ -47,6 +51,10 @@ Result<nlohmann::json> RunCampaign(const std::filesystem::path& recording,
                                    const std::filesystem::path& folder, const MakeParts& make_parts,
                                    const CampaignSettings& settings,
                                    const std::vector<std::string>& command);
+
+// Of groups in trace order, at most so many: the first of each kind, then the second of each, and
+// so on, so that a kind that fails everywhere hides no other. In trace order.
+std::vector<FindingGroup> ChooseGroups(const std::vector<FindingGroup>& groups, uint64_t most);
 
 // The exit code that a report stands for: violations 1, nothing looked at 3, else 0.
 ExitCode ExitCodeOf(const nlohmann::json& report);

@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <utility>
 
 #include "harness/crash/recovered_store.h"
 #include "harness/crash/trace_markers.h"
+#include "harness/interrupt.h"
 
 namespace fencepost {
 namespace {
@@ -31,6 +33,10 @@ HistoryOp::Outcome OutcomeOf(const Status& status) {
 }  // namespace
 
 Status CheckCrashWorkload(const WorkloadSpec& spec) {
+  if (spec.field_length_distribution == LengthDistribution::kHistogram) {
+    return Status::Unsupported(
+        "crash runs take no histogram of value lengths in this version (fieldlengthdistribution)");
+  }
   const bool constant = spec.field_length_distribution == LengthDistribution::kConstant;
   const uint64_t shortest = (constant ? spec.field_bytes : spec.min_field_bytes) * spec.field_count;
   if (shortest < kStampBytes) {
@@ -74,6 +80,7 @@ Status CrashClient::Run(Phase phase) {
     source->Fill(MaxOpWords(spec_) * 64, &words);
     if (words.empty()) return Status::Ok();
     for (size_t i = 0; i < words.size(); i += OpWords(Op{words[i]})) {
+      if (Interrupted()) return Status::Internal("interrupted");
       RETURN_IF_ERROR(Execute(&words[i]));
       if (phase == Phase::kLoad) RETURN_IF_ERROR(last_);
     }

@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <sstream>
 
 #include "harness/crash/crash_campaign.h"
@@ -20,7 +23,10 @@ using nlohmann::json;
 
 Result<LineBytes> ParseHex(const std::string& text) {
   LineBytes bytes{};
-  if (text.size() != 2 * bytes.size()) return Status::Corrupt("crash.json: a line is cut");
+  if (text.size() != 2 * bytes.size() ||
+      text.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    return Status::Corrupt("crash.json: a line of the state is damaged");
+  }
   for (size_t i = 0; i < bytes.size(); ++i) {
     bytes[i] = static_cast<uint8_t>(std::stoul(text.substr(2 * i, 2), nullptr, 16));
   }
@@ -44,6 +50,7 @@ struct Scene {
   CrashPoint point;
   CrashState state;
   CampaignParts parts;
+  double timeout_s = 0;
 };
 
 Status SetScene(const json& report, const json& violation, Scene* scene) {
@@ -64,14 +71,13 @@ Status SetScene(const json& report, const json& violation, Scene* scene) {
     ASSIGN_OR_RETURN(state.bytes, ParseHex(line["bytes"].get<std::string>()));
   }
   CampaignSettings campaign;
-  campaign.pool.timeout_s = settings["timeout_s"].get<double>();
+  campaign.pool.timeout_s = scene->timeout_s = settings["timeout_s"].get<double>();
   const json& subject = report["subject"];
   const bool is_engine = subject.contains("engine");
-  if (is_engine) campaign.operations_after = subject["operations_after"].get<unsigned>();
-  const MakeParts make = is_engine
-                             ? EngineParts(folder, campaign)
-                             : ProgramParts(subject["recover"].get<std::string>(),
-                                            subject["checker"].get<std::string>(), {}, campaign);
+  if (is_engine) campaign.operations_after = subject.value("operations_after", 0u);
+  const MakeParts make = is_engine ? EngineParts(folder, campaign)
+                                   : ProgramParts(subject.value("recover", ""),
+                                                  subject.value("checker", ""), {}, campaign);
   ASSIGN_OR_RETURN(scene->parts, make(scene->survey));
   return Status::Ok();
 }
@@ -82,7 +88,7 @@ Status ExecUnderDebugger(const ReplayRequest& request) {
   std::vector<std::string> words;
   for (std::string word; in >> word;) words.push_back(word);
   words.insert(words.end(), {fs::read_symlink("/proc/self/exe").string(), "crash", "replay",
-                             request.folder, request.id});
+                             request.folder, request.id, "--in-process"});
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
@@ -91,30 +97,56 @@ Status ExecUnderDebugger(const ReplayRequest& request) {
       fmt::format("--debugger='{}': {}", request.debugger, std::strerror(errno)));
 }
 
+Result<Outcome> RecoverHere(Scene* scene, const std::string& context) {
+  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
+  ASSIGN_OR_RETURN(const std::vector<std::string> paths,
+                   WriteImages(scene->images, scene->state, scratch.path()));
+  return Outcome{.answer = scene->parts.recoverer->Recover(paths, context), .complaint = {}};
+}
+
+// As in a campaign: whatever the recovery does, this process lives to tell.
+Result<Outcome> RecoverInChild(Scene* scene, const std::string& context) {
+  std::optional<Outcome> outcome;
+  ASSIGN_OR_RETURN(const std::unique_ptr<RecoveryPool> pool,
+                   RecoveryPool::Start({.workers = 1, .timeout_s = scene->timeout_s},
+                                       &scene->images, scene->parts.recoverer.get(),
+                                       [&](uint64_t /*job*/, Outcome came) { outcome = came; }));
+  RETURN_IF_ERROR(pool->Submit(/*job=*/0, scene->state, context));
+  while (!outcome) RETURN_IF_ERROR(pool->Drain());
+  return *outcome;
+}
+
+Result<ExitCode> KeepImages(const Scene& scene, const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) {
+    return Status::InvalidArgument(fmt::format("--keep={}: {}", folder, error.message()));
+  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> paths,
+                   WriteImages(scene.images, scene.state, folder));
+  for (const std::string& path : paths) fmt::print("{}\n", path);
+  return ExitCode::kPass;
+}
+
 }  // namespace
 
 Result<ExitCode> ReplayViolation(const ReplayRequest& request) {
-  if (!request.debugger.empty()) return ExecUnderDebugger(request);
+  if (!request.debugger.empty() && !request.keep.empty()) {
+    return Status::InvalidArgument("--keep recovers from nothing: it goes without --debugger");
+  }
   ASSIGN_OR_RETURN(const json report, ReadReport(request.folder));
   ASSIGN_OR_RETURN(const json violation, FindViolation(report, request.id));
+  if (!request.debugger.empty()) return ExecUnderDebugger(request);
   Scene scene;
   RETURN_IF_ERROR(SetScene(report, violation, &scene));
-  if (!request.keep.empty()) {
-    std::error_code error;
-    fs::create_directories(request.keep, error);
-    ASSIGN_OR_RETURN(const std::vector<std::string> paths,
-                     WriteImages(scene.images, scene.state, request.keep));
-    for (const std::string& path : paths) fmt::print("{}\n", path);
-    return ExitCode::kPass;
-  }
-  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
-  ASSIGN_OR_RETURN(const std::vector<std::string> paths,
-                   WriteImages(scene.images, scene.state, scratch.path()));
+  if (!request.keep.empty()) return KeepImages(scene, request.keep);
   fmt::print("{}: crash point {}, before {} (event {})\n", request.id, scene.point.index,
              CrashPointName(scene.point.before), scene.point.event);
-  const Outcome outcome = {
-      .answer = scene.parts.recoverer->Recover(paths, scene.parts.judge->Context(scene.point)),
-      .complaint = {}};
+  // What follows may end the process.
+  std::fflush(stdout);
+  const std::string context = scene.parts.judge->Context(scene.point);
+  ASSIGN_OR_RETURN(const Outcome outcome, request.in_process ? RecoverHere(&scene, context)
+                                                             : RecoverInChild(&scene, context));
   const std::vector<Finding> findings = scene.parts.judge->Verdict(scene.point, outcome);
   bool again = false;
   for (const Finding& finding : findings) {

@@ -15,10 +15,12 @@ struct ReplayRequest {
   std::string id;        // "V1"
   std::string keep;      // write the image there and stop; empty: recover
   std::string debugger;  // words before the command; empty: none
+  // Recover in this process, where a debugger sees it: a recovery that crashes ends the program.
+  bool in_process = false;
 };
 
-// Recovers in this process, so that a debugger sees it; prints what was found and what is wrong
-// with it. Exit code 1 if the violation shows again, 0 if it does not.
+// Prints what was found and what is wrong with it. Exit code 1 if the violation shows again, 0 if
+// it does not.
 Result<ExitCode> ReplayViolation(const ReplayRequest& request);
 
 }  // namespace fencepost

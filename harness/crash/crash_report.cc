@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <set>
 
@@ -48,12 +47,10 @@ class Reporter {
     std::map<std::string, size_t> entry_of_cause;
     for (size_t i = 0; i < violations.size(); ++i) {
       json entry = ViolationJson(violations[i], stories[i]);
-      const std::string cause = CauseOf(violations[i], entry);
+      const std::string cause = CauseOf(entry);
       const auto [found, is_new] = entry_of_cause.try_emplace(cause, list.size());
       if (is_new) {
-        entry["id"] = fmt::format("V{}", list.size() + 1);
-        entry["replay"] =
-            fmt::format("fencepost crash replay {} V{}", context_.folder.string(), list.size() + 1);
+        NameViolation(list.size() + 1, context_.folder, &entry);
         list.push_back(std::move(entry));
       } else {
         json& first = list[found->second];
@@ -94,6 +91,11 @@ class Reporter {
             {"timeout_s", context_.timeout_s}};
   }
 
+  // Whether there are crash points left to go on with.
+  bool GoesOn() const {
+    return !result_.stopped.empty() && result_.next_point < result_.crash_points;
+  }
+
   json ExploredJson() const {
     return {{"crash_points", result_.crash_points},
             {"explored_points", result_.explored_points},
@@ -108,7 +110,7 @@ class Reporter {
             {"every_state", result_.every_state},
             {"lines_cut", result_.lines_cut},
             {"stopped", result_.stopped.empty() ? json(nullptr) : json(result_.stopped)},
-            {"next_point", result_.stopped.empty() ? json(nullptr) : json(result_.next_point)},
+            {"next_point", GoesOn() ? json(result_.next_point) : json(nullptr)},
             {"seconds", result_.seconds}};
   }
 
@@ -142,6 +144,7 @@ class Reporter {
           "Lines with both cached and non-temporal stores are over-approximated: a state of theirs "
           "may be one that no machine leaves.");
     }
+    for (const std::string& remark : context_.remarks) list.push_back(remark);
     return list;
   }
 
@@ -261,19 +264,6 @@ class Reporter {
             {"minimised_by", violation.recoveries}};
   }
 
-  // What makes two violations one: what went wrong, and the lines of source whose stores had to
-  // survive; where none had to, the place of the crash.
-  std::string CauseOf(const MinimalViolation& violation, const json& entry) const {
-    std::set<std::string> places;
-    for (const MissingLine& missing : violation.missing) {
-      for (const MissingStore& store : missing.stores) places.insert(WhereOf(trace_, store.stack));
-    }
-    if (places.empty()) places.insert(entry["crash_point"]["where"].dump());
-    std::string cause = violation.group.finding.kind;
-    for (const std::string& place : places) cause += "\n" + place;
-    return cause;
-  }
-
   const CrashContext& context_;
   const TraceFile& trace_;
   const ExploreResult& result_;
@@ -337,10 +327,31 @@ std::string ViolationText(const json& violation) {
 
 }  // namespace
 
+std::string CauseOf(const json& violation) {
+  std::set<std::string> places;
+  for (const json& missing : violation["missing"]) {
+    for (const json& store : missing["stores"]) places.insert(store["where"].get<std::string>());
+  }
+  std::string cause;
+  if (places.empty()) {
+    cause = violation["kind"].get<std::string>();
+    places.insert(violation["crash_point"]["where"].dump());
+  }
+  for (const std::string& place : places) cause += "\n" + place;
+  return cause;
+}
+
+void NameViolation(size_t n, const fs::path& folder, json* violation) {
+  (*violation)["id"] = fmt::format("V{}", n);
+  (*violation)["replay"] = fmt::format("fencepost crash replay {} V{}", folder.string(), n);
+}
+
 Result<json> CrashJson(const CrashContext& context, TraceFile* trace, const ExploreResult& result,
                        const std::vector<MinimalViolation>& violations) {
-  ASSIGN_OR_RETURN(const std::vector<Story> stories, TellStories(trace, violations));
+  ASSIGN_OR_RETURN(const std::vector<Story> stories,
+                   TellStories(trace, !context.survey->by_instruction, violations));
   json report = Reporter(context, *trace, result).Whole(violations, stories);
+  report["groups_not_minimised"] = result.groups.size() - violations.size();
   report["verdict"] = CrashVerdict(report);
   return report;
 }
@@ -374,34 +385,28 @@ std::string CrashText(const json& report, const std::string& path) {
       explored["outcomes"].get<uint64_t>(), explored["verdicts"].get<uint64_t>());
   for (const json& violation : report["violations"]) text += ViolationText(violation);
   const std::string verdict = CrashVerdict(report);
+  const auto shards = report["settings"]["shards"].get<uint64_t>();
+  const std::string cut = !explored["stopped"].is_null()
+                              ? ": " + explored["stopped"].get<std::string>()
+                          : shards > 1 ? fmt::format(": one shard of {}", shards)
+                                       : "";
   if (verdict == "violated") {
     text += fmt::format("\nVIOLATED: {} distinct violations in {} of {} verdicts\n",
                         report["violations"].size(), explored["failed_verdicts"].get<uint64_t>(),
                         explored["verdicts"].get<uint64_t>());
+    if (const auto more = report.value("groups_not_minimised", uint64_t{0}); more > 0) {
+      text += fmt::format("and failures at {} more places, not looked into\n", more);
+    }
+    if (!cut.empty()) text += fmt::format("INCOMPLETE{}\n", cut);
   } else if (verdict == "passed") {
     text += explored["every_state"].get<bool>()
                 ? "no violation: every state that the model allows was recovered and judged\n"
                 : fmt::format("no violation in the states that `{}` tries; it does not try all\n",
                               report["settings"]["strategy"].get<std::string>());
   } else {
-    text += fmt::format(
-        "no violation in what was explored; INCOMPLETE{}\n",
-        explored["stopped"].is_null() ? "" : ": " + explored["stopped"].get<std::string>());
+    text += fmt::format("no violation in what was explored; INCOMPLETE{}\n", cut);
   }
   return text + fmt::format("report: {}\n", path);
-}
-
-Result<json> ReadReport(const fs::path& folder) {
-  const fs::path path = folder / "crash.json";
-  std::ifstream in(path);
-  if (!in) {
-    return Status::InvalidArgument(fmt::format("{}: has no crash.json", folder.string()));
-  }
-  json report = json::parse(in, nullptr, /*allow_exceptions=*/false);
-  if (report.is_discarded() || report.value("schema", "") != "fencepost.crash/1") {
-    return Status::Corrupt(fmt::format("{}: is no report of this version", path.string()));
-  }
-  return report;
 }
 
 }  // namespace fencepost

@@ -29,6 +29,7 @@ struct CrashContext {
   bool from_log = false;  // the trace was made from a store log
   // What an operation was: "update user17 = v3". May be null.
   std::function<std::string(uint64_t id)> describe_operation;
+  std::vector<std::string> remarks = {};  // what else has to be believed or known
 };
 
 // Violations with one cause are one entry. Reads the trace for the timelines.
@@ -46,10 +47,20 @@ std::string CrashVerdict(const nlohmann::json& report);
 // Reads crash.json of a folder. kInvalidArgument if there is none, kCorrupt if it is no report.
 Result<nlohmann::json> ReadReport(const std::filesystem::path& folder);
 
-// Reports of one recording put together: those of shards, or of a campaign that was stopped and the
-// one that went on. Counts are added; an outcome that two parts saw counts twice. kInvalidArgument
-// if they do not belong together.
-Result<nlohmann::json> MergeReports(const std::vector<nlohmann::json>& reports);
+// What makes two violations one: the lines of source whose stores had to survive, whatever a client
+// saw of it (one missing flush loses a new pair and shows an old value of another); where none had
+// to, what went wrong and the place of the crash.
+std::string CauseOf(const nlohmann::json& violation);
+
+// Makes it the n-th violation of the report in `folder`: its id, and the command that replays it.
+void NameViolation(size_t n, const std::filesystem::path& folder, nlohmann::json* violation);
+
+// Reports of one recording put together, for `folder`: those of shards, or of a campaign that was
+// stopped and the one that went on, in this order. Counts are added; an outcome that two parts saw
+// counts twice. kInvalidArgument if they do not belong together, or something is there twice.
+// REQUIRES: at least one, each as ReadReport gave it.
+Result<nlohmann::json> MergeReports(const std::vector<nlohmann::json>& reports,
+                                    const std::filesystem::path& folder);
 
 }  // namespace fencepost
 

@@ -15,6 +15,11 @@ namespace {
 constexpr size_t kMaxBefore = 40;
 constexpr size_t kMaxAfter = 8;
 
+bool IsRequest(const fpt_event& event) {
+  return (event.kind == FPT_FLUSH && event.how == FPT_FLUSH_REQUEST) ||
+         (event.kind == FPT_FENCE && event.how == FPT_FENCE_REQUEST);
+}
+
 // Collects one violation's story as the events go by.
 class Teller {
  public:
@@ -129,11 +134,11 @@ class Teller {
     }
     story_.timeline.push_back(Make(event, std::move(what), line));
     if (story_.timeline.size() <= kMaxBefore) return;
-    // The oldest that is no missing store has to go.
+    // The oldest has to go, of the missing stores last.
     const auto oldest = std::find_if(
         story_.timeline.begin(), story_.timeline.end(),
         [this](const StoryEvent& shown) { return !missing_events_.contains(shown.event); });
-    if (oldest != story_.timeline.end()) story_.timeline.erase(oldest);
+    story_.timeline.erase(oldest != story_.timeline.end() ? oldest : story_.timeline.begin());
   }
 
   void Crash() {
@@ -193,12 +198,13 @@ bool IsLibrary(const TraceFrame& frame) {
 
 }  // namespace
 
-Result<std::vector<Story>> TellStories(TraceFile* trace,
+Result<std::vector<Story>> TellStories(TraceFile* trace, bool requests_count,
                                        const std::vector<MinimalViolation>& violations) {
   std::vector<Teller> tellers(violations.begin(), violations.end());
   TraceMappings mappings;
   RETURN_IF_ERROR(trace->ForEach([&](const fpt_event& event) {
     mappings.Apply(event);
+    if (IsRequest(event) && !requests_count) return;
     const std::vector<LineId> lines = LinesOf(event, mappings);
     for (Teller& teller : tellers) teller.See(event, lines);
   }));

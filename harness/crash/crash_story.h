@@ -35,8 +35,9 @@ struct Story {
   std::vector<Cover> covers;         // one for each missing line
 };
 
-// Reads the trace once for all violations.
-Result<std::vector<Story>> TellStories(TraceFile* trace,
+// Reads the trace once for all violations. `requests_count`: a flush or fence by request does
+// something, since there are none by instruction (see TraceSurvey).
+Result<std::vector<Story>> TellStories(TraceFile* trace, bool requests_count,
                                        const std::vector<MinimalViolation>& violations);
 
 // "Put (store.c:12)": the innermost line of the program itself, where the stack has one. Frames of

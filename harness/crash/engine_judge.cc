@@ -5,9 +5,13 @@
 #include <fmt/ranges.h>
 
 #include <cstring>
+#include <set>
 
 namespace fencepost {
 namespace {
+
+// A campaign may have as many outcomes as operations, each as large as the store.
+constexpr size_t kMostDecoded = 64;
 
 std::string Shown(const std::optional<std::string>& value) { return value ? *value : "absent"; }
 
@@ -33,6 +37,62 @@ Finding OracleFinding(const Violation& violation) {
           .message = std::move(message),
           .allowed = fmt::format("{}", fmt::join(allowed, " or ")),
           .found = Shown(violation.found)};
+}
+
+Finding FaultFinding(const RecoveredStore::Fault& fault) {
+  return {.kind = fault.fault,
+          .subject = fault.key,
+          .message = fmt::format("{}: {} value of {} bytes", fault.key, fault.fault, fault.bytes),
+          .allowed = "a whole value of this key",
+          .found = fault.fault};
+}
+
+Finding FailureFinding(const RecoveredStore& store) {
+  return {.kind = fmt::format("{}-failed", store.failed_call),
+          .subject = {},
+          .message = fmt::format("{} failed after the crash: {}", store.failed_call, store.failure),
+          .allowed = "success",
+          .found = store.failure};
+}
+
+// Whether a violation of this kind says something of its key alone (of class power-fail).
+bool IsOfOneKey(ViolationKind kind) {
+  switch (kind) {
+    case ViolationKind::kLost:
+    case ViolationKind::kStale:
+    case ViolationKind::kResurrected:
+    case ViolationKind::kPhantom:
+      return true;
+    case ViolationKind::kTornBatch:
+    case ViolationKind::kHole:
+    case ViolationKind::kContradiction:
+      break;
+  }
+  return false;
+}
+
+void JudgeAudit(const AuditReport& audit, std::vector<Finding>* findings) {
+  if (audit.allocated_objects == audit.reachable_objects &&
+      audit.allocated_bytes == audit.reachable_bytes) {
+    return;
+  }
+  // More reachable than allocated: what is in use may be given out again.
+  const bool leaks = audit.allocated_objects >= audit.reachable_objects &&
+                     audit.allocated_bytes >= audit.reachable_bytes;
+  findings->push_back(
+      {.kind = leaks ? "leak" : "unallocated",
+       .subject = {},
+       .message = leaks ? fmt::format("{} objects ({} bytes) are allocated and cannot be reached",
+                                      audit.allocated_objects - audit.reachable_objects,
+                                      audit.allocated_bytes - audit.reachable_bytes)
+                        : fmt::format("{} objects ({} bytes) can be reached, and {} ({} bytes) are "
+                                      "allocated",
+                                      audit.reachable_objects, audit.reachable_bytes,
+                                      audit.allocated_objects, audit.allocated_bytes),
+       .allowed =
+           fmt::format("{} objects of {} bytes", audit.reachable_objects, audit.reachable_bytes),
+       .found =
+           fmt::format("{} objects of {} bytes", audit.allocated_objects, audit.allocated_bytes)});
 }
 
 }  // namespace
@@ -68,7 +128,7 @@ std::vector<Finding> JudgeEnd(const Outcome& outcome, double timeout_s) {
 }
 
 EngineJudge::EngineJudge(const History& history, Durability durability, double timeout_s)
-    : oracle_(history, durability), timeout_s_(timeout_s) {}
+    : oracle_(history, durability), durability_(durability), timeout_s_(timeout_s) {}
 
 // An engine's recovery knows nothing of the history, so its outcome is the same at each crash
 // point.
@@ -77,6 +137,7 @@ std::string EngineJudge::Context(const CrashPoint& /*point*/) { return {}; }
 Result<const RecoveredStore*> EngineJudge::Decoded(const std::string& answer) {
   const auto found = decoded_.find(answer);
   if (found != decoded_.end()) return &found->second;
+  if (decoded_.size() >= kMostDecoded) decoded_.clear();
   ASSIGN_OR_RETURN(RecoveredStore store, RecoveredStore::Decode(answer));
   return &decoded_.emplace(answer, std::move(store)).first->second;
 }
@@ -92,40 +153,12 @@ std::vector<Finding> EngineJudge::Verdict(const CrashPoint& point, const Outcome
              .found = {}}};
   }
   const RecoveredStore& store = **decoded;
-  if (!store.failed_call.empty()) {
-    return {
-        {.kind = fmt::format("{}-failed", store.failed_call),
-         .subject = {},
-         .message = fmt::format("{} failed after the crash: {}", store.failed_call, store.failure),
-         .allowed = "success",
-         .found = store.failure}};
-  }
   std::vector<Finding> findings;
-  for (const RecoveredStore::Fault& fault : store.faults) {
-    findings.push_back(
-        {.kind = fault.fault,
-         .subject = fault.key,
-         .message = fmt::format("{}: {} value of {} bytes", fault.key, fault.fault, fault.bytes),
-         .allowed = "a whole value of this key",
-         .found = fault.fault});
-  }
-  // A faulty value is missing from the contents: the oracle would call it lost as well.
-  if (findings.empty()) {
-    for (const Violation& violation : oracle_.Judge(point.event, store.contents)) {
-      findings.push_back(OracleFinding(violation));
-    }
-  }
-  if (store.audit && store.audit->allocated_objects != store.audit->reachable_objects) {
-    const uint64_t leaked = store.audit->allocated_objects - store.audit->reachable_objects;
-    findings.push_back({.kind = "leak",
-                        .subject = {},
-                        .message = fmt::format(
-                            "{} objects ({} bytes) are allocated and cannot be "
-                            "reached",
-                            leaked, store.audit->allocated_bytes - store.audit->reachable_bytes),
-                        .allowed = "none",
-                        .found = fmt::format("{}", leaked)});
-  }
+  if (!store.failed_call.empty()) findings.push_back(FailureFinding(store));
+  // Of a store that could not be read to its end nothing more is known.
+  if (store.failed_call == "open" || store.failed_call == "for-each") return findings;
+  JudgeContents(point, store, &findings);
+  if (store.audit) JudgeAudit(*store.audit, &findings);
   const uint64_t pairs = store.contents.size() + store.faults.size();
   if (store.count && *store.count != pairs) {
     findings.push_back({.kind = "count",
@@ -143,6 +176,22 @@ std::vector<Finding> EngineJudge::Verdict(const CrashPoint& point, const Outcome
                         .found = store.afterwards});
   }
   return findings;
+}
+
+void EngineJudge::JudgeContents(const CrashPoint& point, const RecoveredStore& store,
+                                std::vector<Finding>* findings) const {
+  std::set<std::string> faulty;
+  for (const RecoveredStore::Fault& fault : store.faults) {
+    findings->push_back(FaultFinding(fault));
+    faulty.insert(fault.key);
+  }
+  for (const Violation& violation : oracle_.Judge(point.event, store.contents)) {
+    // A faulty value is missing from the contents: what follows from that is no second finding.
+    const bool follows = faulty.contains(violation.key) || !IsOfOneKey(violation.kind) ||
+                         durability_ != Durability::kPowerFail;
+    if (!faulty.empty() && follows) continue;
+    findings->push_back(OracleFinding(violation));
+  }
 }
 
 }  // namespace fencepost

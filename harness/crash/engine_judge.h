@@ -26,11 +26,15 @@ class EngineJudge : public Judge {
   std::vector<Finding> Verdict(const CrashPoint& point, const Outcome& outcome) override;
 
  private:
+  // Valid until the next call.
   Result<const RecoveredStore*> Decoded(const std::string& answer);
+  void JudgeContents(const CrashPoint& point, const RecoveredStore& store,
+                     std::vector<Finding>* findings) const;
 
   const Oracle oracle_;
+  const Durability durability_;
   const double timeout_s_;
-  // Few answers differ, and each is judged at many crash points.
+  // The latest: an answer is judged at crash points that lie close together.
   std::unordered_map<std::string, RecoveredStore> decoded_;
 };
 

@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "harness/crash/crash_client.h"
 #include "harness/crash/engine_recovery.h"
 #include "harness/crash/scratch_folder.h"
+#include "harness/interrupt.h"
 #include "harness/session.h"
 
 namespace fencepost {
@@ -49,6 +51,20 @@ Status Load(const RunPlan& plan, const fs::path& path) {
         fmt::format("{}: does not hold what was loaded, without any crash", plan.row->name));
   }
   return engine->Close();
+}
+
+// The last lines of a log, after a line break; empty if there are none.
+std::string LogTail(const fs::path& path) {
+  constexpr size_t kLines = 10;
+  std::deque<std::string> lines;
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) {
+    lines.push_back(line);
+    if (lines.size() > kLines) lines.pop_front();
+  }
+  std::string text;
+  for (const std::string& line : lines) text += "\n" + line;
+  return text;
 }
 
 }  // namespace
@@ -135,9 +151,11 @@ Status RecordEngine(const CrashSubject& subject, const ValgrindTool& tool, const
                                                "--log-file=" + (folder / "pmemcheck.log").string()},
                                               recording.command);
   RETURN_IF_ERROR(ended.status());
+  if (Interrupted()) return Status::Internal("interrupted");
   if (ended->exit_code != 0) {
-    return Status::Internal(fmt::format("the traced run ended with exit code {} (see {})",
-                                        ended->exit_code, (folder / "pmemcheck.log").string()));
+    // The folder goes when this fails: what its log says is said here.
+    return Status::Internal(fmt::format("the traced run ended with exit code {}{}",
+                                        ended->exit_code, LogTail(folder / "pmemcheck.log")));
   }
   RETURN_IF_ERROR(recording.Finish());
   return recording.Write();

@@ -4,8 +4,12 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
+#include <iterator>
 #include <map>
+#include <optional>
+#include <utility>
 
+#include "faultinject/explore/image_names.h"
 #include "workloads/values.h"
 
 namespace fencepost {
@@ -45,37 +49,62 @@ Status CheckEqual(const Contents& expected, const Contents& found) {
   return Status::Ok();
 }
 
+// Whether a get gives what a map would.
+Status CheckReads(Engine& engine, const std::string& key, const Contents& expected) {
+  std::optional<std::string> read;
+  const Status status = engine.Get(key, [&](std::string_view found) { read = found; });
+  if (!status.ok() && !status.IsNotFound()) return status;
+  const auto there = expected.find(key);
+  const bool right =
+      there == expected.end() ? status.IsNotFound() && !read : status.ok() && read == there->second;
+  return right ? Status::Ok() : Status::Corrupt(fmt::format("{} reads other than was put", key));
+}
+
 // Puts, overwrites by shorter and longer values, deletes, reads: step `i` of the use after a
 // recovery.
-Status Step(Engine& engine, unsigned i, Contents* expected) {
+Status Step(Engine& engine, unsigned i, bool may_be_full, Contents* expected) {
   constexpr size_t kLengths[] = {24, 200, 16, 90};
   const std::string key =
       i % 2 == 0 || expected->empty()
           ? fmt::format("after{}", i)
           : std::next(expected->begin(), static_cast<std::ptrdiff_t>(i * 7 % expected->size()))
                 ->first;
-  if (i % 5 == 3) {
-    const Status status = engine.Delete(key);
+  const bool deletes = i % 5 == 3;
+  const std::string value(kLengths[i % std::size(kLengths)], static_cast<char>('a' + i % 26));
+  const Status status = deletes ? engine.Delete(key) : engine.Put(key, value);
+  if (may_be_full && status.code() == StatusCode::kFull) return CheckReads(engine, key, *expected);
+  if (deletes) {
     const bool was_there = expected->erase(key) > 0;
     if (status.ok() != was_there || (!status.ok() && !status.IsNotFound())) {
       return Status::Corrupt(fmt::format("delete {}: {}", key, status.message()));
     }
-    return Status::Ok();
+  } else {
+    if (!status.ok()) {
+      return Status::Corrupt(fmt::format("put {}: {}", key, status.message()));
+    }
+    (*expected)[key] = value;
   }
-  std::string value(kLengths[i % std::size(kLengths)], static_cast<char>('a' + i % 26));
-  RETURN_IF_ERROR(engine.Put(key, value));
-  (*expected)[key] = value;
-  std::string read;
-  RETURN_IF_ERROR(engine.Get(key, [&](std::string_view found) { read = found; }));
-  return read == value ? Status::Ok()
-                       : Status::Corrupt(fmt::format("{} reads other than was put", key));
+  return CheckReads(engine, key, *expected);
 }
 
-Status CheckNoLeak(Engine& engine) {
+// Objects that cannot be reached.
+int64_t Leaked(const AuditReport& audit) {
+  return static_cast<int64_t>(audit.allocated_objects - audit.reachable_objects);
+}
+
+// What was lost before is a finding of its own.
+Status CheckLeaksNoMore(Engine& engine, const std::optional<AuditReport>& before) {
   ASSIGN_OR_RETURN(const AuditReport audit, engine.Audit());
-  if (audit.allocated_objects == audit.reachable_objects) return Status::Ok();
+  if (Leaked(audit) == (before ? Leaked(*before) : 0)) return Status::Ok();
   return Status::Corrupt(fmt::format("{} objects are allocated, {} can be reached",
                                      audit.allocated_objects, audit.reachable_objects));
+}
+
+Status CheckCount(Engine& engine, size_t pairs) {
+  ASSIGN_OR_RETURN(const EngineStats stats, engine.Stats());
+  if (stats.count == pairs) return Status::Ok();
+  return Status::Corrupt(
+      fmt::format("it says that it holds {} pairs, and has {}", stats.count, pairs));
 }
 
 }  // namespace
@@ -95,19 +124,16 @@ Status ReadStore(Engine& engine, RecoveredStore* store) {
 }
 
 EngineRecovery::EngineRecovery(const EngineRow& row, EngineOptions options,
-                               unsigned operations_after)
-    : row_(row), options_(std::move(options)), operations_after_(operations_after) {
+                               UseAfterwards afterwards)
+    : row_(row), options_(std::move(options)), afterwards_(afterwards) {
   options_.create_if_missing = false;
 }
 
 std::string EngineRecovery::Recover(const std::vector<std::string>& paths,
                                     const std::string& /*context*/) {
   RecoveredStore store = RecoverStore(paths.front());
-  // A message names the file; which worker's it was is of no matter, and would make two outcomes of
-  // one.
-  for (std::string* message : {&store.failure, &store.afterwards}) {
-    ReplaceAll(paths.front(), "{image}", message);
-  }
+  store.failure = WithImageNames(store.failure, paths);
+  store.afterwards = WithImageNames(store.afterwards, paths);
   return store.Encode();
 }
 
@@ -138,30 +164,36 @@ RecoveredStore EngineRecovery::RecoverStore(const std::string& path) {
     const Status closed = (*engine)->Close();
     if (!fine || !Succeeded("close", closed, &store)) return store;
   }
-  if (operations_after_ > 0 && store.faults.empty()) store.afterwards = UseOn(store);
+  if (ShouldUseOn(store)) {
+    const Status status = UseOn(store);
+    if (!status.ok()) store.afterwards = std::string(status.message());
+  }
   return store;
 }
 
-std::string EngineRecovery::UseOn(const RecoveredStore& recovered) {
-  const auto [found, is_new] = used_on_.try_emplace(std::hash<std::string>{}(recovered.Encode()));
-  if (!is_new) return found->second;
-  const auto use = [&]() -> Status {
-    ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(row_, options_));
-    ASSIGN_OR_RETURN(Contents expected, ReadAll(*engine));
-    for (unsigned i = 0; i < operations_after_; ++i) {
-      RETURN_IF_ERROR(Step(*engine, i, &expected));
-    }
-    RETURN_IF_ERROR(engine->Close());
-    engine.reset();
-    ASSIGN_OR_RETURN(engine, OpenEngine(row_, options_));
-    ASSIGN_OR_RETURN(const Contents there, ReadAll(*engine));
-    RETURN_IF_ERROR(CheckEqual(expected, there));
-    if (row_.capabilities.audit) RETURN_IF_ERROR(CheckNoLeak(*engine));
-    return engine->Close();
-  };
-  const Status status = use();
-  if (!status.ok()) found->second = std::string(status.message());
-  return found->second;
+bool EngineRecovery::ShouldUseOn(const RecoveredStore& recovered) {
+  if (afterwards_.operations == 0 || !recovered.faults.empty()) return false;
+  const bool is_new = used_on_.insert(std::hash<std::string>{}(recovered.Encode())).second;
+  return is_new || afterwards_.every_time;
+}
+
+Status EngineRecovery::UseOn(const RecoveredStore& recovered) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(row_, options_));
+  ASSIGN_OR_RETURN(Contents expected, ReadAll(*engine));
+  for (unsigned i = 0; i < afterwards_.operations; ++i) {
+    RETURN_IF_ERROR(Step(*engine, i, afterwards_.may_be_full, &expected));
+  }
+  RETURN_IF_ERROR(engine->Close());
+  engine.reset();
+  ASSIGN_OR_RETURN(engine, OpenEngine(row_, options_));
+  ASSIGN_OR_RETURN(const Contents there, ReadAll(*engine));
+  RETURN_IF_ERROR(CheckEqual(expected, there));
+  if (row_.capabilities.audit) RETURN_IF_ERROR(CheckLeaksNoMore(*engine, recovered.audit));
+  // A count that was wrong before is a finding of its own.
+  if (recovered.count == recovered.contents.size()) {
+    RETURN_IF_ERROR(CheckCount(*engine, there.size()));
+  }
+  return engine->Close();
 }
 
 }  // namespace fencepost

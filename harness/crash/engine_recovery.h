@@ -2,16 +2,20 @@
 // Recovers an engine's store from a crash image: opens it, reads and checks every pair, counts what
 // is allocated, and uses it on.
 //
-// Used on: once for each distinct outcome that this process has seen, some pairs are put,
-// overwritten and deleted, the store is closed, opened and read again. It must hold what a map
-// would.
+// Used on: some pairs are put, overwritten and deleted, the store is closed, opened and read again.
+// It must hold what a map would, leak no more than it did, and count right.
+//
+// Invariants: what came of using a store on is said of the very image that was used on. Images that
+//   differ only where no reader looks may fare differently, so nothing is concluded from another.
 // Threads: none.
+// Not covered: unless asked for every time, only the first image of each outcome that this process
+//   has seen is used on.
 #ifndef FENCEPOST_HARNESS_CRASH_ENGINE_RECOVERY_H_
 #define FENCEPOST_HARNESS_CRASH_ENGINE_RECOVERY_H_
 
 #include <cstdint>
 #include <string>
-#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "engines/engine_table.h"
@@ -23,24 +27,30 @@ namespace fencepost {
 // Reads every pair: its version if the value is whole. Duplicates of a key are faults.
 Status ReadStore(Engine& engine, RecoveredStore* store);
 
+// How a store is used after a recovery.
+struct UseAfterwards {
+  unsigned operations = 12;  // 0: not at all
+  bool every_time = false;   // for each image, not only the first of each outcome
+  bool may_be_full = false;  // a refusal for want of space is no fault: the run had some as well
+};
+
 class EngineRecovery : public Recoverer {
  public:
-  // `operations_after`: how often the store is used after a recovery. 0: not at all.
-  EngineRecovery(const EngineRow& row, EngineOptions options, unsigned operations_after);
+  // REQUIRES: `row` outlives the recovery.
+  EngineRecovery(const EngineRow& row, EngineOptions options, UseAfterwards afterwards);
 
   // The answer is RecoveredStore::Encode().
   std::string Recover(const std::vector<std::string>& paths, const std::string& context) override;
 
  private:
   RecoveredStore RecoverStore(const std::string& path);
-  // What has gone wrong, or "".
-  std::string UseOn(const RecoveredStore& recovered);
+  bool ShouldUseOn(const RecoveredStore& recovered);
+  Status UseOn(const RecoveredStore& recovered);
 
   const EngineRow& row_;
   EngineOptions options_;
-  const unsigned operations_after_;
-  // By the hash of contents and audit: what came of using such a store on.
-  std::unordered_map<uint64_t, std::string> used_on_;
+  const UseAfterwards afterwards_;
+  std::unordered_set<uint64_t> used_on_;  // hashes of outcomes of which an image was used on
 };
 
 }  // namespace fencepost

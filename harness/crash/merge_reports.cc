@@ -2,10 +2,12 @@
 // Puts the reports of one recording's parts together.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
 
+#include "faultinject/explore/strategies.h"
 #include "harness/crash/crash_report.h"
 
 namespace fencepost {
@@ -15,9 +17,9 @@ using nlohmann::json;
 
 // What must be equal in the reports of one campaign.
 constexpr const char* kSameSettings[] = {"strategy", "seed", "tearing", "eadr", "shards"};
+constexpr const char* kSameRecording[] = {"events", "stores", "trace_bytes", "operations"};
 // What is added up.
-constexpr const char* kSums[] = {"states",   "recoveries",      "outcomes",
-                                 "verdicts", "failed_verdicts", "seconds"};
+constexpr const char* kSums[] = {"states", "recoveries", "outcomes", "verdicts", "failed_verdicts"};
 
 Status CheckBelong(const json& first, const json& other) {
   for (const char* name : kSameSettings) {
@@ -27,30 +29,140 @@ Status CheckBelong(const json& first, const json& other) {
                       first["settings"][name].dump(), other["settings"][name].dump()));
     }
   }
-  for (const char* name : {"events", "stores", "trace_bytes"}) {
-    if (first["recording"][name] != other["recording"][name]) {
+  if (first["subject"] != other["subject"]) {
+    return Status::InvalidArgument(
+        "the reports do not belong together: they are of different engines, workloads, programs or "
+        "ways to recover (\"subject\")");
+  }
+  bool same = first["explored"]["crash_points"] == other["explored"]["crash_points"];
+  for (const char* name : kSameRecording) {
+    same &= first["recording"][name] == other["recording"][name];
+  }
+  if (same) return Status::Ok();
+  return Status::InvalidArgument(fmt::format("the reports are of different recordings: {} and {}",
+                                             first["recording"]["path"].get<std::string>(),
+                                             other["recording"]["path"].get<std::string>()));
+}
+
+uint64_t Number(const json& explored, const char* name) { return explored[name].get<uint64_t>(); }
+
+// The crash points that a report explored: from `begin` up to `end`.
+struct Part {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
+
+Part PartOf(const json& explored) {
+  const uint64_t end = explored["next_point"].is_null() ? Number(explored, "crash_points")
+                                                        : Number(explored, "next_point");
+  const uint64_t points = Number(explored, "explored_points");
+  return {end - std::min(points, end), end};
+}
+
+// Each begins where the one before ended, and the first at the first crash point.
+Status CheckParts(const std::vector<json>& reports) {
+  uint64_t next = 0;
+  for (const json& report : reports) {
+    const Part part = PartOf(report["explored"]);
+    if (part.begin != next) {
       return Status::InvalidArgument(
-          fmt::format("the reports are of different recordings: {} and {}",
-                      first["recording"]["path"].get<std::string>(),
-                      other["recording"]["path"].get<std::string>()));
+          fmt::format("one part ends at crash point {}, and the next begins at {}: parts are given "
+                      "in order, each once",
+                      next, part.begin));
+    }
+    next = part.end;
+  }
+  return Status::Ok();
+}
+
+Status CheckShards(const std::vector<json>& reports) {
+  std::set<uint64_t> shards;
+  for (const json& report : reports) {
+    if (!shards.insert(report["settings"]["shard"].get<uint64_t>()).second) {
+      return Status::InvalidArgument("a shard is among the reports twice");
+    }
+    if (PartOf(report["explored"]).begin != 0) {
+      return Status::InvalidArgument("a shard lacks its first part: put its parts together first");
     }
   }
   return Status::Ok();
 }
 
-// One cause, one entry: what went wrong, and where the missing stores were made.
-std::string CauseOf(const json& violation) {
-  std::set<std::string> places;
-  for (const json& missing : violation["missing"]) {
-    for (const json& store : missing["stores"]) places.insert(store["where"].get<std::string>());
-  }
-  if (places.empty()) places.insert(violation["crash_point"]["where"].dump());
-  std::string cause = violation["kind"].get<std::string>();
-  for (const std::string& place : places) cause += "\n" + place;
-  return cause;
+// log10(10^a + 10^b), of fields that are null for nothing.
+json AddLog10(const json& a, const json& b) {
+  if (a.is_null() || b.is_null()) return a.is_null() ? b : a;
+  const double large = std::max(a.get<double>(), b.get<double>());
+  const double small = std::min(a.get<double>(), b.get<double>());
+  return large + std::log10(1 + std::pow(10, small - large));
 }
 
-json MergeViolations(const std::vector<json>& reports) {
+void AddUp(const std::vector<json>& reports, json* merged) {
+  json& explored = (*merged)["explored"];
+  json& assumptions = (*merged)["assumptions"];
+  uint64_t not_minimised = 0;
+  double seconds = 0;
+  bool lines_cut = false;
+  for (const char* name : kSums) explored[name] = uint64_t{0};
+  for (const json& report : reports) {
+    const json& part = report["explored"];
+    for (const char* name : kSums) {
+      explored[name] = explored[name].get<uint64_t>() + Number(part, name);
+    }
+    seconds += part["seconds"].get<double>();
+    lines_cut |= part["lines_cut"].get<bool>();
+    not_minimised += report.value("groups_not_minimised", uint64_t{0});
+    for (const json& assumption : report["assumptions"]) {
+      if (std::find(assumptions.begin(), assumptions.end(), assumption) == assumptions.end()) {
+        assumptions.push_back(assumption);
+      }
+    }
+  }
+  explored["seconds"] = seconds;
+  explored["lines_cut"] = lines_cut;
+  (*merged)["groups_not_minimised"] = not_minimised;
+}
+
+// Parts of one shard: their crash points are different ones.
+void JoinParts(const std::vector<json>& reports, json* explored) {
+  uint64_t points = 0, mixed_lines = 0;
+  json raw_states = nullptr;
+  for (const json& report : reports) {
+    const json& part = report["explored"];
+    points += Number(part, "explored_points");
+    mixed_lines += Number(part, "mixed_lines");
+    raw_states = AddLog10(raw_states, part["log10_explored_raw_states"]);
+  }
+  const json& last = reports.back()["explored"];
+  (*explored)["explored_points"] = points;
+  (*explored)["mixed_lines"] = mixed_lines;
+  (*explored)["log10_explored_raw_states"] = std::move(raw_states);
+  (*explored)["stopped"] = last["stopped"];
+  (*explored)["next_point"] = last["next_point"];
+}
+
+// Shards: they go through the same crash points, of which those are explored that all have.
+void JoinShards(const std::vector<json>& reports, uint64_t shards, json* explored) {
+  const auto fewest =
+      std::min_element(reports.begin(), reports.end(), [](const json& a, const json& b) {
+        return Number(a["explored"], "explored_points") < Number(b["explored"], "explored_points");
+      });
+  for (const char* name : {"explored_points", "mixed_lines", "log10_explored_raw_states"}) {
+    (*explored)[name] = (*fewest)["explored"][name];
+  }
+  (*explored)["stopped"] = nullptr;
+  // Which of them would go on?
+  (*explored)["next_point"] = nullptr;
+  for (const json& report : reports) {
+    if (!report["explored"]["stopped"].is_null()) {
+      (*explored)["stopped"] = report["explored"]["stopped"];
+    }
+  }
+  if (reports.size() < shards) {
+    (*explored)["stopped"] = fmt::format("{} of {} shards are here", reports.size(), shards);
+  }
+}
+
+json MergeViolations(const std::vector<json>& reports, const std::filesystem::path& folder) {
   json list = json::array();
   std::map<std::string, size_t> entries;
   for (const json& report : reports) {
@@ -58,7 +170,7 @@ json MergeViolations(const std::vector<json>& reports) {
       const auto [found, is_new] = entries.try_emplace(CauseOf(violation), list.size());
       if (is_new) {
         list.push_back(violation);
-        list.back()["id"] = fmt::format("V{}", list.size());
+        NameViolation(list.size(), folder, &list.back());
         continue;
       }
       json& entry = list[found->second];
@@ -71,45 +183,25 @@ json MergeViolations(const std::vector<json>& reports) {
 
 }  // namespace
 
-Result<json> MergeReports(const std::vector<json>& reports) {
-  json merged = reports.front();
-  std::set<uint64_t> shards;
-  json& explored = merged["explored"];
-  for (const char* name : kSums) explored[name] = json(0);
-  uint64_t points = 0, fewest = UINT64_MAX;
-  bool lines_cut = false;
-  for (const json& report : reports) {
-    RETURN_IF_ERROR(CheckBelong(reports.front(), report));
-    const json& part = report["explored"];
-    for (const char* name : kSums) {
-      explored[name] = name == std::string_view("seconds")
-                           ? json(explored[name].get<double>() + part[name].get<double>())
-                           : json(explored[name].get<uint64_t>() + part[name].get<uint64_t>());
-    }
-    shards.insert(report["settings"]["shard"].get<uint64_t>());
-    points += part["explored_points"].get<uint64_t>();
-    fewest = std::min(fewest, part["explored_points"].get<uint64_t>());
-    lines_cut |= part["lines_cut"].get<bool>();
-  }
-  const auto whole = merged["settings"]["shards"].get<uint64_t>();
+Result<json> MergeReports(const std::vector<json>& reports, const std::filesystem::path& folder) {
+  const json& first = reports.front();
+  for (const json& report : reports) RETURN_IF_ERROR(CheckBelong(first, report));
   // One shard in parts, or each of several shards once.
-  const bool in_parts = shards.size() == 1;
-  if (!in_parts && shards.size() != reports.size()) {
-    return Status::InvalidArgument("a shard is among the reports twice");
-  }
-  const json& last = reports.back()["explored"];
-  explored["explored_points"] = in_parts ? points : fewest;
-  explored["lines_cut"] = lines_cut;
+  const json& shard = first["settings"]["shard"];
+  const bool in_parts = std::all_of(reports.begin(), reports.end(), [&](const json& report) {
+    return report["settings"]["shard"] == shard;
+  });
+  RETURN_IF_ERROR(in_parts ? CheckParts(reports) : CheckShards(reports));
+
+  json merged = first;
+  merged["run_id"] = folder.filename().string();
+  AddUp(reports, &merged);
+  json& explored = merged["explored"];
+  const auto shards = first["settings"]["shards"].get<uint64_t>();
   if (in_parts) {
-    explored["stopped"] = last["stopped"];
-    explored["next_point"] = last["next_point"];
-  } else if (shards.size() < whole) {
-    explored["stopped"] = fmt::format("{} of {} shards are here", shards.size(), whole);
+    JoinParts(reports, &explored);
   } else {
-    for (const json& report : reports) {
-      if (!report["explored"]["stopped"].is_null())
-        explored["stopped"] = report["explored"]["stopped"];
-    }
+    JoinShards(reports, shards, &explored);
   }
   const bool complete =
       explored["stopped"].is_null() && explored["explored_points"] == explored["crash_points"];
@@ -117,9 +209,10 @@ Result<json> MergeReports(const std::vector<json>& reports) {
     merged["settings"]["shard"] = 0;
     merged["settings"]["shards"] = 1;
   }
-  explored["every_state"] = complete && merged["settings"]["strategy"] == "all" && !lines_cut;
-  if (complete) explored["log10_explored_raw_states"] = explored["log10_raw_states"];
-  merged["violations"] = MergeViolations(reports);
+  const Result<Strategy> strategy = ParseStrategy(first["settings"]["strategy"]);
+  explored["every_state"] = complete && merged["settings"]["shards"] == 1 && strategy.ok() &&
+                            strategy->exhaustive() && !explored["lines_cut"].get<bool>();
+  merged["violations"] = MergeViolations(reports, folder);
   merged["verdict"] = CrashVerdict(merged);
   return merged;
 }

@@ -2,18 +2,22 @@
 #include "harness/crash/program_recovery.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <iterator>
+#include <set>
 
+#include "faultinject/explore/image_names.h"
 #include "harness/crash/engine_judge.h"
 
 namespace fencepost {
@@ -34,16 +38,65 @@ std::string Quoted(const std::string& path) {
   return quoted + "'";
 }
 
+// Children of this process, of its main thread.
+std::set<pid_t> Children() {
+  std::set<pid_t> children;
+  std::ifstream in(fmt::format("/proc/self/task/{}/children", getpid()));
+  for (pid_t child = 0; in >> child;) children.insert(child);
+  return children;
+}
+
+// Ends what came to be a child of this process since `before`. Its own children come next.
+void EndChildrenSince(const std::set<pid_t>& before) {
+  for (bool ended = true; ended;) {
+    ended = false;
+    for (const pid_t child : Children()) {
+      if (before.contains(child)) continue;
+      kill(child, SIGKILL);
+      ended |= waitpid(child, nullptr, 0) == child;
+    }
+  }
+}
+
 // The last of what the command has written, for a message.
-std::string ReadTail(int fd) {
-  constexpr off_t kMost = 500;
-  struct stat info;
-  if (fstat(fd, &info) != 0) return {};
-  std::string text(static_cast<size_t>(std::min(info.st_size, kMost)), '\0');
-  const ssize_t got =
-      pread(fd, text.data(), text.size(), info.st_size - static_cast<off_t>(text.size()));
-  text.resize(got < 0 ? 0 : static_cast<size_t>(got));
-  return text;
+class Tail {
+ public:
+  // Reads what there is; false at the end.
+  bool ReadSome(int fd) {
+    char buffer[4096];
+    const ssize_t got = read(fd, buffer, sizeof(buffer));
+    if (got < 0) return errno == EINTR;
+    text_.append(buffer, static_cast<size_t>(got));
+    if (text_.size() > 2 * kMost) text_.erase(0, text_.size() - kMost);
+    return got > 0;
+  }
+  std::string text() const {
+    return text_.size() > kMost ? text_.substr(text_.size() - kMost) : text_;
+  }
+
+ private:
+  static constexpr size_t kMost = 500;
+  std::string text_;
+};
+
+// How the child ended, once it has. What it writes is read meanwhile, for it waits when the pipe is
+// full; the pipe's end is not waited for, since what the child has left running may hold it open.
+int AwaitEnd(pid_t child, int output, Tail* said) {
+  constexpr int kLookAgainMs = 20;
+  int ended = 0;
+  bool open = true;
+  for (;;) {
+    pollfd polled = {.fd = output, .events = POLLIN, .revents = 0};
+    if (open && poll(&polled, 1, kLookAgainMs) > 0) {
+      open = said->ReadSome(output);
+      if (open) continue;
+    }
+    const pid_t got = waitpid(child, &ended, open ? WNOHANG : 0);
+    if (got == child || (got < 0 && errno != EINTR)) break;
+  }
+  pollfd rest = {.fd = output, .events = POLLIN, .revents = 0};
+  while (open && poll(&rest, 1, 0) > 0) open = said->ReadSome(output);
+  return ended;
 }
 
 }  // namespace
@@ -57,10 +110,21 @@ Result<std::unique_ptr<CommandRecovery>> CommandRecovery::Make(const std::string
 }
 
 std::string CommandRecovery::CommandFor(const std::vector<std::string>& paths) const {
-  std::string command = command_;
-  ReplaceAll(std::string(kImage), Quoted(paths.front()), &command);
-  for (size_t i = 0; i < paths.size(); ++i) {
-    ReplaceAll(fmt::format("{{image{}}}", i), Quoted(paths[i]), &command);
+  // In one pass: a path may look like a placeholder itself.
+  std::string command;
+  for (size_t at = 0; at < command_.size();) {
+    size_t next = at + 1;
+    std::string piece(1, command_[at]);
+    for (size_t i = 0; i < paths.size() && command_[at] == '{'; ++i) {
+      const std::string numbered = fmt::format("{{image{}}}", i);
+      for (const std::string_view name : {kImage, std::string_view(numbered)}) {
+        if (command_.compare(at, name.size(), name) != 0) continue;
+        piece = Quoted(name == kImage ? paths.front() : paths[i]);
+        next = at + name.size();
+      }
+    }
+    command += piece;
+    at = next;
   }
   return command;
 }
@@ -68,33 +132,32 @@ std::string CommandRecovery::CommandFor(const std::vector<std::string>& paths) c
 std::string CommandRecovery::Recover(const std::vector<std::string>& paths,
                                      const std::string& context) {
   const std::string command = CommandFor(paths);
-  // No pipe: whoever fills one waits for its reader, and whoever the command leaves running holds
-  // it open.
-  const int output = memfd_create("recovery-output", MFD_CLOEXEC);
-  if (output < 0) return fmt::format("error memfd_create: {}", std::strerror(errno));
-  const pid_t owner_group = getpgrp();
+  // What the command leaves running becomes a child of this process.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const std::set<pid_t> before = Children();
+  int output[2];
+  if (pipe2(output, O_CLOEXEC) != 0) return fmt::format("error pipe: {}", std::strerror(errno));
+  // In the group of this worker: when the time is up the owner kills the group, command and all.
   const pid_t child = fork();
   if (child == 0) {
     TellOperations(context);
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
+    dup2(output[1], STDOUT_FILENO);
+    dup2(output[1], STDERR_FILENO);
     execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
     _exit(127);
   }
+  close(output[1]);
   if (child < 0) {
-    close(output);
+    close(output[0]);
     return fmt::format("error fork: {}", std::strerror(errno));
   }
-  // Same group as this worker: when the time is up the owner kills the group, command and all.
-  setpgid(child, owner_group);
-  int ended = 0;
-  while (waitpid(child, &ended, 0) < 0 && errno == EINTR) {
-  }
-  std::string said = ReadTail(output);
-  for (const std::string& path : paths) ReplaceAll(path, "{image}", &said);
-  close(output);
-  if (WIFSIGNALED(ended)) return fmt::format("signal {} {}", WTERMSIG(ended), said);
-  return fmt::format("exit {} {}", WEXITSTATUS(ended), said);
+  Tail said;
+  const int ended = AwaitEnd(child, output[0], &said);
+  close(output[0]);
+  EndChildrenSince(before);
+  const std::string text = WithImageNames(said.text(), paths);
+  if (WIFSIGNALED(ended)) return fmt::format("signal {} {}", WTERMSIG(ended), text);
+  return fmt::format("exit {} {}", WEXITSTATUS(ended), text);
 }
 
 Result<std::unique_ptr<LibraryRecovery>> LibraryRecovery::Make(const std::string& checker) {
@@ -121,29 +184,44 @@ std::string LibraryRecovery::Recover(const std::vector<std::string>& paths,
   return fmt::format("exit {} ", function_(paths.front().c_str()));
 }
 
-void NumberSet::Insert(uint64_t number) {
+void NumberRanges::Insert(uint64_t number) {
   auto after = last_of_.upper_bound(number);
   if (after != last_of_.begin()) {
-    auto& [first, last] = *std::prev(after);
-    if (number <= last) return;
-    if (number == last + 1) {
-      last = number;
+    const auto before = std::prev(after);
+    if (number <= before->second) return;
+    if (number == before->second + 1) {
+      before->second = number;
       if (after != last_of_.end() && after->first == number + 1) {
-        last = after->second;
+        before->second = after->second;
         last_of_.erase(after);
       }
       return;
     }
   }
-  uint64_t last = number;
-  if (after != last_of_.end() && number != UINT64_MAX && after->first == number + 1) {
-    last = after->second;
+  if (after != last_of_.end() && after->first == number + 1) {
+    const uint64_t last = after->second;
     last_of_.erase(after);
+    last_of_[number] = last;
+    return;
   }
-  last_of_[number] = last;
+  last_of_[number] = number;
 }
 
-std::string NumberSet::Text() const {
+void NumberRanges::Erase(uint64_t number) {
+  const auto after = last_of_.upper_bound(number);
+  if (after == last_of_.begin()) return;
+  const auto range = std::prev(after);
+  const auto [first, last] = *range;
+  if (number > last) return;
+  if (number < last) last_of_[number + 1] = last;
+  if (number > first) {
+    range->second = number - 1;
+  } else {
+    last_of_.erase(first);
+  }
+}
+
+std::string NumberRanges::Text() const {
   std::string text;
   for (const auto& [first, last] : last_of_) {
     text += fmt::format("{}{}", text.empty() ? "" : ",", first);
@@ -154,36 +232,29 @@ std::string NumberSet::Text() const {
 
 ProgramJudge::ProgramJudge(const TraceSurvey& survey, double timeout_s) : timeout_s_(timeout_s) {
   for (const auto& [id, span] : survey.operations) {
-    if (span.begin != OperationSpan::kOpen) marks_[span.begin] = {id, false};
-    if (span.end != OperationSpan::kOpen) marks_[span.end] = {id, true};
+    if (span.begin != OperationSpan::kOpen) marks_.push_back({span.begin, id, false});
+    if (span.end != OperationSpan::kOpen) marks_.push_back({span.end, id, true});
   }
-  next_ = marks_.begin();
-}
-
-void ProgramJudge::Advance(uint64_t event) {
-  if (event < event_) {
-    next_ = marks_.begin();
-    acknowledged_ = {};
-    under_way_.clear();
-  }
-  event_ = event;
-  for (; next_ != marks_.end() && next_->first < event; ++next_) {
-    const auto& [id, ends] = next_->second;
-    if (ends) {
-      acknowledged_.Insert(id);
-      under_way_.erase(id);
-    } else {
-      under_way_.insert(id);
-    }
-  }
+  std::sort(marks_.begin(), marks_.end(),
+            [](const Mark& a, const Mark& b) { return a.event < b.event; });
 }
 
 std::string ProgramJudge::Context(const CrashPoint& point) {
   if (marks_.empty()) return {};
-  Advance(point.event);
-  NumberSet under_way;
-  for (const uint64_t id : under_way_) under_way.Insert(id);
-  return acknowledged_.Text() + ";" + under_way.Text();
+  if (taken_ > 0 && marks_[taken_ - 1].event >= point.event) {
+    taken_ = 0;
+    acknowledged_ = under_way_ = {};
+  }
+  for (; taken_ < marks_.size() && marks_[taken_].event < point.event; ++taken_) {
+    const Mark& mark = marks_[taken_];
+    if (mark.ends) {
+      acknowledged_.Insert(mark.operation);
+      under_way_.Erase(mark.operation);
+    } else {
+      under_way_.Insert(mark.operation);
+    }
+  }
+  return acknowledged_.Text() + ";" + under_way_.Text();
 }
 
 std::vector<Finding> ProgramJudge::Verdict(const CrashPoint& /*point*/, const Outcome& outcome) {

@@ -2,10 +2,11 @@
 // Recovery of any program's files: by a command, or by a function of a shared library; and the
 // judge that takes its word.
 //
-// A command is run by /bin/sh in a group of its own, with {image} replaced by the path of the crash
-// image ({image0}, {image1}, ... where there are several). Exit code 0: the image is consistent;
-// any other, or a signal: it is not. What it leaves running is killed. A function is `int f(const
-// char* image)`, called in the worker; 0 is consistent.
+// A command is run by /bin/sh, with {image} replaced by the path of the crash image, quoted
+// ({image0}, {image1}, ... where there are several). Exit code 0: the image is consistent; any
+// other, or a signal: it is not. What it leaves running when it has ended is killed, or it might
+// write to the next image. A function is `int f(const char* image)`, called in the worker; 0 is
+// consistent.
 //
 // Both are told which operations had been acknowledged at the crash, and which were under way:
 // FENCEPOST_ACKNOWLEDGED and FENCEPOST_UNDER_WAY hold their numbers, "1-40,43".
@@ -16,7 +17,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -53,15 +53,16 @@ class LibraryRecovery : public Recoverer {
   const Function function_;
 };
 
-// A set of numbers that mostly follow each other.
-class NumberSet {
+// A set of numbers, kept as the ranges that it is made of: mostly one.
+class NumberRanges {
  public:
   void Insert(uint64_t number);
+  void Erase(uint64_t number);
   // "1-3,7" for {1, 2, 3, 7}.
   std::string Text() const;
 
  private:
-  std::map<uint64_t, uint64_t> last_of_;  // by the first of a run of numbers
+  std::map<uint64_t, uint64_t> last_of_;  // by the first number of each range, its last
 };
 
 class ProgramJudge : public Judge {
@@ -69,19 +70,20 @@ class ProgramJudge : public Judge {
   // REQUIRES: `survey` outlives the judge.
   ProgramJudge(const TraceSurvey& survey, double timeout_s);
 
+  // "ACKNOWLEDGED;UNDER_WAY". Cheap for points in ascending order; going back starts over.
   std::string Context(const CrashPoint& point) override;
   std::vector<Finding> Verdict(const CrashPoint& point, const Outcome& outcome) override;
 
  private:
-  void Advance(uint64_t event);
-
-  using Marks = std::map<uint64_t, std::pair<uint64_t, bool>>;
-  Marks marks_;  // by event: operation, and whether it ends
-  // What was so before the event that was asked for last; events mostly come in order.
-  Marks::const_iterator next_;
-  uint64_t event_ = 0;
-  NumberSet acknowledged_;
-  std::set<uint64_t> under_way_;
+  struct Mark {
+    uint64_t event = 0;
+    uint64_t operation = 0;
+    bool ends = false;
+  };
+  std::vector<Mark> marks_;  // by event
+  // After the first `taken_` marks.
+  size_t taken_ = 0;
+  NumberRanges acknowledged_, under_way_;
   const double timeout_s_;
 };
 

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Reads a report, and believes nothing of it: the file may be of another program, or cut.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <initializer_list>
+
+#include "harness/crash/crash_report.h"
+
+namespace fencepost {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+using IsOfType = bool (*)(const json& value);
+
+struct Field {
+  const char* pointer;
+  IsOfType is;
+};
+
+bool HasFields(const json& object, std::initializer_list<Field> fields) {
+  return std::all_of(fields.begin(), fields.end(), [&](const Field& field) {
+    const json::json_pointer pointer(field.pointer);
+    return object.contains(pointer) && field.is(object.at(pointer));
+  });
+}
+
+bool IsCount(const json& value) { return value.is_number_unsigned(); }
+bool IsNumber(const json& value) { return value.is_number(); }
+bool IsText(const json& value) { return value.is_string(); }
+bool IsFlag(const json& value) { return value.is_boolean(); }
+bool IsList(const json& value) { return value.is_array(); }
+bool IsObject(const json& value) { return value.is_object(); }
+bool IsCountOrNull(const json& value) { return IsCount(value) || value.is_null(); }
+bool IsNumberOrNull(const json& value) { return IsNumber(value) || value.is_null(); }
+bool IsTextOrNull(const json& value) { return IsText(value) || value.is_null(); }
+
+template <typename IsElement>
+bool Each(const json& list, const IsElement& is) {
+  return std::all_of(list.begin(), list.end(), is);
+}
+
+bool IsMissingLine(const json& missing) {
+  const auto is_store = [](const json& store) {
+    return HasFields(store, {{"/where", IsText}, {"/bytes", IsCount}, {"/torn", IsFlag}});
+  };
+  return HasFields(
+             missing,
+             {{"/file", IsText}, {"/offset", IsCount}, {"/cover", IsText}, {"/stores", IsList}}) &&
+         Each(missing["stores"], is_store);
+}
+
+bool IsViolation(const json& violation) {
+  const auto is_operation = [](const json& operation) {
+    return HasFields(operation, {{"/what", IsText}});
+  };
+  const auto is_line = [](const json& line) {
+    return HasFields(line, {{"/file", IsCount}, {"/line", IsCount}, {"/bytes", IsText}});
+  };
+  const auto is_event = [](const json& event) {
+    return HasFields(event, {{"/what", IsText}, {"/where", IsTextOrNull}});
+  };
+  return HasFields(violation, {{"/id", IsText},
+                               {"/kind", IsText},
+                               {"/message", IsText},
+                               {"/replay", IsText},
+                               {"/occurrences", IsCount},
+                               {"/crash_point/index", IsCount},
+                               {"/crash_point/event", IsCount},
+                               {"/crash_point/before", IsText},
+                               {"/crash_point/where", IsTextOrNull},
+                               {"/crash_point/operations/acknowledged", IsCount},
+                               {"/crash_point/operations/under_way", IsList},
+                               {"/missing", IsList},
+                               {"/state", IsList},
+                               {"/timeline", IsList}}) &&
+         Each(violation["crash_point"]["operations"]["under_way"], is_operation) &&
+         Each(violation["missing"], IsMissingLine) && Each(violation["state"], is_line) &&
+         Each(violation["timeline"], is_event);
+}
+
+// Whether all is there that this program reads of a report.
+bool IsWhole(const json& report) {
+  return report.is_object() &&
+         HasFields(report, {{"/schema", IsText},
+                            {"/groups_not_minimised", IsCount},
+                            {"/subject", IsObject},
+                            {"/assumptions", IsList},
+                            {"/violations", IsList},
+                            {"/recording/path", IsText},
+                            {"/recording/trace_bytes", IsCount},
+                            {"/recording/events", IsCount},
+                            {"/recording/stores", IsCount},
+                            {"/recording/operations", IsCount},
+                            {"/settings/strategy", IsText},
+                            {"/settings/seed", IsCount},
+                            {"/settings/tearing", IsText},
+                            {"/settings/eadr", IsFlag},
+                            {"/settings/shard", IsCount},
+                            {"/settings/shards", IsCount},
+                            {"/settings/timeout_s", IsNumber},
+                            {"/explored/crash_points", IsCount},
+                            {"/explored/explored_points", IsCount},
+                            {"/explored/log10_raw_states", IsNumberOrNull},
+                            {"/explored/log10_explored_raw_states", IsNumberOrNull},
+                            {"/explored/states", IsCount},
+                            {"/explored/recoveries", IsCount},
+                            {"/explored/outcomes", IsCount},
+                            {"/explored/verdicts", IsCount},
+                            {"/explored/failed_verdicts", IsCount},
+                            {"/explored/mixed_lines", IsCount},
+                            {"/explored/every_state", IsFlag},
+                            {"/explored/lines_cut", IsFlag},
+                            {"/explored/stopped", IsTextOrNull},
+                            {"/explored/next_point", IsCountOrNull},
+                            {"/explored/seconds", IsNumber}}) &&
+         report["schema"] == "fencepost.crash/1" && Each(report["violations"], IsViolation);
+}
+
+}  // namespace
+
+Result<json> ReadReport(const fs::path& folder) {
+  const fs::path path = folder / "crash.json";
+  std::ifstream in(path);
+  if (!in) {
+    return Status::InvalidArgument(fmt::format("{}: has no crash.json", folder.string()));
+  }
+  json report = json::parse(in, nullptr, /*allow_exceptions=*/false);
+  if (!IsWhole(report)) {
+    return Status::Corrupt(fmt::format("{}: is no report of this version", path.string()));
+  }
+  return report;
+}
+
+}  // namespace fencepost
