@@ -13,6 +13,17 @@ namespace {
 // A campaign may have as many outcomes as operations, each as large as the store.
 constexpr size_t kMostDecoded = 64;
 
+// For a message of one line: a key after a crash may be any bytes.
+std::string Printable(const std::string& text) {
+  constexpr size_t kMost = 300;
+  std::string shown;
+  for (const char c : text.substr(0, kMost)) {
+    const bool plain = c >= ' ' && c <= '~';
+    shown += plain ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  }
+  return shown + (text.size() > kMost ? "..." : "");
+}
+
 std::string Shown(const std::optional<std::string>& value) { return value ? *value : "absent"; }
 
 // The last line that a recovery wrote to standard error, for a message of one line.
@@ -42,7 +53,8 @@ Finding OracleFinding(const Violation& violation) {
 Finding FaultFinding(const RecoveredStore::Fault& fault) {
   return {.kind = fault.fault,
           .subject = fault.key,
-          .message = fmt::format("{}: {} value of {} bytes", fault.key, fault.fault, fault.bytes),
+          .message = fmt::format("{}: {} value of {} bytes", Printable(fault.key), fault.fault,
+                                 fault.bytes),
           .allowed = "a whole value of this key",
           .found = fault.fault};
 }
@@ -50,7 +62,8 @@ Finding FaultFinding(const RecoveredStore::Fault& fault) {
 Finding FailureFinding(const RecoveredStore& store) {
   return {.kind = fmt::format("{}-failed", store.failed_call),
           .subject = {},
-          .message = fmt::format("{} failed after the crash: {}", store.failed_call, store.failure),
+          .message = fmt::format("{} failed after the crash: {}", store.failed_call,
+                                 Printable(store.failure)),
           .allowed = "success",
           .found = store.failure};
 }
@@ -98,7 +111,7 @@ void JudgeAudit(const AuditReport& audit, std::vector<Finding>* findings) {
 }  // namespace
 
 std::vector<Finding> JudgeEnd(const Outcome& outcome, double timeout_s) {
-  const std::string said = LastLine(outcome.complaint);
+  const std::string said = Printable(LastLine(outcome.complaint));
   const std::string tail = said.empty() ? "" : fmt::format("; it said: {}", said);
   switch (outcome.end) {
     case Outcome::End::kAnswered:
@@ -169,11 +182,12 @@ std::vector<Finding> EngineJudge::Verdict(const CrashPoint& point, const Outcome
                         .found = fmt::format("{}", *store.count)});
   }
   if (!store.afterwards.empty()) {
-    findings.push_back({.kind = "afterwards",
-                        .subject = {},
-                        .message = fmt::format("used on after the recovery: {}", store.afterwards),
-                        .allowed = "what a map would hold",
-                        .found = store.afterwards});
+    findings.push_back(
+        {.kind = "afterwards",
+         .subject = {},
+         .message = fmt::format("used on after the recovery: {}", Printable(store.afterwards)),
+         .allowed = "what a map would hold",
+         .found = store.afterwards});
   }
   return findings;
 }

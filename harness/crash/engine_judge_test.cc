@@ -105,6 +105,16 @@ TEST_F(EngineJudgeTest, AFaultyValueIsOneFinding) {
   EXPECT_THAT(findings[0].message, HasSubstr("64 bytes"));
 }
 
+TEST_F(EngineJudgeTest, AMessageIsOneLineOfTextWhateverBytesAKeyHas) {
+  RecoveredStore store;
+  store.faults = {{std::string("a\n\x1b\0", 4) + "\xff", "foreign", 64}};
+  const std::vector<Finding> findings = Findings(5, Answered(store));
+  ASSERT_FALSE(findings.empty());
+  EXPECT_EQ(findings[0].message, "a\\x0a\\x1b\\x00\\xff: foreign value of 64 bytes");
+  store.faults[0].key = std::string(5000, 'k');
+  EXPECT_LT(Findings(5, Answered(store)).at(0).message.size(), 400u);
+}
+
 TEST_F(EngineJudgeTest, AFaultyValueHidesNoOtherKeysLoss) {
   RecoveredStore store;
   store.faults = {{"a", "torn", 64}};

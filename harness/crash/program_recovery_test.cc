@@ -164,7 +164,7 @@ TEST(ProgramJudge, ARecoveryThatDidNotAnswerIsAFinding) {
 TEST(NumberRanges, AreTheNumbersInOrderWithRunsJoined) {
   NumberRanges ranges;
   EXPECT_EQ(ranges.Text(), "");
-  for (const uint64_t number : {7, 1, 3, 2}) ranges.Insert(number);
+  for (const uint64_t number : {7u, 1u, 3u, 2u}) ranges.Insert(number);
   EXPECT_EQ(ranges.Text(), "1-3,7");
   ranges.Insert(2);
   ranges.Erase(5);
