@@ -5,6 +5,9 @@
  *     PROGRAM run IMAGE [BUG]     operations 1 to OPERATIONS on it, correct or with one planted bug
  *     PROGRAM check IMAGE         recovers; exit code 1, and why, if the store is not consistent
  *
+ * The same, as a library, has `int corpus_check(const char* image)`, which ends the process if the
+ * store is not consistent: a store that is refused is not closed either.
+ *
  * Operation k always does the same, so after k operations there is one right state. A check is told
  * by FENCEPOST_ACKNOWLEDGED and FENCEPOST_UNDER_WAY how many must be there, and may be.
  * A line of source whose store or call a bug makes guilty ends with "LOST: bug".
@@ -17,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <valgrind/pmemcheck.h>
 
 enum { OPERATIONS = 4 };
@@ -25,10 +29,10 @@ static inline void no(const char* format, ...) __attribute__((format(printf, 1, 
 static inline void no(const char* format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  vprintf(format, arguments);
+  vfprintf(stderr, format, arguments);
   va_end(arguments);
-  printf("\n");
-  exit(1);
+  fprintf(stderr, "\n");
+  _exit(1);
 }
 
 /* What cannot be helped here: no verdict on the store. */
@@ -96,5 +100,15 @@ static inline int corpus_main(int count, char** words, const char* const* bugs,
   fprintf(stderr, "usage: %s make|check IMAGE, or run IMAGE [BUG]\n", words[0]);
   return 2;
 }
+
+/* What a program has at its end. */
+#define CORPUS_MAIN(bugs, make, run, check)     \
+  int corpus_check(const char* image);          \
+  int corpus_check(const char* image) {         \
+    const struct command command = {image, ""}; \
+    check(&command);                            \
+    return 0;                                   \
+  }                                             \
+  int main(int count, char** words) { return corpus_main(count, words, bugs, make, run, check); }
 
 #endif /* FENCEPOST_FAULTINJECT_CORPUS_CORPUS_H_ */

@@ -24,7 +24,7 @@ FENCEPOST = Path()
 PROGRAMS = Path()
 SOURCES = Path(__file__).resolve().parent
 SHARED = Path("/dev/shm")
-TIMEOUT_S = 240
+TIMEOUT_S = 100
 
 
 class CorpusTest(unittest.TestCase):
@@ -69,9 +69,12 @@ class CorpusTest(unittest.TestCase):
 
     def explore(self, program: str, source: list[object], *flags: str) -> tuple[int, Any, str]:
         """Exit code, crash.json, and the errors."""
+        # A process for each recovery is dear; one program shows that it works.
+        checker = ["--checker", f"{PROGRAMS}/lib{program}.so:corpus_check"]
+        if program == "transfers":
+            checker = ["--recover", f"'{PROGRAMS / program}' check {{image}}"]
         code, out, err = self.run_program(
-            *[FENCEPOST, "explore", *source, "--json", "--quiet"],
-            *["--recover", f"'{PROGRAMS / program}' check {{image}}"],
+            *[FENCEPOST, "explore", *source, "--json", "--quiet", *checker],
             *["--results", self.folder / "results", *flags],
         )
         return code, json.loads(out) if out.startswith("{") else None, out + err
@@ -89,7 +92,10 @@ class CorpusTest(unittest.TestCase):
     def assert_caught(self, program: str, bug: str, strategy: str) -> Any:
         """The bug is found, at its line of source, and shows again."""
         recording = self.record(program, bug, f"recording-{bug}-{strategy}")
-        code, report, text = self.explore(program, [recording], "--strategy", strategy)
+        # A few kinds will do: one recovery that ends its process costs as much as many that do not.
+        # One at a time: then which are found first does not depend on timing.
+        flags = ["--strategy", strategy, "--stop-after", "8", "--jobs", "1"]
+        code, report, text = self.explore(program, [recording], *flags)
         self.assertEqual(code, 1, text)
         self.assertEqual(report["verdict"], "violated")
         lines = guilty_lines(program, bug)
@@ -144,7 +150,7 @@ class Transfers(CorpusTest):
 
     def test_bugs_are_caught(self) -> None:
         self.assert_caught("transfers", "log-not-flushed", "all")
-        self.assert_caught("transfers", "log-too-late", "one-missing")
+        self.assert_caught("transfers", "log-too-late", "prefix")
         self.assert_caught("transfers", "counter-not-flushed", "prefix")
 
 
@@ -153,7 +159,7 @@ class Queue(CorpusTest):
         self.assert_silent("queue", "sample:40")
 
     def test_bugs_are_caught(self) -> None:
-        self.assert_caught("queue", "no-drain", "one-missing")
+        self.assert_caught("queue", "no-drain", "suffix")
         self.assert_caught("queue", "tail-not-flushed", "prefix")
 
 
@@ -162,7 +168,7 @@ class ListTx(CorpusTest):
         self.assert_silent("list_tx", "prefix")
 
     def test_bugs_are_caught(self) -> None:
-        self.assert_caught("list_tx", "count-not-added", "one-missing")
+        self.assert_caught("list_tx", "count-not-added", "prefix")
         self.assert_caught("list_tx", "sum-after-commit", "prefix")
 
 

@@ -86,7 +86,5 @@ static void check(const struct command* command) {
   pmemobj_close(pool);
 }
 
-int main(int count, char** words) {
-  static const char* const kBugs[] = {"count-not-added", "sum-after-commit", NULL};
-  return corpus_main(count, words, kBugs, make, run, check);
-}
+static const char* const kBugs[] = {"count-not-added", "sum-after-commit", NULL};
+CORPUS_MAIN(kBugs, make, run, check)

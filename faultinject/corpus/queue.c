@@ -43,7 +43,7 @@ static void run(const struct command* command) {
 }
 
 static void check(const struct command* command) {
-  const struct image* image = map_image(command);
+  struct image* image = map_image(command);
   const unsigned long tail = image->tail;
   if (tail < acknowledged())
     no("%lu records, %lu acknowledged", tail, (unsigned long)acknowledged());
@@ -55,9 +55,8 @@ static void check(const struct command* command) {
       no("record %lu of %lu is not whole", (unsigned long)number, tail);
     }
   }
+  pmem_unmap(image, IMAGE_BYTES);
 }
 
-int main(int count, char** words) {
-  static const char* const kBugs[] = {"no-drain", "tail-not-flushed", NULL};
-  return corpus_main(count, words, kBugs, make_zeros, run, check);
-}
+static const char* const kBugs[] = {"no-drain", "tail-not-flushed", NULL};
+CORPUS_MAIN(kBugs, make_zeros, run, check)

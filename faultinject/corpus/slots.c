@@ -8,7 +8,7 @@
 
 static const char kLayout[] = "corpus_slots";
 
-enum { WORDS = 64 };
+enum { WORDS = 8 };
 
 struct object {
   uint64_t words[WORDS];
@@ -80,7 +80,5 @@ static void check(const struct command* command) {
   pmemobj_close(pool);
 }
 
-int main(int count, char** words) {
-  static const char* const kBugs[] = {"leak", "value-too-late", NULL};
-  return corpus_main(count, words, kBugs, make, run, check);
-}
+static const char* const kBugs[] = {"leak", "value-too-late", NULL};
+CORPUS_MAIN(kBugs, make, run, check)

@@ -211,7 +211,7 @@ Result<Strategy> ParseStrategy(const std::string& text) {
         std::from_chars(digits.data(), digits.data() + digits.size(), strategy.count);
     if (error == std::errc() && end == digits.data() + digits.size() && strategy.count > 0)
       return strategy;
-    return Status::InvalidArgument(fmt::format("'{}': N must be a count from 1", text));
+    return Status::InvalidArgument(fmt::format("strategy '{}': N must be a count from 1", text));
   }
   return Status::InvalidArgument(
       fmt::format("no strategy '{}'; there are {}, and pmreorder's engine names", text,

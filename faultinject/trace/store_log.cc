@@ -62,7 +62,8 @@ void StoreLog::AppendMap(const fpt_event& event) {
   const TraceMapping mapping = {event.address, event.length, event.file, event.file_offset};
   const bool known = mappings_.Find(event.address) == mapping;
   mappings_.Apply(event);
-  if (known) return;
+  // Memory that is no file has no record.
+  if (known || trace_.Path(event.file).empty()) return;
   fmt::format_to(std::back_inserter(buffer_), "|REGISTER_FILE;{};0x{:x};0x{:x};0x{:x}",
                  trace_.Path(event.file), event.address, event.length, event.file_offset);
 }

@@ -52,6 +52,12 @@ TEST(StoreLog, EveryRecordHasThePagesForm) {
             "|STOP\n");
 }
 
+TEST(StoreLog, MemoryThatIsNoFileIsNotRegistered) {
+  MemoryTrace trace;
+  fpt_map(trace.writer(), 1, 0, 0x1000, 4, 0, FPT_MAP_REQUEST);
+  EXPECT_EQ(LogOf(trace.Finish()), "START|STOP\n");
+}
+
 TEST(StoreLog, WideAndOddStoresAreSplitIntoPowersOfTwo) {
   MemoryTrace trace;
   fpt_store(trace.writer(), 1, 0x100,
