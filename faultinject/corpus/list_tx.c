@@ -4,6 +4,8 @@
  * Bugs: count-not-added     the count changes in the transaction, which does not know of it
  *       sum-after-commit    the sum changes after the transaction
  */
+#include <libpmemobj.h>
+
 #include "faultinject/corpus/obj.h"
 
 static const char kLayout[] = "corpus_list";

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* For the programs of the corpus on libpmem: a file of a fixed size, mapped. */
+/* For the programs of the corpus on libpmem: a file of a fixed size, mapped. To be included after
+ * <libpmem.h>. */
 #ifndef FENCEPOST_FAULTINJECT_CORPUS_MAPPED_H_
 #define FENCEPOST_FAULTINJECT_CORPUS_MAPPED_H_
-
-#include <libpmem.h>
 
 #include "faultinject/corpus/corpus.h"
 

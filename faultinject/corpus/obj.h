@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* For the programs of the corpus on libpmemobj: a pool of the smallest size. */
+/* For the programs of the corpus on libpmemobj: a pool of the smallest size. To be included after
+ * <libpmemobj.h>. */
 #ifndef FENCEPOST_FAULTINJECT_CORPUS_OBJ_H_
 #define FENCEPOST_FAULTINJECT_CORPUS_OBJ_H_
-
-#include <libpmemobj.h>
 
 #include "faultinject/corpus/corpus.h"
 

@@ -4,6 +4,8 @@
  * Bugs: no-drain          no fence between a record's non-temporal stores and the tail
  *       tail-not-flushed  the tail is not flushed: an acknowledged record may be lost
  */
+#include <libpmem.h>
+
 #include "faultinject/corpus/mapped.h"
 
 enum { WORDS = 32 };

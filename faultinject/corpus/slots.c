@@ -4,6 +4,8 @@
  * Bugs: leak           allocated first, put into the slot afterwards
  *       value-too-late in the slot before its value is there
  */
+#include <libpmemobj.h>
+
 #include "faultinject/corpus/obj.h"
 
 static const char kLayout[] = "corpus_slots";

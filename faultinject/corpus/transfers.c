@@ -6,6 +6,8 @@
  *       counter-not-flushed  the log is done with before one of the counters is durable
  *       log-too-late         the counters change before the log is said to be valid
  */
+#include <libpmem.h>
+
 #include "faultinject/corpus/mapped.h"
 
 enum { COUNTERS = 5 };
