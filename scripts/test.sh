@@ -9,8 +9,8 @@
 #   --fast            unit tests, linters, tests of the scripts and of the Python
 #   --slow            tests that take minutes
 #   --crash           the bounded set of crash tests
-#   --sanitize KINDS  address,undefined: the unit tests, with clang++ where it is installed;
-#                     thread: the tests that run threads
+#   --sanitize KINDS  address,undefined: the unit tests, with clang++ where it is installed (with no
+#                     STEP: without the harness's); thread: the tests that run threads
 #   --tidy            clang-tidy over all C++ (many minutes)
 #   --filter REGEX    only tests whose name matches
 #   --no-setup        install nothing
@@ -104,12 +104,12 @@ threaded_programs() {
 
 run_sanitizer() {
   local kinds=$1 dir=build/sanitize-${1/,/-} supp=$FENCEPOST_ROOT/scripts/sanitizers
-  local targets=(tests fencepost) only=()
-  # By default the program itself, whose tests are its command lines, is left out: it takes as long
-  # to compile as all engines.
-  if [ $asked = no ]; then targets=(tests) only=(-E '^command_line_test$'); fi
+  local targets=(tests fencepost) only=() label=fast
+  # By default the harness is left out: it takes as long to compile as all the rest.
+  if [ $asked = no ]; then targets=(tests_core) label=core; fi
   if [ "$kinds" = thread ]; then
     mapfile -t targets < <(threaded_programs)
+    label=fast
     if [ ${#targets[@]} -eq 0 ] && [ $asked = no ]; then
       say "no test has $THREADED in its name"
       return
@@ -124,13 +124,13 @@ run_sanitizer() {
     return
   fi
   if build --sanitize "$kinds" "${targets[@]/#/--target=}"; then
-    step "tests: fast, -fsanitize=$kinds"
+    step "tests: $label, -fsanitize=$kinds"
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
     export LSAN_OPTIONS=print_suppressions=0:suppressions=$supp/leak.supp
     export UBSAN_OPTIONS=print_stacktrace=1
     # Locks that libpmemobj takes are not seen, those that it gives back through libc are.
     export TSAN_OPTIONS=second_deadlock_stack=1:report_mutex_bugs=0:suppressions=$supp/thread.supp
-    ctest_run fast "$dir" "${only[@]}"
+    ctest_run "$label" "$dir" "${only[@]}"
   fi
   launcher=()
 }

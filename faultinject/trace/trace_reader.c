@@ -317,6 +317,7 @@ int fpt_next(struct fpt_reader* r, struct fpt_event* event) {
 }
 
 void fpt_stack_frames(const struct fpt_event* event, uint64_t* addresses) {
+  if (event->frame_count == 0) return; /* and frames may be NULL */
   struct cursor c = {event->frames, event->frames + event->frames_bytes, 0};
   uint64_t before = 0;
   for (uint32_t i = 0; i < event->frame_count; ++i) {
