@@ -334,9 +334,14 @@ TEST_F(RecoveryPoolTest, AChildThatComesBackFromTheRecoveryDoesNotAnswerForIt) {
 }
 
 TEST_F(RecoveryPoolTest, AWorkerThatDiesAfterItsAnswerIsReplaced) {
-  Start([](const std::string&) { ualarm(1000, 0); });
+  const fs::path tell = folder_.path() / "tell";
+  Start([=](const std::string&) { WriteFile(tell, std::to_string(getpid())); });
   EXPECT_EQ(Recover("misbehave").end, Outcome::End::kAnswered);
-  usleep(200'000);
+  const pid_t worker = std::stoi(ReadFile(tell));
+  ASSERT_EQ(kill(worker, SIGKILL), 0);
+  // Until it is dead, the next recovery might still be handed to it; the pool is who reaps it.
+  siginfo_t dead;
+  ASSERT_EQ(waitid(P_PID, static_cast<id_t>(worker), &dead, WEXITED | WNOWAIT), 0);
   EXPECT_TRUE(Recover().answer == Expected());
 }
 
