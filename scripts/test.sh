@@ -10,7 +10,7 @@
 #   --slow            tests that take minutes
 #   --crash           the bounded set of crash tests
 #   --sanitize KINDS  address,undefined: the unit tests, with clang++ where it is installed (with no
-#                     STEP: without the harness's); thread: the tests that run threads
+#                     STEP: without the harness's and the sweeps); thread: the tests that run threads
 #   --tidy            clang-tidy over all C++ (many minutes)
 #   --filter REGEX    only tests whose name matches
 #   --no-setup        install nothing
@@ -19,6 +19,9 @@
 
 # Tests with one of these in their name run threads of their own: ThreadSanitizer runs these.
 THREADED='[Tt]hread|[Cc]oncurren|[Pp]arallel'
+# Programs that sweep over kills, damage or planted bugs: a minute or more each under
+# AddressSanitizer, over code that the others run too. Only asked for by name are they sanitized.
+SWEEPS='^(canary|filestore_crash|redo_log|engine_conformance_paths|cmap_kill)_test$'
 
 filter=
 asked=yes       # whether the steps were asked for by name; if not, one without tests is passed over
@@ -106,7 +109,7 @@ run_sanitizer() {
   local kinds=$1 dir=build/sanitize-${1/,/-} supp=$FENCEPOST_ROOT/scripts/sanitizers
   local targets=(tests fencepost) only=() label=fast
   # By default the harness is left out: it takes as long to compile as all the rest.
-  if [ $asked = no ]; then targets=(tests_core) label=core; fi
+  if [ $asked = no ]; then targets=(tests_core) label=core only=(-E "$SWEEPS"); fi
   if [ "$kinds" = thread ]; then
     mapfile -t targets < <(threaded_programs)
     label=fast
