@@ -243,6 +243,8 @@ class BadInput(CrashTest):
         self.assert_refused("cmap", *self.words("-p", "operationcount=0"), says="operation")
         self.assert_refused("--from", "absent", says="absent")
         self.assert_refused("--resume", "absent", says="absent")
+        self.assert_refused("--resume", "some", "--strategy=all", says="--strategy")
+        self.assert_refused("cmap", "--resume", "some", says="engine")
 
     def test_no_verdict_without_a_look(self) -> None:
         folder = self.record("cmap", "recordcount=5", "operationcount=5")

@@ -18,7 +18,8 @@
 RUN_PACKAGES=(
   git g++ cmake ninja-build pkgconf
   libpmem-dev libpmemobj-dev libpmempool-dev librocksdb-dev liblmdb-dev
-  libcli11-dev libfmt-dev libtomlplusplus-dev libxxhash-dev nlohmann-json3-dev zlib1g-dev
+  libcli11-dev libfmt-dev libtomlplusplus-dev libxxhash-dev libzydis-dev nlohmann-json3-dev
+  zlib1g-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-jsonschema python3-matplotlib python3-pandas
   valgrind

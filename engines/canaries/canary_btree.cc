@@ -18,10 +18,7 @@
 //   B+-tree. FAST 2018.
 #include <vector>
 
-#include "engines/canaries/canary_engine.h"
-#include "engines/canaries/canary_pool.h"
-#include "engines/canaries/canary_records.h"
-#include "engines/canaries/canary_structure.h"
+#include "engines/canaries/raw_canary.h"
 
 namespace fencepost::canary {
 namespace {
@@ -85,16 +82,10 @@ uint64_t CountOf(const Node& node) {
   return count;
 }
 
-class BtreeEngine final : public CanaryEngine {
+class BtreeEngine final : public RecordCanary<Layout, Bug> {
  public:
   BtreeEngine(std::unique_ptr<RawPool> pool, const EngineOptions& options, Bug bug)
-      : CanaryEngine(options.path, pool->medium()),
-        pool_(std::move(pool)),
-        layout_(*static_cast<Layout*>(pool_->base())),
-        nodes_(kNodes),
-        records_(layout_.records),
-        bug_(bug) {}
-  ~BtreeEngine() override { (void)Close(); }
+      : RecordCanary(std::move(pool), options, bug), nodes_(kNodes) {}
 
   Status Recover();
 
@@ -103,9 +94,6 @@ class BtreeEngine final : public CanaryEngine {
   Result<std::string_view> DoGet(std::string_view key) override;
   Status DoDelete(std::string_view key) override;
   void DoForEach(PairVisitor visit) override;
-  uint64_t DoCount() override { return records_.taken_count(); }
-  Result<AuditReport> DoAudit() override;
-  void DoClose() override { pool_.reset(); }
 
   Node& At(uint64_t number) { return layout_.nodes[number]; }
   Node& Root() { return At(layout_.root - 1); }
@@ -130,11 +118,7 @@ class BtreeEngine final : public CanaryEngine {
   bool MakeRoot(const Node& left, const Node& right);
   void LinkAndCut(Node& node, uint64_t right_number, uint64_t at);
 
-  std::unique_ptr<RawPool> pool_;
-  Layout& layout_;
   FreeNumbers nodes_;
-  Records records_;
-  const Bug bug_;
 };
 
 // --- recovery -------------------------------------------------------------------------------
@@ -412,21 +396,9 @@ bool BtreeEngine::MakeRoot(const Node& left, const Node& right) {
   return true;
 }
 
-Result<AuditReport> BtreeEngine::DoAudit() {
-  uint64_t reachable = 0;
-  DoForEach([&](auto, auto) { return ++reachable > 0; });
-  const uint64_t taken = records_.taken_count();
-  return AuditReport{taken * sizeof(Record), reachable * sizeof(Record), taken, reachable};
-}
-
 Result<std::unique_ptr<Engine>> OpenBtree(const EngineOptions& options) {
-  ASSIGN_OR_RETURN(const size_t bug, FindBug(options, kPlantings));
-  ASSIGN_OR_RETURN(auto pool, RawPool::Open(options, kMagic, sizeof(Layout), [](void* base) {
-                     static_cast<Layout*>(base)->root = 1;
-                   }));
-  auto engine = std::make_unique<BtreeEngine>(std::move(pool), options, static_cast<Bug>(bug));
-  RETURN_IF_ERROR(engine->Recover());
-  return std::unique_ptr<Engine>(std::move(engine));
+  return OpenRawCanary<BtreeEngine>(options, kPlantings, kMagic,
+                                    [](Layout& layout) { layout.root = 1; });
 }
 
 }  // namespace

@@ -12,16 +12,13 @@
 // Threads: CanaryEngine's lock.
 // Source: Lee, Mohan, Kashyap, Kim, Chidambaram. RECIPE: converting concurrent DRAM indexes to
 //   persistent-memory indexes. SOSP 2019.
-#include "engines/canaries/canary_engine.h"
-#include "engines/canaries/canary_pool.h"
-#include "engines/canaries/canary_records.h"
-#include "engines/canaries/canary_structure.h"
+#include "engines/canaries/raw_canary.h"
 
 namespace fencepost::canary {
 namespace {
 
 constexpr uint64_t kChildren = 6;
-constexpr uint64_t kChains = 16;
+constexpr uint64_t kChains = 4;
 constexpr uint64_t kBuckets = 512;  // the first kChains begin the chains
 
 enum class Bug : size_t {
@@ -60,16 +57,10 @@ struct Layout {
 };
 constexpr uint64_t kMagic = 0x74656b6375427943;
 
-class BucketEngine final : public CanaryEngine {
+class BucketEngine final : public RecordCanary<Layout, Bug> {
  public:
   BucketEngine(std::unique_ptr<RawPool> pool, const EngineOptions& options, Bug bug)
-      : CanaryEngine(options.path, pool->medium()),
-        pool_(std::move(pool)),
-        layout_(*static_cast<Layout*>(pool_->base())),
-        buckets_(kBuckets),
-        records_(layout_.records),
-        bug_(bug) {}
-  ~BucketEngine() override { (void)Close(); }
+      : RecordCanary(std::move(pool), options, bug), buckets_(kBuckets) {}
 
   Status Recover();
 
@@ -78,9 +69,6 @@ class BucketEngine final : public CanaryEngine {
   Result<std::string_view> DoGet(std::string_view key) override;
   Status DoDelete(std::string_view key) override;
   void DoForEach(PairVisitor visit) override;
-  uint64_t DoCount() override { return records_.taken_count(); }
-  Result<AuditReport> DoAudit() override;
-  void DoClose() override { pool_.reset(); }
 
   struct Place {
     Bucket* bucket = nullptr;
@@ -95,11 +83,7 @@ class BucketEngine final : public CanaryEngine {
   void AddChild(Bucket& bucket, uint64_t record);
   bool AddBucket(Bucket& last, uint64_t record);
 
-  std::unique_ptr<RawPool> pool_;
-  Layout& layout_;
   FreeNumbers buckets_;
-  Records records_;
-  const Bug bug_;
 };
 
 Status BucketEngine::Recover() {
@@ -225,19 +209,8 @@ Status BucketEngine::DoDelete(std::string_view key) {
   return Status::Ok();
 }
 
-Result<AuditReport> BucketEngine::DoAudit() {
-  uint64_t reachable = 0;
-  DoForEach([&](auto, auto) { return ++reachable > 0; });
-  const uint64_t taken = records_.taken_count();
-  return AuditReport{taken * sizeof(Record), reachable * sizeof(Record), taken, reachable};
-}
-
 Result<std::unique_ptr<Engine>> OpenBucket(const EngineOptions& options) {
-  ASSIGN_OR_RETURN(const size_t bug, FindBug(options, kPlantings));
-  ASSIGN_OR_RETURN(auto pool, RawPool::Open(options, kMagic, sizeof(Layout), [](void*) {}));
-  auto engine = std::make_unique<BucketEngine>(std::move(pool), options, static_cast<Bug>(bug));
-  RETURN_IF_ERROR(engine->Recover());
-  return std::unique_ptr<Engine>(std::move(engine));
+  return OpenRawCanary<BucketEngine>(options, kPlantings, kMagic, [](Layout&) {});
 }
 
 }  // namespace

@@ -17,10 +17,7 @@
 // Threads: CanaryEngine's lock; the segment's lock is there for the sake of its bug.
 // Source: Nam, Cha, Choi, Noh, Nam. Write-optimized dynamic hashing for persistent memory.
 //   FAST 2019.
-#include "engines/canaries/canary_engine.h"
-#include "engines/canaries/canary_pool.h"
-#include "engines/canaries/canary_records.h"
-#include "engines/canaries/canary_structure.h"
+#include "engines/canaries/raw_canary.h"
 
 namespace fencepost::canary {
 namespace {
@@ -81,18 +78,11 @@ struct Layout {
 };
 constexpr uint64_t kMagic = 0x31686563636e6143;
 
-class CcehEngine final : public CanaryEngine {
+class CcehEngine final : public RecordCanary<Layout, Bug> {
  public:
   CcehEngine(std::unique_ptr<RawPool> pool, const EngineOptions& options, Bug bug)
-      : CanaryEngine(options.path, pool->medium()),
-        pool_(std::move(pool)),
-        layout_(*static_cast<Layout*>(pool_->base())),
-        segments_(kSegments),
-        records_(layout_.records),
-        bug_(bug) {}
-  ~CcehEngine() override { (void)Close(); }
+      : RecordCanary(std::move(pool), options, bug), segments_(kSegments) {}
 
-  static void Initialise(void* base);
   Status Recover();
 
  private:
@@ -100,9 +90,7 @@ class CcehEngine final : public CanaryEngine {
   Result<std::string_view> DoGet(std::string_view key) override;
   Status DoDelete(std::string_view key) override;
   void DoForEach(PairVisitor visit) override;
-  uint64_t DoCount() override { return records_.taken_count(); }
   Result<AuditReport> DoAudit() override;
-  void DoClose() override { pool_.reset(); }
 
   uint64_t* Entries() { return layout_.directories[directory_]; }
   uint64_t EntryCount() const { return uint64_t{1} << depth_; }
@@ -119,11 +107,7 @@ class CcehEngine final : public CanaryEngine {
   void ClearMoved(Segment& segment, uint64_t depth);
   uint64_t HashAt(uint64_t slot) const { return HashOf(records_.KeyOf(slot - 1)); }
 
-  std::unique_ptr<RawPool> pool_;
-  Layout& layout_;
   FreeNumbers segments_;
-  Records records_;
-  const Bug bug_;
   uint64_t directory_ = 0;
   uint64_t depth_ = 0;
 };
@@ -139,8 +123,7 @@ uint64_t* FreeSlot(Segment& segment, uint64_t hash) {
   return nullptr;
 }
 
-void CcehEngine::Initialise(void* base) {
-  auto& layout = *static_cast<Layout*>(base);
+void Initialise(Layout& layout) {
   layout.directory_and_depth = kFirstDepth;
   for (uint64_t i = 0; i < uint64_t{1} << kFirstDepth; ++i) {
     layout.directories[0][i] = i + 1;
@@ -354,12 +337,8 @@ Result<AuditReport> CcehEngine::DoAudit() {
 }
 
 Result<std::unique_ptr<Engine>> OpenCceh(const EngineOptions& options) {
-  ASSIGN_OR_RETURN(const size_t bug, FindBug(options, kPlantings));
-  ASSIGN_OR_RETURN(auto pool, RawPool::Open(options, kMagic, sizeof(Layout),
-                                            [](void* base) { CcehEngine::Initialise(base); }));
-  auto engine = std::make_unique<CcehEngine>(std::move(pool), options, static_cast<Bug>(bug));
-  RETURN_IF_ERROR(engine->Recover());
-  return std::unique_ptr<Engine>(std::move(engine));
+  return OpenRawCanary<CcehEngine>(options, kPlantings, kMagic,
+                                   [](Layout& layout) { Initialise(layout); });
 }
 
 }  // namespace

@@ -15,10 +15,7 @@
 //   memory. OSDI 2018.
 #include <array>
 
-#include "engines/canaries/canary_engine.h"
-#include "engines/canaries/canary_pool.h"
-#include "engines/canaries/canary_records.h"
-#include "engines/canaries/canary_structure.h"
+#include "engines/canaries/raw_canary.h"
 
 namespace fencepost::canary {
 namespace {
@@ -96,15 +93,10 @@ Place FreeSlotIn(Bucket* bucket) {
   return {};
 }
 
-class LevelEngine final : public CanaryEngine {
+class LevelEngine final : public RecordCanary<Layout, Bug> {
  public:
   LevelEngine(std::unique_ptr<RawPool> pool, const EngineOptions& options, Bug bug)
-      : CanaryEngine(options.path, pool->medium()),
-        pool_(std::move(pool)),
-        layout_(*static_cast<Layout*>(pool_->base())),
-        records_(layout_.records),
-        bug_(bug) {}
-  ~LevelEngine() override { (void)Close(); }
+      : RecordCanary(std::move(pool), options, bug) {}
 
   Status Recover();
 
@@ -114,8 +106,6 @@ class LevelEngine final : public CanaryEngine {
   Status DoDelete(std::string_view key) override;
   void DoForEach(PairVisitor visit) override;
   uint64_t DoCount() override { return bug_ == Bug::kCountApart ? layout_.count : count_; }
-  Result<AuditReport> DoAudit() override;
-  void DoClose() override { pool_.reset(); }
 
   Bucket* Level(uint64_t log2) {
     return layout_.buckets + (uint64_t{1} << log2) - (uint64_t{1} << kMinLog2);
@@ -137,10 +127,6 @@ class LevelEngine final : public CanaryEngine {
   void Overwrite(const Place& old, uint64_t record);
   void AddToCount(int64_t difference);
 
-  std::unique_ptr<RawPool> pool_;
-  Layout& layout_;
-  Records records_;
-  const Bug bug_;
   uint64_t top_log2_ = 0;
   uint64_t count_ = 0;
 };
@@ -351,21 +337,9 @@ bool LevelEngine::Resize() {
   return true;
 }
 
-Result<AuditReport> LevelEngine::DoAudit() {
-  uint64_t reachable = 0;
-  ForEachPlace([&](const Place&) { return ++reachable > 0; });
-  const uint64_t taken = records_.taken_count();
-  return AuditReport{taken * sizeof(Record), reachable * sizeof(Record), taken, reachable};
-}
-
 Result<std::unique_ptr<Engine>> OpenLevel(const EngineOptions& options) {
-  ASSIGN_OR_RETURN(const size_t bug, FindBug(options, kPlantings));
-  ASSIGN_OR_RETURN(auto pool, RawPool::Open(options, kMagic, sizeof(Layout), [](void* base) {
-                     static_cast<Layout*>(base)->top_log2 = kFirstTopLog2;
-                   }));
-  auto engine = std::make_unique<LevelEngine>(std::move(pool), options, static_cast<Bug>(bug));
-  RETURN_IF_ERROR(engine->Recover());
-  return std::unique_ptr<Engine>(std::move(engine));
+  return OpenRawCanary<LevelEngine>(options, kPlantings, kMagic,
+                                    [](Layout& layout) { layout.top_log2 = kFirstTopLog2; });
 }
 
 }  // namespace

@@ -15,9 +15,7 @@
 #include <map>
 #include <string>
 
-#include "engines/canaries/canary_engine.h"
-#include "engines/canaries/canary_pool.h"
-#include "engines/canaries/canary_structure.h"
+#include "engines/canaries/raw_canary.h"
 
 namespace fencepost::canary {
 namespace {
@@ -121,14 +119,10 @@ struct Entry {
 };
 static_assert(sizeof(Entry) == 512);
 
-class LogEngine final : public CanaryEngine {
+class LogEngine final : public RawCanary<Layout, Bug> {
  public:
   LogEngine(std::unique_ptr<RawPool> pool, const EngineOptions& options, Bug bug)
-      : CanaryEngine(options.path, pool->medium()),
-        pool_(std::move(pool)),
-        layout_(*static_cast<Layout*>(pool_->base())),
-        bug_(bug) {}
-  ~LogEngine() override { (void)Close(); }
+      : RawCanary(std::move(pool), options, bug) {}
 
   Status Recover();
 
@@ -138,7 +132,6 @@ class LogEngine final : public CanaryEngine {
   Status DoDelete(std::string_view key) override;
   void DoForEach(PairVisitor visit) override;
   uint64_t DoCount() override { return index_.size(); }
-  void DoClose() override { pool_.reset(); }
 
   bool SelfDescribing() const {
     return bug_ == Bug::kSameLinePrefix || bug_ == Bug::kControlChecksum;
@@ -155,9 +148,6 @@ class LogEngine final : public CanaryEngine {
   void EmptyCache();
   void NoteEntry(const Entry& entry, uint64_t offset);
 
-  std::unique_ptr<RawPool> pool_;
-  Layout& layout_;
-  const Bug bug_;
   uint64_t active_ = 0;
   uint64_t tail_ = 0;
   uint64_t live_bytes_ = 0;
@@ -342,13 +332,8 @@ void LogEngine::EmptyCache() {
 }
 
 Result<std::unique_ptr<Engine>> OpenLog(const EngineOptions& options) {
-  ASSIGN_OR_RETURN(const size_t bug, FindBug(options, kPlantings));
-  ASSIGN_OR_RETURN(auto pool, RawPool::Open(options, kMagic, sizeof(Layout), [](void* base) {
-                     static_cast<Layout*>(base)->heads[0].generation = 1;
-                   }));
-  auto engine = std::make_unique<LogEngine>(std::move(pool), options, static_cast<Bug>(bug));
-  RETURN_IF_ERROR(engine->Recover());
-  return std::unique_ptr<Engine>(std::move(engine));
+  return OpenRawCanary<LogEngine>(options, kPlantings, kMagic,
+                                  [](Layout& layout) { layout.heads[0].generation = 1; });
 }
 
 }  // namespace

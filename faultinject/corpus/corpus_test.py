@@ -233,6 +233,8 @@ class BadInput(CorpusTest):
         self.refused(recording, says="--recover")
         self.refused(recording, *recover, "--checker=a.so:f", says="--recover")
         self.refused(recording, "--recover", "true", says="{image}")
+        self.refused(recording, "--recover", "/none/checker {image}", says="could not be run")
+        self.refused(recording, "--recover", "/etc/passwd {image}", says="could not be run")
         self.refused(recording, "--checker", "/none/lib.so:check", says="/none/lib.so")
         self.refused(recording, "--checker", "check", says="LIBRARY:FUNCTION")
         self.refused(recording, "--checker", "libm.so.6:no_such_function", says="no_such_function")

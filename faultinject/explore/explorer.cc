@@ -110,6 +110,7 @@ Result<ExploreResult> Exploration::Run(const Recording& recording, TraceFile* tr
   while (const std::optional<CrashPoint> point = walk.Next()) {
     const bool skipped = point->index < options_.first_point || !result_.stopped.empty();
     if (!skipped) RETURN_IF_ERROR(ExplorePoint(*point, walk.model()));
+    RETURN_IF_ERROR(judge_->status());
     CountPoint(walk.model(), !skipped && result_.stopped.empty());
     if (!skipped && !result_.stopped.empty()) result_.next_point = point->index;
     since_ = point->event;
@@ -117,6 +118,7 @@ Result<ExploreResult> Exploration::Run(const Recording& recording, TraceFile* tr
   }
   RETURN_IF_ERROR(walk.status());
   RETURN_IF_ERROR(pool_->Drain());
+  RETURN_IF_ERROR(judge_->status());
   pool_.reset();
   result_.outcomes = CountOutcomes();
   result_.every_state = options_.strategy.exhaustive() && !result_.lines_cut &&

@@ -39,6 +39,9 @@ class Judge {
   // What the recovery is told of this crash point; states with another context are recovered anew.
   virtual std::string Context(const CrashPoint& point) = 0;
   virtual std::vector<Finding> Verdict(const CrashPoint& point, const Outcome& outcome) = 0;
+  // Not ok once recoveries have turned out to say nothing, e.g. because their program is not there;
+  // this ends the exploration.
+  virtual Status status() const { return Status::Ok(); }
 };
 
 struct ExploreOptions {

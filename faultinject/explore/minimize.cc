@@ -7,6 +7,13 @@
 namespace fencepost {
 namespace {
 
+constexpr double kSecondsOfHangs = 60;
+
+uint64_t RecoveriesFor(const FindingGroup& group, uint64_t most, double timeout_s) {
+  if (group.outcome.end != Outcome::End::kTimedOut) return most;
+  return std::min(most, static_cast<uint64_t>(kSecondsOfHangs / timeout_s));
+}
+
 // One group at its crash point.
 class Minimizer {
  public:
@@ -33,6 +40,7 @@ class Minimizer {
     best_.group = group_;
     RETURN_IF_ERROR(Reduce(std::move(older)));
     Describe();
+    best_.minimal = !cut_short_;
     best_.recoveries = recoveries_;
     return std::move(best_);
   }
@@ -64,7 +72,11 @@ class Minimizer {
     return false;
   }
 
-  bool Spent() const { return recoveries_ >= max_recoveries_ || (interrupted_ && interrupted_()); }
+  // Whether to give up; asked only when there is more to try.
+  bool Spent() {
+    cut_short_ = recoveries_ >= max_recoveries_ || (interrupted_ && interrupted_());
+    return cut_short_;
+  }
 
   Status Reduce(std::vector<LineId> older) {
     missing_ = older;
@@ -134,6 +146,7 @@ class Minimizer {
   std::vector<LineId> missing_;
   MinimalViolation best_;
   uint64_t recoveries_ = 0;
+  bool cut_short_ = false;
 };
 
 }  // namespace
@@ -162,8 +175,8 @@ Result<std::vector<MinimalViolation>> Minimize(
     if (!at || at->index != group.point.index) {
       ASSIGN_OR_RETURN(at, walk.Seek(group.point.index));
     }
-    Minimizer minimizer(walk.model(), pool.get(), &answer, judge, group, max_recoveries,
-                        interrupted);
+    Minimizer minimizer(walk.model(), pool.get(), &answer, judge, group,
+                        RecoveriesFor(group, max_recoveries, pool_options.timeout_s), interrupted);
     ASSIGN_OR_RETURN(MinimalViolation minimal, minimizer.Run());
     violations.push_back(std::move(minimal));
   }

@@ -3,7 +3,7 @@
 //
 // Of the lines in which a failing state is older than the newest one, a smallest set is searched
 // that alone, with everything else survived, still fails in the same way (1-minimal: no line of it
-// can be given back).
+// can be given back). After a hang the search is short: each of its steps may take the time limit.
 // Source: Zeller, Hildebrandt, Simplifying and isolating failure-inducing input, TSE 2002 (ddmin).
 #ifndef FENCEPOST_FAULTINJECT_EXPLORE_MINIMIZE_H_
 #define FENCEPOST_FAULTINJECT_EXPLORE_MINIMIZE_H_
@@ -42,11 +42,12 @@ struct MinimalViolation {
   FindingGroup group;  // with the minimal state, its outcome and finding
   // Empty: it fails with every store survived.
   std::vector<MissingLine> missing;
+  bool minimal = false;     // false: the search was cut short, fewer lines may do
   uint64_t recoveries = 0;  // that the search took
 };
 
-// Minimises each group; at most `max_recoveries` for each. Once interrupted() says so (it may be
-// null), the rest stays as it was found.
+// Minimises each group; at most `max_recoveries`, or a minute of hangs, for each. Once
+// interrupted() says so (it may be null), the rest stays as it was found.
 Result<std::vector<MinimalViolation>> Minimize(const Recording& recording, TraceFile* trace,
                                                const TraceSurvey& survey,
                                                const ExploreOptions& options,

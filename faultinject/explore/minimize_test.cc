@@ -141,7 +141,25 @@ TEST_F(MinimizeTest, MinimisingKeepsToItsBudgetAndToAFailingState) {
     for (const MissingLine& line : violations[0].missing) missing.insert(line.line.number);
     EXPECT_TRUE(missing.contains(0) && missing.contains(19)) << budget;
     EXPECT_FALSE(verdict_({}, violations[0].group.outcome).empty()) << budget;
+    EXPECT_FALSE(violations[0].minimal) << budget;
   }
+  EXPECT_TRUE(MustMinimize(run, Options("prefix"), result.groups)[0].minimal);
+}
+
+TEST_F(MinimizeTest, AHangIsMinimisedForAMinuteAtMost) {
+  TestRun run;
+  for (uint64_t line = 0; line < 20; ++line) run.Store8(line * 64, 1);
+  run.Finish();
+  verdict_ = [](const CrashPoint&, const Outcome& outcome) -> std::vector<Finding> {
+    if (NumberAt(outcome.answer, 0) != 0) return {};
+    return {Found("hang", "no end")};
+  };
+  ExploreResult result = MustExplore(run, Options("prefix"));
+  ASSERT_EQ(result.groups.size(), 1u);
+  result.groups[0].outcome.end = Outcome::End::kTimedOut;
+  const auto violations = MustMinimize(run, Options("prefix"), result.groups);
+  EXPECT_EQ(violations[0].recoveries, 1u);  // of 60 s
+  EXPECT_FALSE(violations[0].minimal);
 }
 
 TEST_F(MinimizeTest, WhenInterruptedTheRestStaysAsItWasFound) {

@@ -20,9 +20,9 @@
 #include <fstream>
 #include <utility>
 
-#include "faultinject/explore/image_mappings.h"
 #include "faultinject/explore/image_names.h"
 #include "faultinject/explore/worker_images.h"
+#include "faultinject/watch/image_mappings.h"
 
 namespace fencepost {
 namespace {
@@ -336,16 +336,13 @@ Result<std::unique_ptr<RecoveryPool>> RecoveryPool::Start(const PoolOptions& opt
                                                           ImageSet* images, Recoverer* recoverer,
                                                           Done done) {
   std::unique_ptr<RecoveryPool> pool(new RecoveryPool(options, images, recoverer, std::move(done)));
-  std::string scratch =
-      (options.scratch_root / fmt::format("fencepost-{}-XXXXXX", getpid())).string();
-  if (mkdtemp(scratch.data()) == nullptr) {
-    return Status::IoError(fmt::format("mkdtemp: {}: {}", scratch, std::strerror(errno)));
-  }
-  pool->scratch_ = scratch;
+  ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(options.scratch_root));
+  pool->scratch_.emplace(std::move(scratch));
   signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (unsigned i = 0; i < std::max(options.workers, 1u); ++i) {
-    pool->workers_.push_back(std::make_unique<Worker>(pool->scratch_ / fmt::format("{}", i)));
+    pool->workers_.push_back(
+        std::make_unique<Worker>(pool->scratch_->path() / fmt::format("{}", i)));
     RETURN_IF_ERROR(pool->workers_.back()->Prepare(*images, recoverer));
   }
   return pool;
@@ -354,8 +351,6 @@ Result<std::unique_ptr<RecoveryPool>> RecoveryPool::Start(const PoolOptions& opt
 RecoveryPool::~RecoveryPool() {
   workers_.clear();
   ReapStrays({});
-  std::error_code ignored;
-  if (!scratch_.empty()) fs::remove_all(scratch_, ignored);
 }
 
 Status RecoveryPool::Submit(uint64_t job, const CrashState& state, const std::string& context) {

@@ -23,11 +23,13 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engines/status.h"
 #include "faultinject/explore/image_set.h"
+#include "faultinject/explore/scratch_folder.h"
 #include "faultinject/explore/strategies.h"
 
 namespace fencepost {
@@ -92,7 +94,7 @@ class RecoveryPool {
   ImageSet* const images_;
   Recoverer* const recoverer_;
   const Done done_;
-  std::filesystem::path scratch_;
+  std::optional<ScratchFolder> scratch_;  // set once started
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // fencepost check: a program, or an engine's workload, under our pmemcheck.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "engines/engine_table.h"
+#include "faultinject/explore/scratch_folder.h"
 #include "harness/annotated_source.h"
 #include "harness/commands/command.h"
 #include "harness/engine_setup.h"
@@ -108,27 +107,6 @@ std::vector<std::string> ToolOptions(const CheckRequest& request) {
   return options;
 }
 
-// A folder for what is read and thrown away after the run.
-class Scratch {
- public:
-  Scratch() : path_((fs::temp_directory_path() / "fencepost-check-XXXXXX").string()) {
-    made_ = mkdtemp(path_.data()) != nullptr;
-  }
-  ~Scratch() {
-    std::error_code error;
-    if (made_) fs::remove_all(path_, error);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  bool made() const { return made_; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-  bool made_ = false;
-};
-
 // An engine is to be clean: whatever is found is a violation, but for what libpmemobj does of its
 // own accord.
 std::vector<std::string> EngineToolOptions(const ValgrindTool& tool) {
@@ -187,14 +165,14 @@ Status PrintReport(const CheckRequest& request, const fs::path& folder, int pid)
 ExitCode RunAndReport(const CheckRequest& request, const ValgrindTool& tool,
                       std::vector<std::string> options, std::vector<std::string> program,
                       bool is_program) {
-  const Scratch scratch;
-  if (!scratch.made()) {
-    return ReportError(Status::IoError(fmt::format("mkdtemp: {}", scratch.path())));
-  }
+  // For what is read and thrown away after the run.
+  const Result<ScratchFolder> folder = ScratchFolder::Make(fs::temp_directory_path());
+  if (!folder.ok()) return ReportError(folder.status());
+  const std::string scratch = folder->path().string();
   const bool wants_report = request.json || request.annotate;
-  if (wants_report) options.push_back("--report-file=" + scratch.path() + "/report.%p");
+  if (wants_report) options.push_back("--report-file=" + scratch + "/report.%p");
   if (!is_program) {
-    program.insert(program.end(), {"--results", scratch.path()});
+    program.insert(program.end(), {"--results", scratch});
     const std::vector<std::string> more = EngineToolOptions(tool);
     options.insert(options.begin(), more.begin(), more.end());
   }
@@ -202,9 +180,9 @@ ExitCode RunAndReport(const CheckRequest& request, const ValgrindTool& tool,
   if (!ended.ok()) return ReportError(ended.status());
   // Without a report after a usage error the tool has said why.
   const bool is_usage_error = ended->exit_code == static_cast<int>(ExitCode::kUsage) &&
-                              !fs::exists(fmt::format("{}/report.{}", scratch.path(), ended->pid));
+                              !fs::exists(fmt::format("{}/report.{}", scratch, ended->pid));
   if (wants_report && !is_usage_error) {
-    if (const Status status = PrintReport(request, scratch.path(), ended->pid); !status.ok())
+    if (const Status status = PrintReport(request, scratch, ended->pid); !status.ok())
       return ReportError(status);
   }
   return static_cast<ExitCode>(ended->exit_code);

@@ -208,8 +208,15 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
   app.add_option("--after", request->crash.after,
                  "operations on the store after each distinct outcome (default 12; 0: none)");
   app.add_option("--from", request->from, "explore the recording of an earlier run's folder again");
-  app.add_option("--resume", request->resume, "go on with a campaign that was stopped");
   app.add_flag("--record-only", request->record_only, "record, and print the folder");
+  CLI::Option* const resume =
+      app.add_option("--resume", request->resume, "go on with a campaign that was stopped");
+  // What makes the campaign what it is was settled when it began.
+  for (const char* settled :
+       {"engine", "-P", "-p", "--strategy", "--seed", "--timeout", "--shard", "--tear", "--eadr",
+        "--after", "--from", "--record-only", "--results"}) {
+    resume->excludes(settled);
+  }
   DeclareMerge(app, request, chosen);
   DeclareReplay(app, request, chosen);
   return [request, chosen, &arguments] {

@@ -6,9 +6,9 @@
 
 #include <set>
 
+#include "faultinject/explore/scratch_folder.h"
 #include "harness/crash/crash_test_util.h"
 #include "harness/crash/recovered_store.h"
-#include "harness/crash/scratch_folder.h"
 
 namespace fencepost {
 namespace {

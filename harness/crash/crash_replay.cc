@@ -11,9 +11,9 @@
 #include <optional>
 #include <sstream>
 
+#include "faultinject/explore/scratch_folder.h"
 #include "harness/crash/crash_campaign.h"
 #include "harness/crash/crash_report.h"
-#include "harness/crash/scratch_folder.h"
 
 namespace fencepost {
 namespace {

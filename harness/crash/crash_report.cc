@@ -261,6 +261,7 @@ class Reporter {
             {"missing", std::move(missing)},
             {"state", std::move(state)},
             {"timeline", std::move(timeline)},
+            {"minimal", violation.minimal},
             {"minimised_by", violation.recoveries}};
   }
 
@@ -317,7 +318,10 @@ std::string ViolationText(const json& violation) {
     text += fmt::format("\n  every store had survived; the last of them:\n{}",
                         LastStoresText(violation["timeline"]));
   } else {
-    text += "\n  had to survive, and did not (everything else had):\n";
+    text +=
+        violation["minimal"].get<bool>()
+            ? "\n  had to survive, and did not (everything else had):\n"
+            : "\n  did not survive (all else had; fewer lines may do, the search was cut short):\n";
     for (const json& missing : violation["missing"]) text += MissingText(missing);
   }
   text += fmt::format("  seen {} times; reproduce: {}\n", violation["occurrences"].get<uint64_t>(),

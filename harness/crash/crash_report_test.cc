@@ -7,9 +7,9 @@
 #include <fstream>
 #include <random>
 
+#include "faultinject/explore/scratch_folder.h"
 #include "harness/crash/crash_campaign.h"
 #include "harness/crash/report_test_util.h"
-#include "harness/crash/scratch_folder.h"
 
 namespace fencepost {
 namespace {

@@ -8,9 +8,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "faultinject/explore/scratch_folder.h"
 #include "harness/crash/crash_client.h"
 #include "harness/crash/engine_recovery.h"
-#include "harness/crash/scratch_folder.h"
 #include "harness/interrupt.h"
 #include "harness/session.h"
 

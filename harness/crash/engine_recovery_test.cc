@@ -7,8 +7,8 @@
 #include <algorithm>
 
 #include "engines/canaries/canary_table.h"
+#include "faultinject/explore/scratch_folder.h"
 #include "harness/crash/crash_test_util.h"
-#include "harness/crash/scratch_folder.h"
 
 namespace fencepost {
 namespace {

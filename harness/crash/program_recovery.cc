@@ -25,6 +25,9 @@ namespace {
 
 constexpr std::string_view kImage = "{image}";
 
+// What sh ends with if it cannot run the command: found but not executable, not found.
+constexpr int kNotExecutable = 126, kNotFound = 127;
+
 // The context is "ACKNOWLEDGED;UNDER_WAY".
 void TellOperations(const std::string& context) {
   const size_t cut = context.find(';');
@@ -136,7 +139,7 @@ std::string CommandRecovery::Recover(const std::vector<std::string>& paths,
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   const std::set<pid_t> before = Children();
   int output[2];
-  if (pipe2(output, O_CLOEXEC) != 0) return fmt::format("error pipe: {}", std::strerror(errno));
+  if (pipe2(output, O_CLOEXEC) != 0) return fmt::format("unable pipe: {}", std::strerror(errno));
   // In the group of this worker: when the time is up the owner kills the group, command and all.
   const pid_t child = fork();
   if (child == 0) {
@@ -144,12 +147,12 @@ std::string CommandRecovery::Recover(const std::vector<std::string>& paths,
     dup2(output[1], STDOUT_FILENO);
     dup2(output[1], STDERR_FILENO);
     execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-    _exit(127);
+    _exit(kNotFound);
   }
   close(output[1]);
   if (child < 0) {
     close(output[0]);
-    return fmt::format("error fork: {}", std::strerror(errno));
+    return fmt::format("unable fork: {}", std::strerror(errno));
   }
   Tail said;
   const int ended = AwaitEnd(child, output[0], &said);
@@ -157,7 +160,9 @@ std::string CommandRecovery::Recover(const std::vector<std::string>& paths,
   EndChildrenSince(before);
   const std::string text = WithImageNames(said.text(), paths);
   if (WIFSIGNALED(ended)) return fmt::format("signal {} {}", WTERMSIG(ended), text);
-  return fmt::format("exit {} {}", WEXITSTATUS(ended), text);
+  const int code = WEXITSTATUS(ended);
+  const bool ran = code != kNotExecutable && code != kNotFound;
+  return ran ? fmt::format("exit {} {}", code, text) : fmt::format("unable {}", text);
 }
 
 Result<std::unique_ptr<LibraryRecovery>> LibraryRecovery::Make(const std::string& checker) {
@@ -260,6 +265,13 @@ std::string ProgramJudge::Context(const CrashPoint& point) {
 std::vector<Finding> ProgramJudge::Verdict(const CrashPoint& /*point*/, const Outcome& outcome) {
   if (outcome.end != Outcome::End::kAnswered) return JudgeEnd(outcome, timeout_s_);
   if (outcome.answer.starts_with("exit 0 ")) return {};
+  constexpr std::string_view kUnable = "unable ";
+  if (outcome.answer.starts_with(kUnable)) {
+    std::string why = outcome.answer.substr(kUnable.size());
+    while (!why.empty() && why.back() == '\n') why.pop_back();
+    status_ = Status::InvalidArgument("--recover: the command could not be run: " + why);
+    return {};
+  }
   // "exit 1 what it said"
   const size_t kind_end = outcome.answer.find(' ');
   const size_t code_end = outcome.answer.find(' ', kind_end + 1);

@@ -3,10 +3,10 @@
 // judge that takes its word.
 //
 // A command is run by /bin/sh, with {image} replaced by the path of the crash image, quoted
-// ({image0}, {image1}, ... where there are several). Exit code 0: the image is consistent; any
-// other, or a signal: it is not. What it leaves running when it has ended is killed, or it might
-// write to the next image. A function is `int f(const char* image)`, called in the worker; 0 is
-// consistent.
+// ({image0}, {image1}, ... where there are several). Exit code 0: the image is consistent; 126 and
+// 127: the shell could not run the command, which says nothing; any other, or a signal: it is not
+// consistent. What it leaves running when it has ended is killed, or it might write to the next
+// image. A function is `int f(const char* image)`, called in the worker; 0 is consistent.
 //
 // Both are told which operations had been acknowledged at the crash, and which were under way:
 // FENCEPOST_ACKNOWLEDGED and FENCEPOST_UNDER_WAY hold their numbers, "1-40,43".
@@ -73,6 +73,7 @@ class ProgramJudge : public Judge {
   // "ACKNOWLEDGED;UNDER_WAY". Cheap for points in ascending order; going back starts over.
   std::string Context(const CrashPoint& point) override;
   std::vector<Finding> Verdict(const CrashPoint& point, const Outcome& outcome) override;
+  Status status() const override { return status_; }
 
  private:
   struct Mark {
@@ -85,6 +86,7 @@ class ProgramJudge : public Judge {
   size_t taken_ = 0;
   NumberRanges acknowledged_, under_way_;
   const double timeout_s_;
+  Status status_;
 };
 
 }  // namespace fencepost

@@ -13,7 +13,7 @@
 #include <random>
 #include <set>
 
-#include "harness/crash/scratch_folder.h"
+#include "faultinject/explore/scratch_folder.h"
 
 namespace fencepost {
 namespace {
@@ -38,7 +38,7 @@ TEST(CommandRecovery, GivesTheExitCodeAndWhatWasWritten) {
   EXPECT_EQ(AnswerOf("exit 0"), "exit 0 ");
   EXPECT_EQ(AnswerOf("echo lost; exit 3"), "exit 3 lost\n");
   EXPECT_EQ(AnswerOf("echo out; echo err >&2; exit 1"), "exit 1 out\nerr\n");
-  EXPECT_THAT(AnswerOf("/nosuch/program; exit $?"), testing::StartsWith("exit 127 "));
+  EXPECT_THAT(AnswerOf("/nosuch/program; exit $?"), testing::StartsWith("unable "));
 }
 
 TEST(CommandRecovery, GivesTheSignalThatEndedIt) {
@@ -151,6 +151,18 @@ TEST(ProgramJudge, OnlyExitCodeZeroIsConsistent) {
   EXPECT_EQ(Judged({.answer = "exit 10 ", .complaint = {}})[0].kind, "inconsistent");
   EXPECT_EQ(Judged({.answer = "signal 11 ", .complaint = {}})[0].kind, "signal");
   EXPECT_EQ(Judged({.answer = "", .complaint = {}}).size(), 1u);
+}
+
+TEST(ProgramJudge, ACommandThatTheShellCannotRunIsNoVerdictButAFailure) {
+  const TraceSurvey survey;
+  for (const char* command : {"/nosuch/program; exit $?", "/etc/passwd; exit $?"}) {
+    ProgramJudge judge(survey, 10);
+    const std::string answer = AnswerOf(command);
+    EXPECT_TRUE(judge.status().ok());
+    EXPECT_TRUE(judge.Verdict({}, {.answer = answer, .complaint = {}}).empty()) << answer;
+    EXPECT_FALSE(judge.status().ok()) << answer;
+    EXPECT_THAT(std::string(judge.status().message()), HasSubstr("could not be run"));
+  }
 }
 
 TEST(ProgramJudge, ARecoveryThatDidNotAnswerIsAFinding) {

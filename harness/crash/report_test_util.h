@@ -51,6 +51,7 @@ inline nlohmann::json TestViolation(const std::string& kind, const std::vector<s
       {"missing", std::move(missing)},
       {"state", std::move(state)},
       {"timeline", nlohmann::json::array()},
+      {"minimal", true},
       {"minimised_by", uint64_t{4}}};
 }
 

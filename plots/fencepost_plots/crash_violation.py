@@ -166,6 +166,8 @@ def section(violation: dict[str, Any]) -> Markup:
     about.append(f"Seen {count(violation['occurrences'], 'time')}; minimised by {recoveries}.")
     survived = "Every store had survived: no line is missing, and it fails even so."
     had_to = "Everything else had survived: these lines alone make it fail."
+    if not violation["minimal"]:
+        had_to = "Everything else had survived; the search for fewer lines was cut short."
     return element(
         "section",
         element("h2", element("span", number, class_="id"), " ", violation["kind"]),

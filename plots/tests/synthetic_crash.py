@@ -189,6 +189,7 @@ def violation(
                 event(90, "fence sfence"),
             ]
         ),
+        "minimal": True,
         "minimised_by": 23,
         "replay": "fencepost crash replay results/crash V1",
     }

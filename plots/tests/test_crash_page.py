@@ -176,6 +176,12 @@ class ViolationTest(unittest.TestCase):
         self.assertIn("Every store had survived", text)
         self.assertNotIn("Everything else had survived", text)
 
+    def test_a_search_that_was_cut_short_is_not_called_minimal(self) -> None:
+        found = synthetic_crash.one_line() | {"minimal": False}
+        text = _read(report("violated", found))
+        self.assertIn("the search for fewer lines was cut short", text)
+        self.assertNotIn("these lines alone make it fail", text)
+
     def test_a_violation_about_nothing_in_particular(self) -> None:
         found: dict[str, Any] = violation() | {"subject": "", "allowed": "", "found": ""}
         found["crash_point"] |= {"where": None, "stack": []}
