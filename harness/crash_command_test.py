@@ -106,6 +106,16 @@ class Engines(CrashTest):
             # Each write changes what may be found.
             self.assertGreater(explored["outcomes"], 20)
 
+    def test_cmap_passes_in_every_state_that_recovery_can_tell_apart(self) -> None:
+        folder = self.record("cmap", "recordcount=3", "operationcount=3")
+        report = self.explore(folder, "--strategy", "reads", code=PASS)
+        self.assertEqual(report["verdict"], "passed")
+        explored = report["explored"]
+        self.assertTrue(explored["every_state"])
+        self.assertEqual(explored["explored_points"], explored["crash_points"])
+        self.assertGreater(explored["log10_raw_states"], 20)
+        self.assertGreaterEqual(explored["verdicts"], explored["states"])
+
     def test_cmap_passes_while_it_grows(self) -> None:
         folder = self.record(
             "cmap",

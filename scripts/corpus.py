@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs the crash tester on every canary and prints the score.
 
-A bug is recorded once and explored with one strategy after the other until it is caught; its time
-is that of all of them, the recording included. A control is explored with every strategy and must
-stay silent. A bug that costs only performance is given to pmemcheck instead.
+A bug is recorded with each workload and explored with one strategy after the other until it is
+caught; its time is that of all of them, the recordings included. A control is explored with every
+strategy and must stay silent. A bug that costs only performance is given to pmemcheck instead.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import re
 import statistics
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+WORKLOADS = ("crash-canary", "crash-inserts")
 STRATEGIES = ("prefix", "suffix", "one-missing", "one-only", "sample:8")
 PASS, VIOLATION = 0, 1
 
@@ -61,13 +63,13 @@ class Runner:
             check=False,
         )
 
-    def workload(self, structure: str, bug: str) -> list[str]:
-        return ["-P", str(ROOT / "workloads/crash-canary"), "-p", f"{structure}.bug={bug}"]
+    def words(self, workload: str, structure: str, bug: str) -> list[str]:
+        return ["-P", str(ROOT / "workloads" / workload), "-p", f"{structure}.bug={bug}"]
 
     def findings(self, structure: str, bug: str) -> dict[str, int]:
         """How often pmemcheck found what, by kind."""
         options = ["--tool-option=--mult-stores=yes", "--json"]
-        done = self.run("check", structure, *self.workload(structure, bug), *options)
+        done = self.run("check", structure, *self.words(WORKLOADS[0], structure, bug), *options)
         if done.returncode not in (PASS, VIOLATION):
             raise RuntimeError(last_line(done.stderr))
         report = json.loads(done.stdout[done.stdout.index("{") :])
@@ -86,45 +88,40 @@ class Runner:
         score.caught = bool(more)
         score.kind = more[0] if more else "-"
 
-    def crash(self, score: Score) -> None:
+    def record(self, workload: str, score: Score) -> str:
+        """The folder of the recording."""
+        words = self.words(workload, score.structure, score.bug)
         results = ["--results", str(self.results), "--quiet"]
-        recorded = self.run(
-            "crash",
-            score.structure,
-            *self.workload(score.structure, score.bug),
-            "--record-only",
-            *results,
-        )
+        recorded = self.run("crash", score.structure, *words, "--record-only", *results)
         if recorded.returncode != PASS:
-            score.failure = last_line(recorded.stderr)
-            return
-        folder = recorded.stdout.strip()
-        tried = []
-        for strategy in STRATEGIES:
-            explored = self.run(
-                "crash",
-                "--from",
-                folder,
-                "--strategy",
-                strategy,
-                "--max-seconds",
-                str(self.seconds),
-                "--stop-after=1",
-                "--json",
-                *results,
-            )
-            if explored.returncode not in (PASS, VIOLATION):
-                score.failure = last_line(explored.stderr)
-                return
-            tried.append(strategy)
-            if explored.returncode == VIOLATION:
-                first = json.loads(explored.stdout)["violations"][0]
-                score.caught = True
-                score.by = strategy
-                score.kind = first["kind"]
-                score.operations = first["crash_point"]["operations"]["acknowledged"]
-                return
-        score.by = f"{len(tried)} strategies"
+            raise RuntimeError(last_line(recorded.stderr))
+        return recorded.stdout.strip()
+
+    def explore(self, folder: str, strategy: str, score: Score) -> None:
+        limits = ["--max-seconds", str(self.seconds), "--stop-after=1"]
+        results = ["--results", str(self.results), "--quiet", "--json"]
+        explored = self.run("crash", "--from", folder, "--strategy", strategy, *limits, *results)
+        if explored.returncode not in (PASS, VIOLATION):
+            raise RuntimeError(last_line(explored.stderr))
+        if explored.returncode == VIOLATION:
+            first = json.loads(explored.stdout)["violations"][0]
+            score.caught = True
+            score.by = strategy
+            score.kind = first["kind"]
+            score.operations = first["crash_point"]["operations"]["acknowledged"]
+
+    def crash(self, score: Score) -> None:
+        folders: dict[str, str] = {}
+        score.by = f"{len(STRATEGIES)} strategies"
+        try:
+            for strategy, workload in itertools.product(STRATEGIES, WORKLOADS):
+                if workload not in folders:
+                    folders[workload] = self.record(workload, score)
+                self.explore(folders[workload], strategy, score)
+                if score.caught:
+                    return
+        except RuntimeError as error:
+            score.failure = str(error)
 
 
 def last_line(text: str) -> str:

@@ -79,6 +79,7 @@ void ImageSet::WriteLine(LineId line, const LineBytes& bytes) {
   if (offset >= all.size()) return;
   const LineBytes written = InFile(line, bytes);
   if (old == written) return;
+  if (remembered_) remembered_->try_emplace(line, old);
   std::memcpy(all.data() + offset, written.data(), std::min(kLineBytes, all.size() - offset));
   hash_ ^= HashOfLine(line, old);
   hash_ ^= HashOfLine(line, written);

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -66,11 +67,17 @@ class ImageSet : public DurableImage {
   std::span<const LineId> ChangesSince(uint64_t change) const;
   void ForgetBefore(uint64_t change);
 
+  // What lines held before they first changed since the last call of Remember.
+  using Remembered = std::map<LineId, LineBytes>;
+  void Remember() { remembered_.emplace(); }
+  const Remembered& remembered() const { return *remembered_; }
+
  private:
   std::map<uint32_t, File> files_;
   std::vector<LineId> journal_;
   uint64_t forgotten_ = 0;
   ImageHash hash_;
+  std::optional<Remembered> remembered_;
 };
 
 }  // namespace fencepost

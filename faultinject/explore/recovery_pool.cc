@@ -86,15 +86,36 @@ bool HasChildren() {
 
 // The first character of an answer: whether the worker can serve again.
 constexpr char kClean = 'c', kLeftProcesses = 'p';
+// The first character of a context: whether the recovery is watched.
+constexpr char kPlain = 'p', kWatched = 'w';
+
+// Recovers under the watch of the buffer's lines. The first time it is installed, for good.
+std::string RecoverWatched(const WorkerImages& images, const std::string& context,
+                           Recoverer* recoverer, WatchBuffer* buffer) {
+  static const Status installed = ReadWatch::Install();
+  if (!installed.ok()) {
+    const std::string why = fmt::format("cannot be watched: {}", installed.message());
+    std::strncpy(buffer->why, why.c_str(), sizeof(buffer->why) - 1);
+    return {};
+  }
+  ReadWatch::Begin(buffer);
+  std::string answer = recoverer->RecoverOnly(images.paths(), context);
+  ReadWatch::End();
+  return answer;
+}
 
 // A worker's life: a context comes, an answer goes.
-[[noreturn]] void Serve(int in, int out, WorkerImages* images, Recoverer* recoverer) {
+[[noreturn]] void Serve(int in, int out, WorkerImages* images, Recoverer* recoverer,
+                        WatchBuffer* buffer) {
   KeepImageMappings(images->paths());
   const pid_t worker = getpid();
   const auto read_context = [in](void* bytes, size_t count) { return ReadAll(in, bytes, count); };
   std::string context;
   while (ReadMessage(&context, read_context)) {
-    std::string answer = recoverer->Recover(images->paths(), context);
+    const bool watched = context.front() == kWatched;
+    context.erase(0, 1);
+    std::string answer = watched ? RecoverWatched(*images, context, recoverer, buffer)
+                                 : recoverer->Recover(images->paths(), context);
     // A child that the recovery forked, and that came back from it like its parent.
     if (getpid() != worker) _exit(0);
     answer.insert(answer.begin(), HasChildren() ? kLeftProcesses : kClean);
@@ -133,6 +154,7 @@ class RecoveryPool::Worker {
   ~Worker() {
     Kill();
     if (errors_ >= 0) close(errors_);
+    if (buffer_ != nullptr) munmap(buffer_, sizeof(WatchBuffer));
   }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -145,15 +167,20 @@ class RecoveryPool::Worker {
     return Fork(recoverer);
   }
 
+  // Watches `lines`, unless there are none to watch for.
   Status Begin(uint64_t job, const ImageSet& images, const CrashState& state,
-               const std::string& context, double timeout_s) {
+               const std::string& context, double timeout_s,
+               const std::optional<std::vector<WatchedLine>>& lines) {
+    watched_ = lines.has_value();
+    if (lines) buffer_->Watch(*lines);
     images_.Apply(images, state);
     if (ftruncate(errors_, 0) != 0) return SystemError("ftruncate");
     job_ = job;
     busy_ = true;
     deadline_ = SteadyClock::now() + std::chrono::duration_cast<SteadyClock::duration>(
                                          std::chrono::duration<double>(timeout_s));
-    if (!WriteMessage(to_child_, context)) return SystemError("write to a recovery");
+    const char kind = watched_ ? kWatched : kPlain;
+    if (!WriteMessage(to_child_, kind + context)) return SystemError("write to a recovery");
     return Status::Ok();
   }
 
@@ -193,6 +220,9 @@ class RecoveryPool::Worker {
   }
 
   bool busy() const { return busy_; }
+  // Of the recovery that is under way or has just ended.
+  bool watched() const { return watched_; }
+  ReadLog reads() const { return buffer_->Log(); }
   uint64_t job() const { return job_; }
   pid_t pid() const { return pid_; }
   // Something has come of the recovery when either is readable. The pipe alone does not tell of the
@@ -205,6 +235,13 @@ class RecoveryPool::Worker {
   Status Fork(Recoverer* recoverer) {
     if (errors_ < 0) errors_ = memfd_create("recovery-errors", MFD_CLOEXEC);
     if (errors_ < 0) return SystemError("memfd_create");
+    if (buffer_ == nullptr) {
+      // Most of it is never touched.
+      void* const shared = mmap(nullptr, sizeof(WatchBuffer), PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (shared == MAP_FAILED) return SystemError("mmap");
+      buffer_ = static_cast<WatchBuffer*>(shared);
+    }
     int down[2], up[2];
     if (pipe2(down, O_CLOEXEC) != 0) return SystemError("pipe");
     if (pipe2(up, O_CLOEXEC) != 0) {
@@ -218,7 +255,7 @@ class RecoveryPool::Worker {
       Become(owner);
       close(down[1]);
       close(up[0]);
-      Serve(down[0], up[1], &images_, recoverer);
+      Serve(down[0], up[1], &images_, recoverer, buffer_);
     }
     close(down[0]);
     close(up[1]);
@@ -323,7 +360,8 @@ class RecoveryPool::Worker {
   WorkerImages images_;
   pid_t pid_ = -1;
   int to_child_ = -1, from_child_ = -1, pidfd_ = -1, errors_ = -1;
-  bool busy_ = false;
+  WatchBuffer* buffer_ = nullptr;  // shared with the child
+  bool busy_ = false, watched_ = false;
   uint64_t job_ = 0;
   SteadyClock::time_point deadline_;
 };
@@ -353,15 +391,34 @@ RecoveryPool::~RecoveryPool() {
   ReapStrays({});
 }
 
-Status RecoveryPool::Submit(uint64_t job, const CrashState& state, const std::string& context) {
+Result<RecoveryPool::Worker*> RecoveryPool::Ready() {
   const auto idle = [this] {
     return std::find_if(workers_.begin(), workers_.end(),
                         [](const auto& worker) { return !worker->busy(); });
   };
   while (idle() == workers_.end()) RETURN_IF_ERROR(AwaitOne());
-  Worker& worker = **idle();
-  RETURN_IF_ERROR(worker.Prepare(*images_, recoverer_));
-  RETURN_IF_ERROR(worker.Begin(job, *images_, state, context, options_.timeout_s));
+  Worker* const worker = idle()->get();
+  RETURN_IF_ERROR(worker->Prepare(*images_, recoverer_));
+  return worker;
+}
+
+Status RecoveryPool::Submit(uint64_t job, const CrashState& state, const std::string& context) {
+  ASSIGN_OR_RETURN(Worker* const worker, Ready());
+  RETURN_IF_ERROR(worker->Begin(job, *images_, state, context, options_.timeout_s, std::nullopt));
+  ForgetJournal();
+  return Status::Ok();
+}
+
+Status RecoveryPool::SubmitWatched(uint64_t job, const CrashState& state,
+                                   const std::string& context, std::span<const Watched> lines) {
+  ASSIGN_OR_RETURN(Worker* const worker, Ready());
+  std::vector<WatchedLine> watched;
+  for (const auto& [line, bytes, contents] : lines) {
+    const auto file = images_->files().find(line.file);
+    const auto image = std::distance(images_->files().begin(), file);
+    watched.push_back({static_cast<size_t>(image), line.number, bytes, contents});
+  }
+  RETURN_IF_ERROR(worker->Begin(job, *images_, state, context, options_.timeout_s, watched));
   ForgetJournal();
   return Status::Ok();
 }
@@ -404,7 +461,11 @@ Status RecoveryPool::AwaitOne() {
     const uint64_t job = busy[i]->job();
     Outcome outcome = answered ? busy[i]->Collect() : busy[i]->TimeOut();
     if (busy[i]->pid() < 0) ReapStraysOfWorkers();
-    done_(job, std::move(outcome));
+    if (busy[i]->watched()) {
+      watched_done_(job, std::move(outcome), busy[i]->reads());
+    } else {
+      done_(job, std::move(outcome));
+    }
   }
   return Status::Ok();
 }

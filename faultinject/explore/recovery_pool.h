@@ -24,13 +24,16 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engines/status.h"
 #include "faultinject/explore/image_set.h"
 #include "faultinject/explore/scratch_folder.h"
 #include "faultinject/explore/strategies.h"
+#include "faultinject/watch/read_watch.h"
 
 namespace fencepost {
 
@@ -58,6 +61,14 @@ class Recoverer {
   // is. Leaves nothing open. `context` is what the state was submitted with.
   virtual std::string Recover(const std::vector<std::string>& paths,
                               const std::string& context) = 0;
+  // The same, without using the store on after the recovery: what is watched. What it answers
+  // depends on the images and the context only.
+  virtual std::string RecoverOnly(const std::vector<std::string>& paths,
+                                  const std::string& context) {
+    return Recover(paths, context);
+  }
+  // Whether Recover does more than RecoverOnly.
+  virtual bool UsesOn() const { return false; }
 };
 
 struct PoolOptions {
@@ -69,6 +80,7 @@ struct PoolOptions {
 class RecoveryPool {
  public:
   using Done = std::function<void(uint64_t job, Outcome outcome)>;
+  using WatchedDone = std::function<void(uint64_t job, Outcome outcome, ReadLog reads)>;
 
   // REQUIRES: `images` and `recoverer` outlive the pool. kFull or kIoError if images cannot be
   // made.
@@ -79,14 +91,29 @@ class RecoveryPool {
   // Starts the recovery from `state` over what `images` holds now. Waits for a free worker;
   // `done` is called for each recovery that ends meanwhile.
   Status Submit(uint64_t job, const CrashState& state, const std::string& context);
+  // One line to be watched: the bytes of it that matter, and how many contents it may have.
+  struct Watched {
+    LineId line;
+    uint64_t bytes = 0;
+    uint32_t contents = 1;
+  };
+  // The same with Recoverer::RecoverOnly, while what it reads of `lines` (sorted, at most
+  // WatchBuffer::kMostLines) is noted; `watched_done` is called instead. The log's lines are
+  // indices into `lines`. A recovery that is killed leaves what it has read up to then.
+  Status SubmitWatched(uint64_t job, const CrashState& state, const std::string& context,
+                       std::span<const Watched> lines);
+  // REQUIRES: set before the first SubmitWatched.
+  void OnWatchedDone(WatchedDone watched_done) { watched_done_ = std::move(watched_done); }
+  // Waits until a recovery that is under way has ended, or was killed. REQUIRES: there is one.
+  Status AwaitOne();
   // Waits until nothing is under way.
   Status Drain();
 
  private:
   class Worker;
   RecoveryPool(const PoolOptions& options, ImageSet* images, Recoverer* recoverer, Done done);
-  // Waits until a busy worker has ended its recovery, or has run out of time.
-  Status AwaitOne();
+  // An idle worker, ready. Waits for one.
+  Result<Worker*> Ready();
   void ReapStraysOfWorkers();
   void ForgetJournal();
 
@@ -94,6 +121,7 @@ class RecoveryPool {
   ImageSet* const images_;
   Recoverer* const recoverer_;
   const Done done_;
+  WatchedDone watched_done_;
   std::optional<ScratchFolder> scratch_;  // set once started
   std::vector<std::unique_ptr<Worker>> workers_;
 };

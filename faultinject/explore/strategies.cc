@@ -37,10 +37,8 @@ Lines StatesOf(const Px86& model) {
   Lines lines;
   for (const auto& [id, line] : model.lines()) {
     if (!line.undecided()) continue;
-    auto states = line.States(kMaxLineChoices);
-    if (!states) lines.complete = false;
     lines.ids.push_back(id);
-    lines.states.push_back(states ? std::move(*states) : StatesInOrder(line));
+    lines.states.push_back(ContentsToTry(line, &lines.complete));
   }
   return lines;
 }
@@ -155,6 +153,8 @@ bool GenerateSample(const Px86& model, const StrategyInput& input, const StateVi
 }
 
 constexpr StrategyRow kStrategies[] = {
+    {"reads", "every state that recovery can tell apart, found by watching what it reads", false,
+     nullptr},
     {"all", "every state that the model allows", false, GenerateAll},
     {"prefix",
      "the stores have survived up to one of them, in trace order (those before the last crash "
@@ -185,7 +185,14 @@ constexpr Alias kPmreorderEngines[] = {
 
 std::span<const StrategyRow> Strategies() { return kStrategies; }
 
-bool Strategy::exhaustive() const { return row != nullptr && row->name == "all"; }
+std::vector<LineState> ContentsToTry(const Px86Line& line, bool* complete) {
+  auto states = line.States(kMaxLineChoices);
+  if (states) return std::move(*states);
+  *complete = false;
+  return StatesInOrder(line);
+}
+
+bool Strategy::exhaustive() const { return row != nullptr && (row->name == "all" || by_reads()); }
 
 bool Strategy::Generate(const Px86& model, uint64_t seed, uint64_t since,
                         const StateVisitor& visit) const {

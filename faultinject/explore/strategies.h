@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Strategies: which of the states that the model allows are tried at a crash point.
 //
-// Every state that a strategy gives is one that the model allows. Only `all` gives every one.
+// Every state that a strategy gives is one that the model allows. Only `all` gives every one, and
+// `reads` every one that recovery can tell apart.
 #ifndef FENCEPOST_FAULTINJECT_EXPLORE_STRATEGIES_H_
 #define FENCEPOST_FAULTINJECT_EXPLORE_STRATEGIES_H_
 
@@ -11,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engines/status.h"
 #include "faultinject/model/px86.h"
@@ -36,6 +38,7 @@ struct StrategyRow {
   bool takes_count = false;      // "sample:1000"
   // Calls `visit` for the states of a crash point. Returns false if a line had too many states to
   // try each: then its stores survive in trace order only.
+  // Null for `reads`, which finds its states while it recovers (read_explorer.h).
   bool (*generate)(const Px86& model, const StrategyInput& input, const StateVisitor& visit);
 };
 
@@ -47,8 +50,13 @@ struct Strategy {
   std::string name;  // as the user wrote it
 
   bool exhaustive() const;
+  bool by_reads() const { return row != nullptr && row->generate == nullptr; }
   bool Generate(const Px86& model, uint64_t seed, uint64_t since, const StateVisitor& visit) const;
 };
+
+// The contents of a line that are tried: every one, the durable one first and the newest last, or,
+// and then `complete` becomes false, those in trace order if there are too many.
+std::vector<LineState> ContentsToTry(const Px86Line& line, bool* complete);
 
 // "prefix", "sample:100", or one of pmreorder's engine names. kInvalidArgument, naming those there
 // are, otherwise.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // ReadWatch: which bytes of given lines does this process read before it has written them?
 //
-// The pages that hold watched lines are protected in every mapping of the images. An access faults;
+// The pages that hold watched bytes are protected in every mapping of the images. An access faults;
 // its instruction is decoded, the bytes are noted, and the instruction is stepped over with the
 // page open. A page whose watched bytes were all read or written stays open; so does one that
 // faults too often: then its lines count as read. System calls that read an image or are given a
@@ -33,10 +33,12 @@ namespace fencepost {
 struct WatchedLine {
   size_t image = 0;
   uint64_t number = 0;
+  uint64_t bytes = ~uint64_t{0};  // that matter: bit i is byte i
+  uint32_t contents = 1;          // how many it may have: what taking it as read would cost
   auto operator<=>(const WatchedLine&) const = default;
 };
 
-// Bytes of a watched line that were read, and had not been read or written before: bit i is byte i.
+// Bytes of a watched line that matter and were read, and had not been read or written before.
 struct LineRead {
   uint32_t line = 0;  // index in what was watched
   uint64_t bytes = 0;
@@ -84,8 +86,10 @@ class ReadWatch {
   static void Begin(WatchBuffer* buffer);
   static void End();
 
-  // A page that has faulted so often is opened.
-  static constexpr uint32_t kFaultsOfAPage = 400;
+  // A page that goes on faulting is opened at one of these faults, if the lines that are not
+  // decided have few states between them; and at the last in any case.
+  static constexpr uint32_t kFaultsALook = 64, kMostFaults = 20'000;
+  static constexpr double kFewStates = 16;
 };
 
 }  // namespace fencepost

@@ -304,10 +304,10 @@ TEST_F(ReadWatchTest, AnInstructionOfUnknownReachReadsAll) {
             "1:ffffffffffffffff 100:ffffffffffffffff|");
 }
 
-TEST_F(ReadWatchTest, APageThatFaultsTooOftenIsTakenAsRead) {
+TEST_F(ReadWatchTest, APageThatFaultsOftenIsTakenAsRead) {
   EXPECT_EQ(Reads({1, 100},
                   [](uint8_t* image, int) {
-                    for (uint32_t i = 0; i < ReadWatch::kFaultsOfAPage; ++i)
+                    for (uint32_t i = 0; i < ReadWatch::kFaultsALook; ++i)
                       Load<uint8_t>(image + 512);
                     Load<uint8_t>(image + 64);
                   }),
@@ -375,6 +375,20 @@ TEST_F(ReadWatchTest, WhatCannotBeFollowedIsSaid) {
     const std::string text = Reads({1}, misdeed);
     EXPECT_EQ(text.substr(text.find('|') + 1), why) << text;
   }
+}
+
+TEST_F(ReadWatchTest, OnlyBytesThatMatterAreNoted) {
+  EXPECT_EQ(Reads({1},
+                  [this](uint8_t* image, int) {
+                    ReadWatch::End();
+                    const WatchedLine lines[] = {{0, 1, 0xf0}};
+                    buffer_->Watch(lines);
+                    ReadWatch::Begin(buffer_.get());
+                    Load<uint32_t>(image + 64);
+                    Load<uint16_t>(image + 68);
+                    Load<uint64_t>(image + 64);
+                  }),
+            "1:30 1:c0|");
 }
 
 TEST_F(ReadWatchTest, OneWatchAfterTheOther) {

@@ -56,7 +56,7 @@ Range Watch::InFile(const ImageMapping& mapping, Range memory) const {
 template <typename Visit>
 void Watch::ForEachLine(size_t image, Range file, const Visit& visit) {
   if (file.empty()) return;
-  const WatchedLine first{image, file.begin / kLineBytes};
+  const WatchedLine first{image, file.begin / kLineBytes, 0, 0};  // before any of that number
   for (auto at = std::lower_bound(lines_.begin(), lines_.end(), first);
        at != lines_.end() && at->image == image && at->number * kLineBytes < file.end; ++at) {
     visit(static_cast<uint32_t>(at - lines_.begin()), BytesOfLine(at->number, file));
@@ -118,7 +118,16 @@ void Watch::OpenIfDecided(Range memory) {
   });
 }
 
-void Watch::Crowd(Page* page) {
+bool Watch::IsCrowded(const Page& page) const {
+  if (page.faults % ReadWatch::kFaultsALook != 0) return false;
+  double states = 1;
+  for (uint32_t line = page.first_line; line < page.first_line + page.lines; ++line) {
+    if (decided_[line] != kWholeLine) states *= lines_[line].contents;
+  }
+  return states <= ReadWatch::kFewStates || page.faults >= ReadWatch::kMostFaults;
+}
+
+void Watch::TakeAsRead(Page* page) {
   for (uint32_t line = page->first_line; line < page->first_line + page->lines; ++line) {
     if (decided_[line] != kWholeLine) buffer_->crowded[buffer_->crowded_count++] = line;
     ReadLine(line, kWholeLine);
@@ -185,7 +194,7 @@ bool Watch::OnFault(uint64_t address, ucontext_t* context) {
   for (const MemoryAccess& access : accesses.accesses()) {
     if (access.writes) WriteMemory({access.address, access.address + access.bytes});
   }
-  if (page->faults >= ReadWatch::kFaultsOfAPage) Crowd(page);
+  if (IsCrowded(*page)) TakeAsRead(page);
   const auto step_over = [&](Range memory) {
     OpenIfDecided(memory);
     ForEachPageAt(memory, [&](Page* touched, uint64_t at) {
@@ -249,7 +258,8 @@ void Watch::DoString(const InstructionAccesses& accesses, ucontext_t* context) {
 void Watch::Begin(WatchBuffer* buffer) {
   buffer_ = buffer;
   lines_ = {buffer->lines, buffer->line_count};
-  decided_.assign(lines_.size(), 0);
+  decided_.clear();
+  for (const WatchedLine& line : lines_) decided_.push_back(~line.bytes);
   pages_.clear();
   page_index_.clear();
   for (uint32_t i = 0; i < lines_.size(); ++i) {

@@ -87,7 +87,8 @@ class Watch : public MappingObserver {
   bool Decided(const Page& page) const;
   void OpenForGood(Page* page);
   void OpenIfDecided(Range memory);
-  void Crowd(Page* page);
+  bool IsCrowded(const Page& page) const;
+  void TakeAsRead(Page* page);
   void DoString(const InstructionAccesses& accesses, ucontext_t* context);
 
   bool on_ = false;

@@ -37,8 +37,9 @@ Status ParseShard(const std::string& text, ExploreOptions* options) {
 
 void DeclareCrashFlags(CLI::App& app, CrashFlags* flags) {
   app.add_option("--strategy", flags->strategy,
-                 "which crash states are tried: all, prefix (default), suffix, one-missing, "
-                 "one-only, sample:N, or an engine name of pmreorder");
+                 "which crash states are tried: prefix (default), suffix, one-missing, one-only, "
+                 "sample:N, reads (every one that recovery can tell apart), all, or an engine name "
+                 "of pmreorder");
   app.add_option("--seed", flags->seed, "of what is drawn (default 1)");
   app.add_option("--jobs", flags->jobs, "recoveries at a time (default: one a processor)")
       ->check(CLI::Range(0u, 1024u));

@@ -107,7 +107,9 @@ MakeParts EngineParts(const fs::path& recording, const CampaignSettings& setting
                      {"workload", subject.workload},
                      {"properties", subject.properties},
                      {"operations_after", settings.operations_after}};
+    // `reads` asks for each use on its own.
     const UseAfterwards afterwards = {.operations = settings.operations_after,
+                                      .every_time = settings.explore.strategy.by_reads(),
                                       .may_be_full = AnyRefused(*history)};
     UseAfterwards every_time = afterwards;
     every_time.every_time = true;

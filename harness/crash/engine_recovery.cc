@@ -132,8 +132,18 @@ EngineRecovery::EngineRecovery(const EngineRow& row, EngineOptions options,
 std::string EngineRecovery::Recover(const std::vector<std::string>& paths,
                                     const std::string& /*context*/) {
   RecoveredStore store = RecoverStore(paths.front());
+  if (store.failed_call.empty() && ShouldUseOn(store)) {
+    const Status status = UseOn(store);
+    if (!status.ok()) store.afterwards = WithImageNames(std::string(status.message()), paths);
+  }
   store.failure = WithImageNames(store.failure, paths);
-  store.afterwards = WithImageNames(store.afterwards, paths);
+  return store.Encode();
+}
+
+std::string EngineRecovery::RecoverOnly(const std::vector<std::string>& paths,
+                                        const std::string& /*context*/) {
+  RecoveredStore store = RecoverStore(paths.front());
+  store.failure = WithImageNames(store.failure, paths);
   return store.Encode();
 }
 
@@ -144,30 +154,24 @@ RecoveredStore EngineRecovery::RecoverStore(const std::string& path) {
   static_cast<void>(kept);
   options_.path = path;
   RecoveredStore store;
-  {
-    Result<std::unique_ptr<Engine>> engine = OpenEngine(row_, options_);
-    if (!engine.ok()) {
-      Succeeded("open", engine.status(), &store);
-      return store;
-    }
-    bool fine = Succeeded("for-each", ReadStore(**engine, &store), &store);
-    if (fine && row_.capabilities.audit) {
-      Result<AuditReport> audit = (*engine)->Audit();
-      fine = Succeeded("audit", audit.ok() ? Status::Ok() : audit.status(), &store);
-      if (fine) store.audit = *audit;
-    }
-    if (fine && row_.capabilities.exact_count) {
-      Result<EngineStats> stats = (*engine)->Stats();
-      fine = Succeeded("stats", stats.ok() ? Status::Ok() : stats.status(), &store);
-      if (fine) store.count = stats->count;
-    }
-    const Status closed = (*engine)->Close();
-    if (!fine || !Succeeded("close", closed, &store)) return store;
+  Result<std::unique_ptr<Engine>> engine = OpenEngine(row_, options_);
+  if (!engine.ok()) {
+    Succeeded("open", engine.status(), &store);
+    return store;
   }
-  if (ShouldUseOn(store)) {
-    const Status status = UseOn(store);
-    if (!status.ok()) store.afterwards = std::string(status.message());
+  bool fine = Succeeded("for-each", ReadStore(**engine, &store), &store);
+  if (fine && row_.capabilities.audit) {
+    Result<AuditReport> audit = (*engine)->Audit();
+    fine = Succeeded("audit", audit.ok() ? Status::Ok() : audit.status(), &store);
+    if (fine) store.audit = *audit;
   }
+  if (fine && row_.capabilities.exact_count) {
+    Result<EngineStats> stats = (*engine)->Stats();
+    fine = Succeeded("stats", stats.ok() ? Status::Ok() : stats.status(), &store);
+    if (fine) store.count = stats->count;
+  }
+  const Status closed = (*engine)->Close();
+  if (fine) Succeeded("close", closed, &store);
   return store;
 }
 

@@ -41,6 +41,9 @@ class EngineRecovery : public Recoverer {
 
   // The answer is RecoveredStore::Encode().
   std::string Recover(const std::vector<std::string>& paths, const std::string& context) override;
+  std::string RecoverOnly(const std::vector<std::string>& paths,
+                          const std::string& context) override;
+  bool UsesOn() const override { return afterwards_.operations > 0; }
 
  private:
   RecoveredStore RecoverStore(const std::string& path);

@@ -33,6 +33,11 @@ def headline(report: dict[str, Any]) -> str:
         looked = "no violation in what was explored" if explored["verdicts"] else "nothing judged"
         return f"incomplete: {looked}"
     if explored["every_state"]:
+        if strategy == "reads":
+            return (
+                "no violation: of every state that the model allows, one that recovery cannot "
+                "tell from it was recovered and judged"
+            )
         return "no violation: every state that the model allows was recovered and judged"
     return f"no violation in the states that `{strategy}` tries; it does not try all"
 

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Exploration: what the ways to explore a recording have in common: images, workers, verdicts,
+// budgets and the count of what was done.
+//
+// Threads: one owner.
+#ifndef FENCEPOST_FAULTINJECT_EXPLORE_EXPLORATION_H_
+#define FENCEPOST_FAULTINJECT_EXPLORE_EXPLORATION_H_
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "faultinject/explore/explorer.h"
+#include "faultinject/explore/verdicts.h"
+
+namespace fencepost {
+
+class Exploration {
+ public:
+  Exploration(const ExploreOptions& options, const TraceSurvey& survey, Judge* judge,
+              const ExploreHooks& hooks);
+
+ protected:
+  // What a crash point adds to the totals.
+  struct PointSize {
+    double log10_raw_states = 0;
+    uint64_t mixed_lines = 0;
+  };
+  static PointSize SizeOf(const Px86& model);
+
+  Status Start(const Recording& recording, TraceFile* trace, const PoolOptions& pool,
+               Recoverer* recoverer, RecoveryPool::Done done);
+  void CountPoint(const PointSize& size, bool explored);
+  // Sets result_.stopped once time is up, enough was found, or somebody interrupts.
+  void CheckTime();
+  // As above, and whether another recovery may be executed.
+  bool MayRecover();
+  bool stopped() const { return !result_.stopped.empty(); }
+  void Tell(const CrashPoint& point);
+  // Whether the campaign began behind this crash point, or was stopped before it.
+  bool IsSkipped(const CrashPoint& point) const {
+    return point.index < options_.first_point || stopped();
+  }
+  // Waits for all recoveries; the result. `every_state`: unless it was cut short.
+  Result<ExploreResult> Finish(const TraceWalk& walk);
+
+  const ExploreOptions& options_;
+  const TraceSurvey& survey_;
+  Judge* const judge_;
+  const ExploreHooks& hooks_;
+  ImageSet images_;
+  std::unique_ptr<RecoveryPool> pool_;
+  Verdicts verdicts_;
+  ExploreResult result_;
+
+ private:
+  using SteadyClock = std::chrono::steady_clock;
+  double Seconds() const {
+    return std::chrono::duration<double>(SteadyClock::now() - start_).count();
+  }
+
+  const SteadyClock::time_point start_ = SteadyClock::now();
+};
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_FAULTINJECT_EXPLORE_EXPLORATION_H_
