@@ -33,7 +33,8 @@ class Search {
   Status Take(size_t point, const LineChoices& choices) {
     RETURN_IF_ERROR(tree_.Search(StateSet(point, &choices), visitor_));
     while (!wanted_.empty()) {
-      auto [node, lines] = std::move(wanted_.front());
+      DecisionTree::Node* const node = wanted_.front().first;
+      const std::vector<LineBytes> lines = std::move(wanted_.front().second);
       wanted_.pop_front();
       ++recoveries;
       const Took run = recovery_(lines);
