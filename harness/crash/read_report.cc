@@ -75,6 +75,7 @@ bool IsViolation(const json& violation) {
                                {"/crash_point/operations/acknowledged", IsCount},
                                {"/crash_point/operations/under_way", IsList},
                                {"/missing", IsList},
+                               {"/minimal", IsFlag},
                                {"/state", IsList},
                                {"/timeline", IsList}}) &&
          Each(violation["crash_point"]["operations"]["under_way"], is_operation) &&
