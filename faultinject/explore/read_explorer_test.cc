@@ -13,6 +13,7 @@
 #include <set>
 
 #include "faultinject/explore/explorer_test_util.h"
+#include "faultinject/watch/watch_test_util.h"
 
 namespace fencepost {
 namespace {
@@ -48,7 +49,7 @@ class ReadExplorerTest : public ExplorerTest {
   using Recovery = std::function<std::string(const Mapped& image)>;
 
   void SetUp() override {
-    if (!ReadWatch::Supported()) GTEST_SKIP() << "a sanitized program";
+    if (!CanWatch()) GTEST_SKIP() << "sanitized, or no filter of calls allowed";
   }
 
   Result<ExploreResult> Explored(TestRun& run, const ExploreOptions& options,
