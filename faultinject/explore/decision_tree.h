@@ -48,7 +48,6 @@ class StateSet {
   const LineState& First(uint32_t line) const;
   const LineState& Last(uint32_t line) const;
   size_t lines() const { return choices_->size(); }
-  bool IsNarrowed(uint32_t line) const { return narrowed_.contains(line); }
   // Which part of all states of the crash point it is.
   double Share() const;
 

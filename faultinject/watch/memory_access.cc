@@ -85,35 +85,28 @@ bool WritesUnderMask(const ZydisDecodedInstruction& instruction) {
   }
 }
 
+struct StringRow {
+  ZydisMnemonic mnemonic;
+  bool copies;
+  uint64_t element_bytes;
+};
+constexpr StringRow kStrings[] = {
+    {ZYDIS_MNEMONIC_MOVSB, true, 1},  {ZYDIS_MNEMONIC_MOVSW, true, 2},
+    {ZYDIS_MNEMONIC_MOVSD, true, 4},  {ZYDIS_MNEMONIC_MOVSQ, true, 8},
+    {ZYDIS_MNEMONIC_STOSB, false, 1}, {ZYDIS_MNEMONIC_STOSW, false, 2},
+    {ZYDIS_MNEMONIC_STOSD, false, 4}, {ZYDIS_MNEMONIC_STOSQ, false, 8}};
+
 RepeatedString StringOf(const ZydisDecodedInstruction& instruction, const ucontext_t& context) {
   const auto& registers = context.uc_mcontext.gregs;
   if ((instruction.attributes & ZYDIS_ATTRIB_HAS_REP) == 0 || instruction.address_width != 64 ||
       (registers[REG_EFL] & kDirectionFlag) != 0) {
     return {};
   }
-  const auto string = [&](bool copies, uint64_t bytes) {
-    return RepeatedString{copies, bytes, static_cast<uint64_t>(registers[REG_RCX])};
-  };
-  switch (instruction.mnemonic) {
-    case ZYDIS_MNEMONIC_MOVSB:
-      return string(true, 1);
-    case ZYDIS_MNEMONIC_MOVSW:
-      return string(true, 2);
-    case ZYDIS_MNEMONIC_MOVSD:
-      return string(true, 4);
-    case ZYDIS_MNEMONIC_MOVSQ:
-      return string(true, 8);
-    case ZYDIS_MNEMONIC_STOSB:
-      return string(false, 1);
-    case ZYDIS_MNEMONIC_STOSW:
-      return string(false, 2);
-    case ZYDIS_MNEMONIC_STOSD:
-      return string(false, 4);
-    case ZYDIS_MNEMONIC_STOSQ:
-      return string(false, 8);
-    default:
-      return {};
+  for (const StringRow& row : kStrings) {
+    if (row.mnemonic != instruction.mnemonic) continue;
+    return {row.copies, row.element_bytes, static_cast<uint64_t>(registers[REG_RCX])};
   }
+  return {};
 }
 
 }  // namespace
