@@ -24,6 +24,7 @@ namespace fencepost {
 void KeepImageMappings(const std::vector<std::string>& /*paths*/) {}
 bool ImageMappingsAreKept() { return false; }
 void ObserveImageMappings(MappingObserver* /*observer*/) {}
+std::span<uint8_t> WholeImage(size_t /*image*/) { return {}; }
 int ImageOfDescriptor(int /*fd*/) { return -1; }
 
 #else
@@ -41,6 +42,7 @@ struct Image {
   // What is mapped is this descriptor, not the caller's: a mapping keeps its description open, and
   // with it the lock (flock) that libpmemobj took there.
   int fd = -1;
+  std::span<uint8_t> whole;  // see WholeImage
 };
 
 struct Kept {
@@ -196,13 +198,14 @@ void KeepImageMappings(const std::vector<std::string>& paths) {
   const std::lock_guard lock(state->mutex);
   for (const Image& image : state->images) {
     if (image.fd >= 0) close(image.fd);
+    if (!image.whole.empty()) SystemCall(SYS_munmap, image.whole.data(), image.whole.size());
   }
   state->images.clear();
   for (const std::string& path : paths) {
     struct stat info {};
     const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
     if (fd >= 0) static_cast<void>(fstat(fd, &info));
-    state->images.push_back({{info.st_dev, info.st_ino}, fd});
+    state->images.push_back({{info.st_dev, info.st_ino}, fd, {}});
   }
 }
 
@@ -214,6 +217,20 @@ void ObserveImageMappings(MappingObserver* observer) {
   state->observer = observer;
   if (observer == nullptr) return;
   for (const Kept& kept : state->kept) observer->OnMapping(kept.mapping);
+}
+
+std::span<uint8_t> WholeImage(size_t image) {
+  if (state == nullptr) return {};
+  const std::lock_guard lock(state->mutex);
+  if (image >= state->images.size()) return {};
+  std::span<uint8_t>& whole = state->images[image].whole;
+  struct stat info;
+  const int fd = state->images[image].fd;
+  if (!whole.empty() || fd < 0 || fstat(fd, &info) != 0 || info.st_size <= 0) return whole;
+  const auto bytes = static_cast<size_t>(info.st_size);
+  void* const base = SystemMmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (base != MAP_FAILED) whole = {static_cast<uint8_t*>(base), bytes};
+  return whole;
 }
 
 int ImageOfDescriptor(int fd) {

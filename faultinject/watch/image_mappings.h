@@ -20,6 +20,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,10 @@ class MappingObserver {
 };
 // Null: nobody. Tells of each mapping that there is.
 void ObserveImageMappings(MappingObserver* observer);
+
+// A mapping of the whole image, outside of the arena, that nobody is told of. Made once; empty if
+// it cannot be.
+std::span<uint8_t> WholeImage(size_t image);
 
 // Which image a descriptor refers to, or -1.
 int ImageOfDescriptor(int fd);

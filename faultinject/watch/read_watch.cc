@@ -31,10 +31,8 @@ void Decline(int signal_number) {
 }
 
 void HandleFault(int number, siginfo_t* info, void* context) {
-  const int error = errno;
   const auto address = reinterpret_cast<uint64_t>(info->si_addr);
   if (!watch->OnFault(address, static_cast<ucontext_t*>(context))) Decline(number);
-  errno = error;
 }
 
 void HandleStep(int number, siginfo_t* /*info*/, void* context) {
@@ -81,7 +79,7 @@ Status ReadWatch::Install() {
   if (sigaltstack(&stack, nullptr) != 0) {
     return Status::IoError(fmt::format("sigaltstack: {}", std::strerror(errno)));
   }
-  watch = new Watch;
+  watch = new Watch(Emulator::Make());
   RETURN_IF_ERROR(Handle(SIGSEGV, HandleFault));
   RETURN_IF_ERROR(Handle(SIGTRAP, HandleStep));
   RETURN_IF_ERROR(Handle(SIGSYS, HandleTrappedCall));

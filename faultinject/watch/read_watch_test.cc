@@ -308,11 +308,25 @@ TEST_F(ReadWatchTest, AnInstructionOfUnknownReachReadsAll) {
 TEST_F(ReadWatchTest, APageThatFaultsOftenIsTakenAsRead) {
   EXPECT_EQ(Reads({1, 100},
                   [](uint8_t* image, int) {
-                    for (uint32_t i = 0; i < ReadWatch::kFaultsALook; ++i)
+                    for (uint32_t i = 0; i < ReadWatch::kFaultsALook; ++i) {
                       Load<uint8_t>(image + 512);
+                      getppid();  // ends the emulation: the next access faults
+                    }
                     Load<uint8_t>(image + 64);
                   }),
             "1:ffffffffffffffff|");
+}
+
+TEST_F(ReadWatchTest, AccessesCloseTogetherCostFewFaults) {
+  EXPECT_EQ(Reads({1, 100},
+                  [this](uint8_t* image, int) {
+                    uint64_t sum = 0;
+                    for (size_t i = 0; i < 4096; i += 32) sum += Load<uint32_t>(image + i);
+                    std::memcpy(image + 6400, image + 128, 32);
+                    EXPECT_LT(buffer_->faults, 10u);
+                    EXPECT_GT(sum, 0u);
+                  }),
+            "1:f 1:f00000000|");
 }
 
 TEST_F(ReadWatchTest, BlockedSignalsDoNotStopTheWatch) {

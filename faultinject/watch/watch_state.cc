@@ -173,6 +173,13 @@ bool Watch::OnFault(uint64_t address, ucontext_t* context) {
   }
   ++buffer_->faults;
   ++page->faults;
+  if (stepped_count_ == 0 && emulator_ != nullptr && emulator_->Run(context, this) > 0) {
+    if (!page->open && IsCrowded(*page)) {
+      TakeAsRead(page);
+      OpenForGood(page);
+    }
+    return true;
+  }
   const InstructionAccesses accesses(*context);
   const auto covers = [address](const MemoryAccess& access) {
     return address >= access.address && address - access.address < access.bytes;
@@ -214,6 +221,28 @@ bool Watch::OnFault(uint64_t address, ucontext_t* context) {
   }
   if (stepped_count_ > 0) context->uc_mcontext.gregs[REG_EFL] |= kTrapFlag;
   return true;
+}
+
+// Accesses of watched pages go to the mapping that is never protected.
+uint64_t Watch::Reach(const MemoryAccess& access, bool may_write) {
+  const Range memory{access.address, access.address + access.bytes};
+  bool is_watched = false;
+  ForEachPageAt(memory, [&](const Page* page, uint64_t) { is_watched |= !page->open; });
+  if (!is_watched) return access.address;
+  const ImageMapping* const mapping = MappingOf(access.address);
+  const int needed = may_write ? PROT_READ | PROT_WRITE : PROT_READ;
+  if (mapping == nullptr || (mapping->protection & needed) != needed) return 0;
+  const auto base = reinterpret_cast<uint64_t>(mapping->base);
+  const std::span<uint8_t> whole = whole_[mapping->image];
+  const Range file = InFile(*mapping, memory);
+  if (memory.end - base > mapping->length || file.end > whole.size()) return 0;
+  if (access.reads) Read(mapping->image, file);
+  if (access.writes) {
+    ForEachLine(mapping->image, file,
+                [&](uint32_t line, uint64_t bytes) { decided_[line] |= bytes; });
+  }
+  OpenIfDecided(memory);
+  return reinterpret_cast<uint64_t>(whole.data()) + file.begin;
 }
 
 bool Watch::OnStep(ucontext_t* context) {
@@ -273,6 +302,10 @@ void Watch::Begin(WatchBuffer* buffer) {
       index[number] = static_cast<uint32_t>(pages_.size());
     }
     ++pages_.back().lines;
+  }
+  whole_.clear();
+  for (size_t image = 0; image < page_index_.size(); ++image) {
+    whole_.push_back(WholeImage(image));
   }
   on_ = true;
   mappings_.clear();

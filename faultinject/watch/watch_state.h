@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "faultinject/watch/call_filter.h"
+#include "faultinject/watch/emulator.h"
 #include "faultinject/watch/image_mappings.h"
 #include "faultinject/watch/memory_access.h"
 #include "faultinject/watch/read_watch.h"
@@ -40,8 +41,11 @@ inline void Protect(uint64_t address, uint64_t bytes, int protection) {
   KernelCall(SYS_mprotect, address, bytes, static_cast<uint64_t>(protection));
 }
 
-class Watch : public MappingObserver {
+class Watch : public MappingObserver, public MemoryGuide {
  public:
+  // REQUIRES: `emulator` outlives it; null: each access is stepped over by the processor.
+  explicit Watch(Emulator* emulator) : emulator_(emulator) {}
+
   void Begin(WatchBuffer* buffer);
   void End();
 
@@ -51,6 +55,8 @@ class Watch : public MappingObserver {
     if (buffer_->why[0] == '\0') std::strncpy(buffer_->why, what, sizeof(buffer_->why) - 1);
     TakeAllAsRead();
   }
+
+  uint64_t Reach(const MemoryAccess& access, bool may_write) override;
 
   bool on() const { return on_; }
   // Handles a fault at `address`; false if it is none of the watch's.
@@ -91,9 +97,11 @@ class Watch : public MappingObserver {
   void TakeAsRead(Page* page);
   void DoString(const InstructionAccesses& accesses, ucontext_t* context);
 
+  Emulator* const emulator_;
   bool on_ = false;
   WatchBuffer* buffer_ = nullptr;
   std::vector<ImageMapping> mappings_;
+  std::vector<std::span<uint8_t>> whole_;  // by image, see WholeImage
   std::span<const WatchedLine> lines_;
   std::vector<uint64_t> decided_;                  // by line: bytes that were read or written
   std::vector<Page> pages_;                        // by image and number
