@@ -20,28 +20,37 @@ std::string ValueOf(const LineBytes& line, uint64_t mask) {
   return value;
 }
 
+Contents StateSet::Remaining(uint32_t line) const {
+  const auto narrowed = narrowed_.find(line);
+  const Contents& all = (*choices_)[line];
+  if (narrowed == narrowed_.end()) return all;
+  std::vector<LineState> remaining;
+  for (const uint32_t choice : narrowed->second) remaining.push_back((*all)[choice]);
+  return std::make_shared<const std::vector<LineState>>(std::move(remaining));
+}
+
 const LineState& StateSet::First(uint32_t line) const {
   const auto narrowed = narrowed_.find(line);
-  const std::vector<LineState>& all = (*choices_)[line];
+  const std::vector<LineState>& all = *(*choices_)[line];
   return narrowed == narrowed_.end() ? all.front() : all[narrowed->second.front()];
 }
 
 const LineState& StateSet::Last(uint32_t line) const {
   const auto narrowed = narrowed_.find(line);
-  const std::vector<LineState>& all = (*choices_)[line];
+  const std::vector<LineState>& all = *(*choices_)[line];
   return narrowed == narrowed_.end() ? all.back() : all[narrowed->second.back()];
 }
 
 double StateSet::Share() const {
   double share = 1;
   for (const auto& [line, remaining] : narrowed_) {
-    share *= static_cast<double>(remaining.size()) / static_cast<double>((*choices_)[line].size());
+    share *= static_cast<double>(remaining.size()) / static_cast<double>((*choices_)[line]->size());
   }
   return share;
 }
 
 std::map<std::string, StateSet> StateSet::SplitBy(const LineRead& read) const {
-  const std::vector<LineState>& all = (*choices_)[read.line];
+  const std::vector<LineState>& all = *(*choices_)[read.line];
   std::vector<uint32_t> remaining(all.size());
   std::iota(remaining.begin(), remaining.end(), 0u);
   if (const auto narrowed = narrowed_.find(read.line); narrowed != narrowed_.end()) {

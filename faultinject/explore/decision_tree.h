@@ -34,16 +34,21 @@
 
 namespace fencepost {
 
-// For each line of a batch, in order: the contents that it may have at one crash point.
-using LineChoices = std::vector<std::vector<LineState>>;
+// The contents that a line may have at one crash point: at least one.
+using Contents = std::shared_ptr<const std::vector<LineState>>;
+// For each line of a batch, in order.
+using LineChoices = std::vector<Contents>;
 
 // Some of the states of one crash point.
 class StateSet {
  public:
-  // All. REQUIRES: `choices` outlives it; each line has at least one.
-  StateSet(size_t point, const LineChoices* choices) : point_(point), choices_(choices) {}
+  // All. `point` is what the caller calls the crash point.
+  StateSet(size_t point, std::shared_ptr<const LineChoices> choices)
+      : point_(point), choices_(std::move(choices)) {}
 
   size_t point() const { return point_; }
+  // What remains of a line.
+  Contents Remaining(uint32_t line) const;
   // The first, or the last, of what remains of a line.
   const LineState& First(uint32_t line) const;
   const LineState& Last(uint32_t line) const;
@@ -56,7 +61,7 @@ class StateSet {
 
  private:
   const size_t point_;
-  const LineChoices* const choices_;
+  const std::shared_ptr<const LineChoices> choices_;
   std::map<uint32_t, std::vector<uint32_t>> narrowed_;  // indices of choices; absent: all
 };
 

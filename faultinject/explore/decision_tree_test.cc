@@ -25,13 +25,21 @@ struct Took {
 };
 using Recovery = std::function<Took(const std::vector<LineBytes>& lines)>;
 
+// The contents that each line may have.
+using Choices = std::vector<std::vector<LineState>>;
+
 // Explores a batch of crash points, one recovery after the other.
 class Search {
  public:
   explicit Search(Recovery recovery) : recovery_(std::move(recovery)) {}
 
-  Status Take(size_t point, const LineChoices& choices) {
-    RETURN_IF_ERROR(tree_.Search(StateSet(point, &choices), visitor_));
+  Status Take(size_t point, const Choices& choices) {
+    LineChoices lines_of_point;
+    for (const std::vector<LineState>& line : choices) {
+      lines_of_point.push_back(std::make_shared<const std::vector<LineState>>(line));
+    }
+    RETURN_IF_ERROR(tree_.Search(
+        StateSet(point, std::make_shared<const LineChoices>(std::move(lines_of_point))), visitor_));
     while (!wanted_.empty()) {
       DecisionTree::Node* const node = wanted_.front().first;
       const std::vector<LineBytes> lines = std::move(wanted_.front().second);
@@ -71,8 +79,8 @@ class Search {
 
 TEST(DecisionTreeTest, WhatIsNotReadIsNotBranchedOn) {
   Search search([](const std::vector<LineBytes>& lines) { return Took{{{0, 1}}, lines[0][0]}; });
-  const LineChoices choices = {{Content(0, 0), Content(1, 0)},
-                               {Content(0, 0), Content(1, 0), Content(2, 0)}};
+  const Choices choices = {{Content(0, 0), Content(1, 0)},
+                           {Content(0, 0), Content(1, 0), Content(2, 0)}};
   ASSERT_TRUE(search.Take(0, choices).ok());
   EXPECT_EQ(search.recoveries, 2u);
   EXPECT_EQ(search.answers[0], (std::set<uint64_t>{0, 1}));
@@ -98,8 +106,8 @@ TEST(DecisionTreeTest, AReadNarrowsTheLineForTheNext) {
 
 TEST(DecisionTreeTest, CrashPointsShareRecoveries) {
   Search search([](const std::vector<LineBytes>& lines) { return Took{{{0, 1}}, lines[0][0]}; });
-  const LineChoices first = {{Content(0, 0), Content(1, 0)}}, second = {{Content(1, 7)}},
-                    third = {{Content(1, 7), Content(2, 7)}};
+  const Choices first = {{Content(0, 0), Content(1, 0)}}, second = {{Content(1, 7)}},
+                third = {{Content(1, 7), Content(2, 7)}};
   ASSERT_TRUE(search.Take(0, first).ok());
   ASSERT_TRUE(search.Take(1, second).ok());
   EXPECT_EQ(search.recoveries, 2u);
@@ -115,7 +123,7 @@ TEST(DecisionTreeTest, ARecoveryThatIsNotDeterministicIsRefused) {
     // The first time line 0 is read first, then line 1.
     return Took{{{runs++ == 0 ? 0u : 1u, 1}, {0, 2}}, 0};
   });
-  const LineChoices choices = {{Content(0, 0), Content(1, 1)}, {Content(0, 0)}};
+  const Choices choices = {{Content(0, 0), Content(1, 1)}, {Content(0, 0)}};
   const Status status = otherwise.Take(0, choices);
   EXPECT_EQ(status.code(), StatusCode::kInternal);
   EXPECT_NE(status.message().find("not deterministic"), std::string_view::npos);
@@ -154,8 +162,8 @@ TEST(DecisionTreeTest, TheOutcomesAreThoseOfEveryStateWhateverIsRead) {
     SCOPED_TRACE(seed);
     std::mt19937_64 random(seed);
     const size_t line_count = random() % 4 + 1;
-    std::vector<LineChoices> points(random() % 3 + 1);
-    for (LineChoices& choices : points) {
+    std::vector<Choices> points(random() % 3 + 1);
+    for (Choices& choices : points) {
       choices.resize(line_count);
       for (std::vector<LineState>& line : choices) {
         std::set<std::pair<int, int>> contents;

@@ -12,12 +12,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engines/status.h"
 #include "faultinject/explore/recording.h"
 #include "faultinject/explore/recovery_pool.h"
+#include "faultinject/explore/recovery_script.h"
 #include "faultinject/explore/strategies.h"
 #include "faultinject/explore/trace_walk.h"
 
@@ -32,6 +34,14 @@ struct Finding {
   std::string found;
 };
 
+// A crash in the recovery from the crash.
+struct SecondCrash {
+  CrashPoint::Before before = CrashPoint::Before::kEnd;
+  std::string where;         // the source line of the recovery
+  bool ended = false;        // the recovery had answered, and closed all
+  std::string first_answer;  // what it answers where it is not crashed
+};
+
 // Who says what is right. Called in the owner's process.
 class Judge {
  public:
@@ -39,6 +49,11 @@ class Judge {
   // What the recovery is told of this crash point; states with another context are recovered anew.
   virtual std::string Context(const CrashPoint& point) = 0;
   virtual std::vector<Finding> Verdict(const CrashPoint& point, const Outcome& outcome) = 0;
+  // What is wrong if one recovery had answered `first` before the second crash, and the next one
+  // answers `second`.
+  virtual std::vector<Finding> Contradictions(const Outcome& /*first*/, const Outcome& /*second*/) {
+    return {};
+  }
   // Not ok once recoveries have turned out to say nothing, e.g. because their program is not there;
   // this ends the exploration.
   virtual Status status() const { return Status::Ok(); }
@@ -54,6 +69,8 @@ struct ExploreOptions {
   double max_seconds = 0;            // 0: no limit
   uint64_t stop_after = 0;           // groups of findings; 0: no limit. Which, depends on timing
   uint64_t first_point = 0;          // crash points before it have been explored already
+  // With `reads`: recoveries are crashed in turn, once they are traced by it. Null: they are not.
+  RecoveryTracer* tracer = nullptr;
 };
 
 // Findings of one kind at one place of the program. The example is the first in trace order.
@@ -62,7 +79,8 @@ struct FindingGroup {
   CrashPoint point;
   CrashState state;
   Outcome outcome;
-  uint64_t occurrences = 0;  // pairs of crash point and outcome
+  std::optional<SecondCrash> second = {};  // `state` is then of that one
+  uint64_t occurrences = 0;                // pairs of crash point and outcome
 };
 
 struct ExploreResult {
@@ -72,6 +90,10 @@ struct ExploreResult {
   double log10_explored_raw_states = 0;  // raw states of the crash points that were explored
   uint64_t states = 0;                   // given by the strategy
   uint64_t recoveries = 0;               // executed: distinct images
+  uint64_t traced_recoveries = 0;        // distinct in what they store: those that are crashed
+  uint64_t nested_points = 0;            // points of recoveries times states that lead there
+  uint64_t nested_states = 0;            // that were judged there
+  uint64_t nested_recoveries = 0;        // executed for these alone
   uint64_t outcomes = 0;                 // distinct
   uint64_t verdicts = 0;                 // pairs of crash point and outcome that were judged
   uint64_t failed_verdicts = 0;

@@ -175,6 +175,11 @@ Result<std::vector<MinimalViolation>> Minimize(
     if (!at || at->index != group.point.index) {
       ASSIGN_OR_RETURN(at, walk.Seek(group.point.index));
     }
+    if (group.second) {
+      // What is missing is missing of the recovery's stores: the search knows the run's.
+      violations.push_back({.group = group, .missing = {}});
+      continue;
+    }
     Minimizer minimizer(walk.model(), pool.get(), &answer, judge, group,
                         RecoveriesFor(group, max_recoveries, pool_options.timeout_s), interrupted);
     ASSIGN_OR_RETURN(MinimalViolation minimal, minimizer.Run());

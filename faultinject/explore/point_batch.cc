@@ -46,10 +46,12 @@ LineChoices PointBatch::ChoicesAt(size_t point, const ImageSet& images) const {
   for (const auto& [id, history] : known_) {
     const auto undecided = undecided_[point].find(id);
     if (undecided != undecided_[point].end()) {
-      choices.push_back(undecided->second);
-      for (LineState& state : choices.back()) state.bytes = images.InFile(id, state.bytes);
+      std::vector<LineState> states = undecided->second;
+      for (LineState& state : states) state.bytes = images.InFile(id, state.bytes);
+      choices.push_back(std::make_shared<const std::vector<LineState>>(std::move(states)));
     } else {
-      choices.push_back({LineState{.bytes = DurableAt(point, id, images)}});
+      choices.push_back(std::make_shared<const std::vector<LineState>>(
+          1, LineState{.bytes = DurableAt(point, id, images)}));
     }
   }
   return choices;

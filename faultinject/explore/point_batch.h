@@ -34,6 +34,9 @@ class PointBatch {
   bool empty() const { return points_.empty(); }
   size_t line_count() const { return known_.size(); }
 
+  // As if these lines changed, too.
+  void Include(LineId line) { known_[line]; }
+
   std::vector<LineId> Lines() const;
   // For each of Lines(), in order. `images` are where the walk stands.
   LineChoices ChoicesAt(size_t point, const ImageSet& images) const;

@@ -16,6 +16,7 @@
 
 #include "faultinject/explore/decision_tree.h"
 #include "faultinject/explore/exploration.h"
+#include "faultinject/explore/nested_crashes.h"
 #include "faultinject/explore/point_batch.h"
 
 namespace fencepost {
@@ -42,32 +43,56 @@ class ReadExploration : public Exploration {
     Kind kind = Kind::kExplore;
     CrashState state;
     DecisionTree::Node* node = nullptr;  // kExplore: who waits for it
-    DecisionTree::Leaf leaf = 0;         // kCheck: what must come of it
-    const Outcome* used_on = nullptr;    // kUseOn: what came of it without
+    bool nested = false;
+    DecisionTree::Leaf leaf = 0;       // kCheck: what must come of it
+    const Outcome* used_on = nullptr;  // kUseOn: what came of it without
+  };
+  // What a recovery has read and done.
+  struct Leaf {
+    const Outcome* outcome = nullptr;
+    std::vector<LineRead> reads;
+    CrashState state;
+    std::optional<std::vector<RecoveryPool::Changed>> changes;
+    const RecoveryScript* script = nullptr;  // null: it is not crashed
+  };
+  // Where a crash is: at a crash point of the batch, and there perhaps in the recovery, again.
+  struct Place {
+    size_t point = 0;
+    const Leaf* recovery = nullptr;
+    const ScriptPoint* second = nullptr;
   };
   // The first state, in trace order, that has shown an outcome.
   struct Example {
-    size_t point = 0;
+    size_t place = 0;
     CrashState undecided, whole;
     std::set<std::string> kinds;
   };
   struct Completed {
     uint64_t job = 0;
     Outcome outcome;
-    std::optional<ReadLog> reads;
+    std::optional<RecoveryPool::Deeds> deeds;
   };
 
   Status ExploreBatch();
+  Status ExploreStates();
+  Status LearnScripts(bool* grown);
+  Status CrashAgain(const DecisionTree::Visitor& visitor);
+  LineChoices ChoicesAt(const ScriptPoint& point, const LineChoices& before);
+  Status CheckWhole() const;
   void PrepareLines();
   uint64_t VaryingBytes(uint32_t line) const;
   uint32_t MostContents(uint32_t line) const;  // at any of the crash points
-  DecisionTree::Visitor MakeVisitor();
+  DecisionTree::Visitor MakeVisitor(bool nested);
   Status RunJobs(const DecisionTree::Visitor& visitor);
   Status SubmitNext();
   Status Accept(const Completed& completed, const DecisionTree::Visitor& visitor);
   Status AcceptExplored(const Job& job, const Completed& completed,
                         const DecisionTree::Visitor& visitor);
-  Status JudgeLeaf(const StateSet& states, DecisionTree::Leaf leaf);
+  void JudgeFound();
+  void JudgeLeaf(const StateSet& states, DecisionTree::Leaf leaf);
+  void JudgeAgain(const StateSet& states, DecisionTree::Leaf leaf);
+  void Exemplify(const StateSet& states, const Outcome* outcome,
+                 const std::set<std::string>& kinds);
   void WantCheck(const StateSet& states, DecisionTree::Leaf leaf);
   void WantUse();
   CrashState WholeState(const StateSet& states, bool last) const;
@@ -76,35 +101,42 @@ class ReadExploration : public Exploration {
   bool IsMine() const { return batch_number_ % options_.shards == options_.shard; }
 
   Recoverer* recoverer_ = nullptr;
+  std::optional<NestedCrashes> nested_;
   std::set<const Outcome*> used_on_;  // outcomes, of all batches
   uint64_t batch_number_ = 0;
 
   // Of the batch.
   std::optional<PointBatch> batch_;
   std::vector<PointSize> sizes_;
+  std::map<LineId, uint64_t> stored_;  // bytes that recoveries store to, perhaps
   std::vector<LineId> lines_;
   std::vector<uint64_t> varying_;        // by line: bytes that are not the same in all states
   std::vector<uint32_t> taken_as_read_;  // indices of lines that are not watched
   std::vector<uint32_t> watched_;        // of those that are
-  std::vector<LineChoices> choices_;     // by point
-  std::vector<double> covered_;          // by point: the share of its states that was judged
+  std::vector<std::shared_ptr<const LineChoices>> choices_;  // by point
+  std::deque<Place> places_;                                 // the points come first
+  std::vector<double> covered_;  // by place: the share of its states that was judged
   std::optional<DecisionTree> tree_;
   std::deque<Job> wanted_;
   std::unordered_map<uint64_t, Job> under_way_;
   std::deque<Completed> completed_;
-  std::vector<std::pair<const Outcome*, std::vector<LineRead>>> leaves_;
+  std::deque<Leaf> leaves_;
+  std::vector<std::pair<StateSet, DecisionTree::Leaf>> found_;  // to be judged
   std::map<const Outcome*, Example> examples_;
+  std::vector<std::pair<StateSet, DecisionTree::Leaf>> judged_;  // of first crashes
+  std::map<std::pair<size_t, const Outcome*>, bool> clean_;  // by point: nothing is wrong with it
   uint64_t next_job_ = 0;
 };
 
 Result<ExploreResult> ReadExploration::Run(const Recording& recording, TraceFile* trace,
                                            const PoolOptions& pool, Recoverer* recoverer) {
   recoverer_ = recoverer;
+  if (options_.tracer != nullptr) nested_.emplace(options_.tracer, options_.model);
   RETURN_IF_ERROR(Start(recording, trace, pool, recoverer, [this](uint64_t job, Outcome outcome) {
     completed_.push_back({job, std::move(outcome), std::nullopt});
   }));
-  pool_->OnWatchedDone([this](uint64_t job, Outcome outcome, ReadLog reads) {
-    completed_.push_back({job, std::move(outcome), std::move(reads)});
+  pool_->OnWatchedDone([this](uint64_t job, Outcome outcome, RecoveryPool::Deeds deeds) {
+    completed_.push_back({job, std::move(outcome), std::move(deeds)});
   });
   TraceWalk walk(trace, survey_, options_.model, &images_);
   for (;;) {
@@ -130,19 +162,27 @@ Result<ExploreResult> ReadExploration::Run(const Recording& recording, TraceFile
     // Behind it files have other sizes.
     if (point->before == CrashPoint::Before::kResize) RETURN_IF_ERROR(ExploreBatch());
   }
+  if (nested_) result_.traced_recoveries = nested_->traced();
   return Finish(walk);
 }
 
 // --- a batch ------------------------------------------------------------------------------------
 
 void ReadExploration::PrepareLines() {
+  for (const auto& [line, bytes] : stored_) batch_->Include(line);
   lines_ = batch_->Lines();
   choices_.clear();
+  places_.clear();
   for (size_t point = 0; point < batch_->points().size(); ++point) {
-    choices_.push_back(batch_->ChoicesAt(point, images_));
+    choices_.push_back(std::make_shared<const LineChoices>(batch_->ChoicesAt(point, images_)));
+    places_.push_back({.point = point});
   }
   varying_.clear();
-  for (uint32_t i = 0; i < lines_.size(); ++i) varying_.push_back(VaryingBytes(i));
+  for (uint32_t i = 0; i < lines_.size(); ++i) {
+    varying_.push_back(VaryingBytes(i));
+    const auto stored = stored_.find(lines_[i]);
+    if (stored != stored_.end()) varying_.back() |= stored->second;
+  }
   watched_.clear();
   taken_as_read_.clear();
   for (uint32_t i = 0; i < lines_.size(); ++i) {
@@ -155,10 +195,10 @@ void ReadExploration::PrepareLines() {
 // The bytes that are not the same in all states of all crash points: only these can tell states
 // apart.
 uint64_t ReadExploration::VaryingBytes(uint32_t line) const {
-  const LineBytes& first = choices_.front()[line].front().bytes;
+  const LineBytes& first = choices_.front()->at(line)->front().bytes;
   uint64_t varying = 0;
-  for (const LineChoices& choices : choices_) {
-    for (const LineState& state : choices[line]) {
+  for (const auto& choices : choices_) {
+    for (const LineState& state : *choices->at(line)) {
       for (size_t i = 0; i < kLineBytes; ++i) {
         if (state.bytes[i] != first[i]) varying |= uint64_t{1} << i;
       }
@@ -169,33 +209,32 @@ uint64_t ReadExploration::VaryingBytes(uint32_t line) const {
 
 uint32_t ReadExploration::MostContents(uint32_t line) const {
   size_t most = 1;
-  for (const LineChoices& choices : choices_) most = std::max(most, choices[line].size());
+  for (const auto& choices : choices_) most = std::max(most, choices->at(line)->size());
+  // After a second crash there may be any number.
+  constexpr size_t kOfRecovery = 64;
+  if (stored_.contains(lines_[line])) most = std::max(most, kOfRecovery);
   return static_cast<uint32_t>(most);
 }
 
 Status ReadExploration::ExploreBatch() {
   const std::vector<CrashPoint>& points = batch_->points();
   if (IsMine()) {
-    PrepareLines();
-    tree_.emplace();
-    leaves_.clear();
-    examples_.clear();
-    const DecisionTree::Visitor visitor = MakeVisitor();
-    for (size_t point = 0; point < points.size(); ++point) {
-      RETURN_IF_ERROR(tree_->Search(StateSet(point, &choices_[point]), visitor));
+    if (nested_) stored_ = nested_->CommonlyStored();
+    // The recoveries of this batch may store to bytes that were not watched.
+    for (bool grown = true; grown;) {
+      RETURN_IF_ERROR(ExploreStates());
+      grown = false;
+      if (nested_ && !stopped()) RETURN_IF_ERROR(LearnScripts(&grown));
     }
-    RETURN_IF_ERROR(RunJobs(visitor));
+    JudgeFound();
+    RETURN_IF_ERROR(RunJobs(MakeVisitor(/*nested=*/false)));
+    if (nested_ && !stopped()) RETURN_IF_ERROR(CrashAgain(MakeVisitor(/*nested=*/true)));
+    JudgeFound();
     if (!stopped()) {
       WantUse();
-      RETURN_IF_ERROR(RunJobs(visitor));
+      RETURN_IF_ERROR(RunJobs(MakeVisitor(/*nested=*/false)));
     }
-    for (size_t point = 0; point < points.size() && !stopped(); ++point) {
-      constexpr double kRounding = 1e-6;
-      if (std::abs(covered_[point] - 1) > kRounding) {
-        return Status::Internal(fmt::format("of crash point {} a share of {} was judged, not all",
-                                            points[point].index, covered_[point]));
-      }
-    }
+    if (!stopped()) RETURN_IF_ERROR(CheckWhole());
     RETURN_IF_ERROR(judge_->status());
   }
   for (const PointSize& size : sizes_) CountPoint(size, !stopped());
@@ -206,14 +245,111 @@ Status ReadExploration::ExploreBatch() {
   return Status::Ok();
 }
 
-DecisionTree::Visitor ReadExploration::MakeVisitor() {
+// All states of all crash points down the tree, with as many recoveries as that takes.
+Status ReadExploration::ExploreStates() {
+  PrepareLines();
+  tree_.emplace();
+  leaves_.clear();
+  examples_.clear();
+  found_.clear();
+  judged_.clear();
+  clean_.clear();
+  const DecisionTree::Visitor visitor = MakeVisitor(/*nested=*/false);
+  for (size_t point = 0; point < choices_.size(); ++point) {
+    RETURN_IF_ERROR(tree_->Search(StateSet(point, choices_[point]), visitor));
+  }
+  return RunJobs(visitor);
+}
+
+DecisionTree::Visitor ReadExploration::MakeVisitor(bool nested) {
   return {.explore =
-              [this](DecisionTree::Node* node, const StateSet& states) {
-                wanted_.push_back({.state = WholeState(states, /*last=*/false), .node = node});
+              [this, nested](DecisionTree::Node* node, const StateSet& states) {
+                wanted_.push_back(
+                    {.state = WholeState(states, /*last=*/false), .node = node, .nested = nested});
                 return Status::Ok();
               },
-          .judge = [this](const StateSet& states,
-                          DecisionTree::Leaf leaf) { return JudgeLeaf(states, leaf); }};
+          .judge =
+              [this](const StateSet& states, DecisionTree::Leaf leaf) {
+                found_.emplace_back(states, leaf);
+                return Status::Ok();
+              }};
+}
+
+Status ReadExploration::CheckWhole() const {
+  for (size_t place = 0; place < places_.size(); ++place) {
+    constexpr double kRounding = 1e-6;
+    if (std::abs(covered_[place] - 1) > kRounding) {
+      return Status::Internal(fmt::format("of crash point {} a share of {} was judged, not all",
+                                          batch_->points()[places_[place].point].index,
+                                          covered_[place]));
+    }
+  }
+  return Status::Ok();
+}
+
+// --- crashes in recoveries ----------------------------------------------------------------------
+
+// Finds the script of each recovery. `grown`: one stores to bytes that were not watched.
+Status ReadExploration::LearnScripts(bool* grown) {
+  for (Leaf& leaf : leaves_) {
+    if (leaf.outcome->end != Outcome::End::kAnswered || leaf.script != nullptr) continue;
+    if (!leaf.changes) {
+      return Status::Unsupported(
+          "a recovery stores to too many lines for crashes inside it (--depth=1 goes without)");
+    }
+    ASSIGN_OR_RETURN(leaf.script, nested_->ScriptOf(images_, {&leaf.state, &*leaf.changes}));
+    for (const auto& [line, bytes] : leaf.script->stored) {
+      stored_[line] |= bytes;
+      const auto watched = std::lower_bound(lines_.begin(), lines_.end(), line);
+      const bool is_watched = watched != lines_.end() && *watched == line;
+      const uint64_t varying =
+          is_watched ? varying_[static_cast<size_t>(watched - lines_.begin())] : 0;
+      *grown |= (bytes & ~varying) != 0;
+    }
+    CheckTime();
+    if (stopped()) break;
+  }
+  return Status::Ok();
+}
+
+// Crashes each recovery at each of its points: what was undecided, and it has not read, still is.
+Status ReadExploration::CrashAgain(const DecisionTree::Visitor& visitor) {
+  const std::vector<std::pair<StateSet, DecisionTree::Leaf>> first = std::exchange(judged_, {});
+  for (const auto& [states, number] : first) {
+    const Leaf& leaf = leaves_[number];
+    if (leaf.script == nullptr) continue;
+    LineChoices before;
+    for (uint32_t line = 0; line < lines_.size(); ++line) before.push_back(states.Remaining(line));
+    for (const ScriptPoint& point : leaf.script->points) {
+      places_.push_back(
+          {.point = places_[states.point()].point, .recovery = &leaf, .second = &point});
+      covered_.push_back(0);
+      ++result_.nested_points;
+      RETURN_IF_ERROR(
+          tree_->Search(StateSet(places_.size() - 1,
+                                 std::make_shared<const LineChoices>(ChoicesAt(point, before))),
+                        visitor));
+    }
+    constexpr size_t kJobsAtOnce = 16;
+    if (wanted_.size() >= kJobsAtOnce) RETURN_IF_ERROR(RunJobs(visitor));
+    if (stopped()) return Status::Ok();
+  }
+  return RunJobs(visitor);
+}
+
+LineChoices ReadExploration::ChoicesAt(const ScriptPoint& point, const LineChoices& before) {
+  LineChoices choices = before;
+  auto line = point.lines.begin();
+  for (uint32_t i = 0; i < lines_.size() && line != point.lines.end(); ++i) {
+    if (line->first != lines_[i]) continue;
+    bool complete = true;
+    std::vector<LineState> contents = ContentsAbove(line->second, *before[i], &complete);
+    for (LineState& state : contents) state.bytes = images_.InFile(lines_[i], state.bytes);
+    choices[i] = std::make_shared<const std::vector<LineState>>(std::move(contents));
+    if (!complete) result_.lines_cut = true;
+    ++line;
+  }
+  return choices;
 }
 
 // --- recoveries ---------------------------------------------------------------------------------
@@ -239,7 +375,7 @@ Status ReadExploration::SubmitNext() {
   const uint64_t number = next_job_++;
   const Job& job = under_way_.emplace(number, std::move(wanted_.front())).first->second;
   wanted_.pop_front();
-  ++result_.recoveries;
+  ++(job.nested ? result_.nested_recoveries : result_.recoveries);
   if (job.kind == Job::Kind::kUseOn) return pool_->Submit(number, job.state, batch_->context());
   std::vector<RecoveryPool::Watched> lines;
   for (const uint32_t line : watched_) {
@@ -252,29 +388,29 @@ Status ReadExploration::Accept(const Completed& completed, const DecisionTree::V
   const auto found = under_way_.find(completed.job);
   const Job job = std::move(found->second);
   under_way_.erase(found);
-  if (completed.reads && !completed.reads->why.empty()) {
+  if (completed.deeds && !completed.deeds->reads.why.empty()) {
     return Status::Unsupported(
         fmt::format("the recovery cannot be watched: it {} (--strategy=prefix, sample:N and all "
                     "need no watching)",
-                    completed.reads->why));
+                    completed.deeds->reads.why));
   }
   switch (job.kind) {
     case Job::Kind::kExplore:
       return AcceptExplored(job, completed, visitor);
     case Job::Kind::kUseOn: {
       const Example& example = examples_.at(job.used_on);
-      verdicts_.JudgeOne(batch_->points()[example.point], example.undecided,
+      verdicts_.JudgeOne(batch_->points()[places_[example.place].point], example.undecided,
                          *verdicts_.Keep(completed.outcome), example.kinds);
       return Status::Ok();
     }
     case Job::Kind::kCheck:
       break;
   }
-  const auto& [outcome, reads] = leaves_[job.leaf];
-  const bool same = completed.outcome.end == outcome->end &&
-                    completed.outcome.code == outcome->code &&
-                    completed.outcome.answer == outcome->answer;
-  if (same && WholeReads(*completed.reads) == reads) return Status::Ok();
+  const Leaf& leaf = leaves_[job.leaf];
+  const bool same = completed.outcome.end == leaf.outcome->end &&
+                    completed.outcome.code == leaf.outcome->code &&
+                    completed.outcome.answer == leaf.outcome->answer;
+  if (same && WholeReads(completed.deeds->reads) == leaf.reads) return Status::Ok();
   return Status::Internal(
       "a recovery gave another outcome when bytes were changed that it had not read: it is not "
       "deterministic, or reads in a way that is not seen");
@@ -283,11 +419,14 @@ Status ReadExploration::Accept(const Completed& completed, const DecisionTree::V
 Status ReadExploration::AcceptExplored(const Job& job, const Completed& completed,
                                        const DecisionTree::Visitor& visitor) {
   const DecisionTree::Leaf leaf = leaves_.size();
-  leaves_.emplace_back(verdicts_.Keep(completed.outcome), WholeReads(*completed.reads));
+  leaves_.push_back({.outcome = verdicts_.Keep(completed.outcome),
+                     .reads = WholeReads(completed.deeds->reads),
+                     .state = job.state,
+                     .changes = completed.deeds->changes});
   const auto value_of = [&](uint32_t line) -> const LineBytes& {
     return job.state.at(lines_[line]).bytes;
   };
-  return tree_->Insert(job.node, leaves_.back().second, value_of, leaf, visitor);
+  return tree_->Insert(job.node, leaves_.back().reads, value_of, leaf, visitor);
 }
 
 // Lines that are not watched count as read, whole, before all others.
@@ -298,32 +437,67 @@ std::vector<LineRead> ReadExploration::WholeReads(const ReadLog& log) const {
   return reads;
 }
 
-// --- verdicts -----------------------------------------------------------------------------------
+// --- verdicts ---------------------------------------------------------------------------------
 
-Status ReadExploration::JudgeLeaf(const StateSet& states, DecisionTree::Leaf leaf) {
-  const Outcome* const outcome = leaves_[leaf].first;
+void ReadExploration::JudgeFound() {
+  for (const auto& [states, leaf] : std::exchange(found_, {})) {
+    covered_[states.point()] += states.Share();
+    if (places_[states.point()].recovery != nullptr) {
+      JudgeAgain(states, leaf);
+    } else {
+      JudgeLeaf(states, leaf);
+      judged_.emplace_back(states, leaf);
+    }
+  }
+}
+
+void ReadExploration::JudgeLeaf(const StateSet& states, DecisionTree::Leaf leaf) {
+  const Outcome* const outcome = leaves_[leaf].outcome;
   const CrashPoint& point = batch_->points()[states.point()];
-  CrashState undecided = UndecidedState(states);
-  const std::set<std::string> kinds = verdicts_.JudgeOne(point, undecided, *outcome);
+  const std::set<std::string> kinds = verdicts_.JudgeOne(point, UndecidedState(states), *outcome);
   ++result_.states;
-  covered_[states.point()] += states.Share();
   WantCheck(states, leaf);
+  Exemplify(states, outcome, kinds);
+}
+
+// After a crash in a recovery: by the same history, and by what that recovery had answered.
+void ReadExploration::JudgeAgain(const StateSet& states, DecisionTree::Leaf leaf) {
+  const Place& place = places_[states.point()];
+  const Outcome* const outcome = leaves_[leaf].outcome;
+  ++result_.nested_states;
+  const Outcome* const answered = place.second->ended ? place.recovery->outcome : nullptr;
+  const bool differs = answered != nullptr && answered != outcome;
+  const auto known = clean_.find({place.point, outcome});
+  if (known != clean_.end() && known->second && !differs) return;
+  const std::set<std::string> kinds = verdicts_.JudgeOne(
+      batch_->points()[place.point], WholeState(states, /*last=*/false), *outcome, {},
+      SecondCrash{.before = place.second->before,
+                  .where = place.second->where,
+                  .ended = place.second->ended,
+                  .first_answer = place.recovery->outcome->answer});
+  Exemplify(states, outcome, kinds);
+}
+
+void ReadExploration::Exemplify(const StateSet& states, const Outcome* outcome,
+                                const std::set<std::string>& kinds) {
+  const bool nested = places_[states.point()].recovery != nullptr;
+  if (!nested) clean_[{states.point(), outcome}] = kinds.empty();
   Example& example = examples_[outcome];
+  CrashState whole = WholeState(states, /*last=*/false);
+  CrashState undecided = nested ? whole : UndecidedState(states);
   const bool is_first =
       example.whole.empty() || std::forward_as_tuple(states.point(), undecided) <
-                                   std::forward_as_tuple(example.point, example.undecided);
-  if (is_first) {
-    example = {.point = states.point(),
-               .undecided = std::move(undecided),
-               .whole = WholeState(states, /*last=*/false),
-               .kinds = kinds};
-  }
-  return Status::Ok();
+                                   std::forward_as_tuple(example.place, example.undecided);
+  if (!is_first) return;
+  example = {.place = states.point(),
+             .undecided = std::move(undecided),
+             .whole = std::move(whole),
+             .kinds = kinds};
 }
 
 void ReadExploration::WantCheck(const StateSet& states, DecisionTree::Leaf leaf) {
   // What a recovery that was killed has read by then depends on when that was.
-  if (leaves_[leaf].first->end == Outcome::End::kTimedOut) return;
+  if (leaves_[leaf].outcome->end == Outcome::End::kTimedOut) return;
   CrashState first = WholeState(states, /*last=*/false);
   CrashState last = WholeState(states, /*last=*/true);
   if (first == last) return;
@@ -342,7 +516,7 @@ void ReadExploration::WantUse() {
   for (const auto& [outcome, example] : examples_) {
     const bool answered = outcome->end == Outcome::End::kAnswered;
     if (answered && used_on_.insert(outcome).second) {
-      in_order[{example.point, example.undecided}] = outcome;
+      in_order[{example.place, example.undecided}] = outcome;
     }
   }
   for (const auto& [order, outcome] : in_order) {
@@ -362,7 +536,7 @@ CrashState ReadExploration::WholeState(const StateSet& states, bool last) const 
 CrashState ReadExploration::UndecidedState(const StateSet& states) const {
   CrashState state;
   for (uint32_t line = 0; line < lines_.size(); ++line) {
-    if (!batch_->IsUndecided(states.point(), lines_[line])) continue;
+    if (!batch_->IsUndecided(places_[states.point()].point, lines_[line])) continue;
     state.emplace_hint(state.end(), lines_[line], states.First(line));
   }
   return state;

@@ -89,9 +89,16 @@ constexpr char kClean = 'c', kLeftProcesses = 'p';
 // The first character of a context: whether the recovery is watched.
 constexpr char kPlain = 'p', kWatched = 'w';
 
+// What a worker tells in memory, for its owner to read whatever becomes of the worker.
+struct WorkerNotes {
+  WatchBuffer watch;
+  ChangeLog changes;
+};
+
 // Recovers under the watch of the buffer's lines. The first time it is installed, for good.
 std::string RecoverWatched(const WorkerImages& images, const std::string& context,
-                           Recoverer* recoverer, WatchBuffer* buffer) {
+                           Recoverer* recoverer, WorkerNotes* notes) {
+  WatchBuffer* const buffer = &notes->watch;
   static const Status installed = ReadWatch::Install();
   if (!installed.ok()) {
     const std::string why = fmt::format("cannot be watched: {}", installed.message());
@@ -101,12 +108,13 @@ std::string RecoverWatched(const WorkerImages& images, const std::string& contex
   ReadWatch::Begin(buffer);
   std::string answer = recoverer->RecoverOnly(images.paths(), context);
   ReadWatch::End();
+  images.Log(&notes->changes);
   return answer;
 }
 
 // A worker's life: a context comes, an answer goes.
 [[noreturn]] void Serve(int in, int out, WorkerImages* images, Recoverer* recoverer,
-                        WatchBuffer* buffer) {
+                        WorkerNotes* notes) {
   KeepImageMappings(images->paths());
   const pid_t worker = getpid();
   const auto read_context = [in](void* bytes, size_t count) { return ReadAll(in, bytes, count); };
@@ -114,7 +122,7 @@ std::string RecoverWatched(const WorkerImages& images, const std::string& contex
   while (ReadMessage(&context, read_context)) {
     const bool watched = context.front() == kWatched;
     context.erase(0, 1);
-    std::string answer = watched ? RecoverWatched(*images, context, recoverer, buffer)
+    std::string answer = watched ? RecoverWatched(*images, context, recoverer, notes)
                                  : recoverer->Recover(images->paths(), context);
     // A child that the recovery forked, and that came back from it like its parent.
     if (getpid() != worker) _exit(0);
@@ -154,7 +162,7 @@ class RecoveryPool::Worker {
   ~Worker() {
     Kill();
     if (errors_ >= 0) close(errors_);
-    if (buffer_ != nullptr) munmap(buffer_, sizeof(WatchBuffer));
+    if (notes_ != nullptr) munmap(notes_, sizeof(WorkerNotes));
   }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -172,7 +180,12 @@ class RecoveryPool::Worker {
                const std::string& context, double timeout_s,
                const std::optional<std::vector<WatchedLine>>& lines) {
     watched_ = lines.has_value();
-    if (lines) buffer_->Watch(*lines);
+    if (lines) {
+      notes_->watch.Watch(*lines);
+      // Of a recovery that does not come to its end nothing is known.
+      notes_->changes.count = 0;
+      notes_->changes.too_many = true;
+    }
     images_.Apply(images, state);
     if (ftruncate(errors_, 0) != 0) return SystemError("ftruncate");
     job_ = job;
@@ -222,7 +235,18 @@ class RecoveryPool::Worker {
   bool busy() const { return busy_; }
   // Of the recovery that is under way or has just ended.
   bool watched() const { return watched_; }
-  ReadLog reads() const { return buffer_->Log(); }
+  Deeds deeds(const ImageSet& images) const {
+    Deeds deeds{.reads = notes_->watch.Log(), .changes = std::nullopt};
+    const ChangeLog& log = notes_->changes;
+    if (log.too_many) return deeds;
+    std::vector<uint32_t> files;
+    for (const auto& [number, file] : images.files()) files.push_back(number);
+    deeds.changes.emplace();
+    for (const ChangeLog::Change& change : std::span(log.changes, log.count)) {
+      deeds.changes->push_back({{files[change.image], change.number}, change.bytes});
+    }
+    return deeds;
+  }
   uint64_t job() const { return job_; }
   pid_t pid() const { return pid_; }
   // Something has come of the recovery when either is readable. The pipe alone does not tell of the
@@ -235,12 +259,12 @@ class RecoveryPool::Worker {
   Status Fork(Recoverer* recoverer) {
     if (errors_ < 0) errors_ = memfd_create("recovery-errors", MFD_CLOEXEC);
     if (errors_ < 0) return SystemError("memfd_create");
-    if (buffer_ == nullptr) {
+    if (notes_ == nullptr) {
       // Most of it is never touched.
-      void* const shared = mmap(nullptr, sizeof(WatchBuffer), PROT_READ | PROT_WRITE,
+      void* const shared = mmap(nullptr, sizeof(WorkerNotes), PROT_READ | PROT_WRITE,
                                 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (shared == MAP_FAILED) return SystemError("mmap");
-      buffer_ = static_cast<WatchBuffer*>(shared);
+      notes_ = static_cast<WorkerNotes*>(shared);
     }
     int down[2], up[2];
     if (pipe2(down, O_CLOEXEC) != 0) return SystemError("pipe");
@@ -255,7 +279,7 @@ class RecoveryPool::Worker {
       Become(owner);
       close(down[1]);
       close(up[0]);
-      Serve(down[0], up[1], &images_, recoverer, buffer_);
+      Serve(down[0], up[1], &images_, recoverer, notes_);
     }
     close(down[0]);
     close(up[1]);
@@ -360,7 +384,7 @@ class RecoveryPool::Worker {
   WorkerImages images_;
   pid_t pid_ = -1;
   int to_child_ = -1, from_child_ = -1, pidfd_ = -1, errors_ = -1;
-  WatchBuffer* buffer_ = nullptr;  // shared with the child
+  WorkerNotes* notes_ = nullptr;  // shared with the child
   bool busy_ = false, watched_ = false;
   uint64_t job_ = 0;
   SteadyClock::time_point deadline_;
@@ -462,7 +486,7 @@ Status RecoveryPool::AwaitOne() {
     Outcome outcome = answered ? busy[i]->Collect() : busy[i]->TimeOut();
     if (busy[i]->pid() < 0) ReapStraysOfWorkers();
     if (busy[i]->watched()) {
-      watched_done_(job, std::move(outcome), busy[i]->reads());
+      watched_done_(job, std::move(outcome), busy[i]->deeds(*images_));
     } else {
       done_(job, std::move(outcome));
     }

@@ -80,7 +80,18 @@ struct PoolOptions {
 class RecoveryPool {
  public:
   using Done = std::function<void(uint64_t job, Outcome outcome)>;
-  using WatchedDone = std::function<void(uint64_t job, Outcome outcome, ReadLog reads)>;
+  // A line that is not what it was in the image before the state was put there.
+  struct Changed {
+    LineId line;
+    LineBytes bytes{};
+  };
+  // What a watched recovery did.
+  struct Deeds {
+    ReadLog reads;
+    // By the state and by the recovery together, in order; nothing if there are too many.
+    std::optional<std::vector<Changed>> changes;
+  };
+  using WatchedDone = std::function<void(uint64_t job, Outcome outcome, Deeds deeds)>;
 
   // REQUIRES: `images` and `recoverer` outlive the pool. kFull or kIoError if images cannot be
   // made.

@@ -8,13 +8,22 @@ namespace fencepost {
 
 std::set<std::string> Verdicts::JudgeOne(const CrashPoint& point, const CrashState& state,
                                          const Outcome& outcome,
-                                         const std::set<std::string>& but_for) {
+                                         const std::set<std::string>& but_for,
+                                         const std::optional<SecondCrash>& second) {
   std::set<std::string> kinds;
   ++judged_;
-  for (const Finding& finding : judge_->Verdict(point, outcome)) {
+  std::vector<Finding> findings = judge_->Verdict(point, outcome);
+  if (second && second->ended) {
+    const Outcome first{.answer = second->first_answer, .complaint = {}};
+    for (Finding& finding : judge_->Contradictions(first, outcome)) {
+      findings.push_back(std::move(finding));
+    }
+  }
+  for (const Finding& finding : findings) {
     if (but_for.contains(finding.kind)) continue;
     kinds.insert(finding.kind);
-    FindingGroup& group = groups_[{finding.kind, point.stack, static_cast<int>(point.before)}];
+    FindingGroup& group =
+        groups_[{finding.kind, point.stack, static_cast<int>(point.before), second.has_value()}];
     // Recoveries end in any order; the example is the first of the trace all the same.
     const bool is_first = group.occurrences == 0 ||
                           std::tie(point.index, state) < std::tie(group.point.index, group.state);
@@ -23,6 +32,7 @@ std::set<std::string> Verdicts::JudgeOne(const CrashPoint& point, const CrashSta
       group.point = point;
       group.state = state;
       group.outcome = outcome;
+      group.second = second;
     }
     ++group.occurrences;
   }

@@ -7,6 +7,7 @@
 #define FENCEPOST_FAULTINJECT_EXPLORE_VERDICTS_H_
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -25,7 +26,8 @@ class Verdicts {
   const Outcome* Keep(Outcome outcome) { return &*outcomes_.insert(std::move(outcome)).first; }
   // Kinds in `but_for` are passed over. Returns the kinds of what was found.
   std::set<std::string> JudgeOne(const CrashPoint& point, const CrashState& state,
-                                 const Outcome& outcome, const std::set<std::string>& but_for = {});
+                                 const Outcome& outcome, const std::set<std::string>& but_for = {},
+                                 const std::optional<SecondCrash>& second = {});
 
   uint64_t judged() const { return judged_; }
   uint64_t failed() const { return failed_; }
@@ -47,7 +49,8 @@ class Verdicts {
 
   Judge* const judge_;
   std::set<Outcome, Less> outcomes_;
-  std::map<std::tuple<std::string, uint32_t, int>, FindingGroup> groups_;
+  // By kind, place, and whether it takes a second crash.
+  std::map<std::tuple<std::string, uint32_t, int, bool>, FindingGroup> groups_;
   uint64_t judged_ = 0, failed_ = 0;
 };
 

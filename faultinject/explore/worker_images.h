@@ -17,6 +17,20 @@
 
 namespace fencepost {
 
+// Lines that are not as in memory, in memory that is shared with another process.
+struct ChangeLog {
+  static constexpr size_t kMost = 8192;
+  struct Change {
+    size_t image = 0;     // in the order of the files' numbers
+    uint64_t number = 0;  // of the line
+    LineBytes bytes{};
+  };
+
+  Change changes[kMost];
+  uint64_t count;
+  bool too_many;
+};
+
 class WorkerImages {
  public:
   explicit WorkerImages(std::filesystem::path folder) : folder_(std::move(folder)) {}
@@ -34,6 +48,8 @@ class WorkerImages {
   // Puts back in the files whatever is not as in memory. Called in the worker: the memory is
   // shared.
   void Restore();
+  // What Restore would put back. Called in the worker.
+  void Log(ChangeLog* log) const;
 
   const std::vector<std::string>& paths() const { return paths_; }
   // How many of the images' changes are in.
@@ -49,6 +65,10 @@ class WorkerImages {
     uint8_t* durable = nullptr;  // shared with the worker
   };
   void Release();
+  // visit(number of the image, image, offset, bytes) for each page of which the file is not as the
+  // memory.
+  template <typename Visit>
+  void ForEachChangedPage(const Visit& visit) const;
   Status MakeImage(const ImageSet::File& from, Image* image);
 
   const std::filesystem::path folder_;

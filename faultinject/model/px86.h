@@ -121,6 +121,14 @@ class Px86Line {
   LineState SinceEvent(uint64_t event) const;
   LineState Sample(std::mt19937_64& random) const;  // one choice, each choice equally likely
 
+  // What is durable beneath the pending stores, and the same stores above something else.
+  const LineBytes& durable() const { return durable_; }
+  Px86Line Above(const LineBytes& durable) const {
+    Px86Line line = *this;
+    line.durable_ = durable;
+    return line;
+  }
+
  private:
   friend class Px86;
 

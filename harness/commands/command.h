@@ -42,6 +42,7 @@ std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments
 std::function<ExitCode()> DeclareCheck(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareCrashClient(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareRecoveryClient(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareRecord(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareExplore(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareDoctor(CLI::App& app, const Arguments& arguments);

@@ -18,6 +18,7 @@ constexpr Command kCommands[] = {
     {"record", "record any program's stores, flushes and fences, for explore", DeclareRecord},
     {"explore", "crash a recorded program everywhere, with a checker of your own", DeclareExplore},
     {"crash-client", "the traced process of crash", DeclareCrashClient, /*hidden=*/true},
+    {"recovery-client", "the traced recovery of crash", DeclareRecoveryClient, /*hidden=*/true},
     {"doctor", "what this machine is: what will be measured, what only modelled", DeclareDoctor},
     {"trace", "what a trace of persistent-memory events says", DeclareTrace},
     {"properties", "every property that -p and workload files take", DeclareProperties},

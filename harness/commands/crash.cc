@@ -204,6 +204,9 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
       ->expected(1)
       ->take_all()
       ->allow_extra_args(false);
+  app.add_option("--depth", request->crash.depth,
+                 "2: recoveries are crashed in turn (default with reads); 1: they are not")
+      ->check(CLI::Range(1u, 2u));
   DeclareCrashFlags(app, &request->crash);
   app.add_option("--after", request->crash.after,
                  "operations on the store after each distinct outcome (default 12; 0: none)");

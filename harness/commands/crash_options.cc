@@ -80,6 +80,12 @@ Result<CampaignSettings> MakeSettings(const CrashFlags& flags) {
   settings.pool.workers =
       flags.jobs > 0 ? flags.jobs : static_cast<unsigned>(cpus.ok() ? cpus->size() : 1);
   settings.operations_after = flags.after;
+  const bool by_reads = settings.explore.strategy.by_reads();
+  if (flags.depth > 1 && !by_reads) {
+    return Status::InvalidArgument(
+        fmt::format("--depth={}: crashes in recovery need --strategy=reads", flags.depth));
+  }
+  settings.depth = flags.depth != 0 ? flags.depth : by_reads ? 2 : 1;
   settings.quiet = flags.quiet;
   return settings;
 }

@@ -30,6 +30,7 @@ struct CrashFlags {
   std::string tear = "8";
   bool eadr = false;
   unsigned after = 12;
+  unsigned depth = 0;  // 0: as the strategy has it
   std::string results = "results";
   bool json = false;
   bool quiet = false;

@@ -12,6 +12,7 @@
 #include "harness/crash/engine_judge.h"
 #include "harness/crash/engine_recording.h"
 #include "harness/crash/engine_recovery.h"
+#include "harness/crash/engine_tracer.h"
 #include "harness/crash/program_recovery.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
@@ -115,6 +116,11 @@ MakeParts EngineParts(const fs::path& recording, const CampaignSettings& setting
     every_time.every_time = true;
     parts.recoverer = std::make_unique<EngineRecovery>(*plan.row, plan.options, afterwards);
     parts.minimiser = std::make_unique<EngineRecovery>(*plan.row, plan.options, every_time);
+    if (settings.depth > 1) {
+      ASSIGN_OR_RETURN(const ValgrindTool tool, FindPmemcheck(""));
+      ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
+      parts.tracer = std::make_unique<EngineTracer>(tool, recording, std::move(scratch));
+    }
     parts.judge =
         std::make_unique<EngineJudge>(*history, plan.options.durability, settings.pool.timeout_s);
     parts.describe_operation = Describer(history);
@@ -160,9 +166,10 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
                                                       now.recoveries, now.groups));
           },
       .interrupted = Interrupted};
-  ASSIGN_OR_RETURN(ExploreResult result,
-                   Explore(recording, &trace, survey, settings.explore, settings.pool,
-                           parts.recoverer.get(), parts.judge.get(), hooks));
+  ExploreOptions options = settings.explore;
+  options.tracer = parts.tracer.get();
+  ASSIGN_OR_RETURN(ExploreResult result, Explore(recording, &trace, survey, options, settings.pool,
+                                                 parts.recoverer.get(), parts.judge.get(), hooks));
   if (trace.truncated() && result.stopped.empty()) {
     // Not a pass: what the run did after the cut was not seen.
     result.stopped = trace.TruncationRemark();

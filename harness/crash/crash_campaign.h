@@ -19,6 +19,7 @@ namespace fencepost {
 struct CampaignSettings {
   ExploreOptions explore;
   PoolOptions pool;
+  unsigned depth = 1;              // 2: recoveries are crashed in turn
   unsigned operations_after = 12;  // how much an engine's store is used after a recovery
   uint64_t max_violations = 24;    // groups that are minimised
   uint64_t max_minimising = 400;   // recoveries for one of them
@@ -35,6 +36,8 @@ struct CampaignParts {
   // Who recovers while a violation is minimised, where equal outcomes must be told apart that need
   // not be before; null: the same recoverer.
   std::unique_ptr<Recoverer> minimiser = nullptr;
+  // With a depth of 2: who traces recoveries.
+  std::unique_ptr<RecoveryTracer> tracer = nullptr;
   std::vector<std::string> remarks = {};  // of the run, for who reads the report
 };
 using MakeParts = std::function<Result<CampaignParts>(const TraceSurvey& survey)>;

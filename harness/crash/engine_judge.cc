@@ -192,6 +192,35 @@ std::vector<Finding> EngineJudge::Verdict(const CrashPoint& point, const Outcome
   return findings;
 }
 
+// Of a recovery that failed, and of one that could not read all, something is said elsewhere.
+std::vector<Finding> EngineJudge::Contradictions(const Outcome& first, const Outcome& second) {
+  if (first.end != Outcome::End::kAnswered || second.end != Outcome::End::kAnswered) return {};
+  const Result<RecoveredStore> before = RecoveredStore::Decode(first.answer);
+  const Result<RecoveredStore> after = RecoveredStore::Decode(second.answer);
+  const auto is_whole = [](const Result<RecoveredStore>& store) {
+    return store.ok() && store->failed_call.empty() && store->faults.empty();
+  };
+  if (!is_whole(before) || !is_whole(after)) return {};
+  std::set<std::string> keys;
+  for (const auto& [key, token] : before->contents) keys.insert(key);
+  for (const auto& [key, token] : after->contents) keys.insert(key);
+  const auto shown = [](const StoreContents& contents, const std::string& key) {
+    const auto found = contents.find(key);
+    return found == contents.end() ? std::string("absent") : found->second;
+  };
+  for (const std::string& key : keys) {
+    const std::string said = shown(before->contents, key), says = shown(after->contents, key);
+    if (said == says) continue;
+    return {{.kind = "changed",
+             .subject = key,
+             .message = fmt::format("{}: one recovery found {}, the next one, after a crash, {}",
+                                    Printable(key), said, says),
+             .allowed = said,
+             .found = says}};
+  }
+  return {};
+}
+
 void EngineJudge::JudgeContents(const CrashPoint& point, const RecoveredStore& store,
                                 std::vector<Finding>* findings) const {
   std::set<std::string> faulty;

@@ -24,6 +24,7 @@ class EngineJudge : public Judge {
 
   std::string Context(const CrashPoint& point) override;
   std::vector<Finding> Verdict(const CrashPoint& point, const Outcome& outcome) override;
+  std::vector<Finding> Contradictions(const Outcome& first, const Outcome& second) override;
 
  private:
   // Valid until the next call.
