@@ -130,6 +130,7 @@ class ReadReportTest : public testing::Test {
 json Violated() {
   json report = TestReport();
   report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["mutations"] = TestMutations();
   return report;
 }
 
@@ -156,7 +157,9 @@ TEST_F(ReadReportTest, WhatIsNoReportIsCorrupt) {
 // Every pointer to something in `value` that is no array element.
 void Pointers(const json& value, const json::json_pointer& at,
               std::vector<json::json_pointer>* pointers) {
-  if (value.is_array() && !value.empty()) Pointers(value[0], at / 0, pointers);
+  for (size_t i = 0; value.is_array() && i < value.size(); ++i) {
+    Pointers(value[i], at / i, pointers);
+  }
   if (!value.is_object()) return;
   for (const auto& [name, inner] : value.items()) {
     pointers->push_back(at / name);

@@ -76,6 +76,13 @@ TEST(MergeReports, TwoPartsOfOneCampaignAreTheWhole) {
   EXPECT_NEAR(merged["explored"]["log10_explored_raw_states"].get<double>(), std::log10(200), 1e-9);
 }
 
+TEST(MergeReports, WhatWasMutatedOfOnePartIsNotOfTheWhole) {
+  json part = TestPart(0, 60);
+  part["mutations"] = TestMutations();
+  const json merged = MergeReports({part, TestPart(60, 100)}, "joint").value();
+  EXPECT_TRUE(merged.at("mutations").is_null());
+}
+
 TEST(MergeReports, PartsThatDoNotReachTheEndGoOnWhereTheLastStopped) {
   const json merged = Merged({TestPart(0, 40), TestPart(40, 70)});
   EXPECT_EQ(merged["verdict"], "incomplete");
