@@ -416,6 +416,12 @@ class EscapeTest(unittest.TestCase):
         document["explored"]["stopped"] = HOSTILE
         document["subject"] |= {"engine": HOSTILE, "version": HOSTILE, "workload": HOSTILE}
         document["subject"]["properties"] = {HOSTILE: HOSTILE}
+        tried, prevented = synthetic_crash.site(1, necessary=False), synthetic_crash.site(2)
+        tried |= {"where": HOSTILE, "function": HOSTILE, "file": HOSTILE}
+        tried["explored"]["stopped"] = HOSTILE
+        prevented["violation"] |= {"kind": HOSTILE, "subject": HOSTILE, "message": HOSTILE}
+        prevented["violation"]["crash_point"]["where"] = HOSTILE
+        document["mutations"] = {"skipped": None, "sites": [tried, prevented]}
         return document
 
     def test_any_text_is_text(self) -> None:
