@@ -32,7 +32,7 @@ TEST(CrashVerdict, OnlyAWholeCampaignHasPassed) {
 
 TEST(CrashVerdict, AViolationIsOneHoweverLittleWasExplored) {
   json report = TestPart(0, 1);
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
   EXPECT_EQ(CrashVerdict(report), "violated");
 }
 
@@ -41,7 +41,7 @@ TEST(ExitCodeOf, IsOneForViolationsAndThreeWhereNothingWasJudged) {
   EXPECT_EQ(ExitCodeOf(report), ExitCode::kPass);
   report["explored"]["verdicts"] = 0u;
   EXPECT_EQ(ExitCodeOf(report), ExitCode::kHarness);
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
   EXPECT_EQ(ExitCodeOf(report), ExitCode::kViolation);
 }
 
@@ -57,7 +57,7 @@ TEST(CrashText, SaysWhatAPassIsWorth) {
 
 TEST(CrashText, SaysThatThereIsMoreThanItShows) {
   json report = TestPart(0, 60);
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
   report["groups_not_minimised"] = 5u;
   const std::string text = CrashText(report, "r");
   EXPECT_THAT(text, HasSubstr("VIOLATED: 1 distinct violations"));
@@ -129,7 +129,7 @@ class ReadReportTest : public testing::Test {
 
 json Violated() {
   json report = TestReport();
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
   report["mutations"] = TestMutations();
   return report;
 }

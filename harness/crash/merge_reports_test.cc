@@ -155,10 +155,10 @@ TEST(MergeReports, ReportsOfAnotherEngineAreRefusedThoughTheTracesAreOfOneSize) 
 
 TEST(MergeReports, ViolationsOfOneCauseAreOne) {
   json first = TestShard(0, 2), second = TestShard(1, 2);
-  first["violations"] = {TestViolation("lost", {"Put (a.c:1)", "Put (a.c:2)"}, 3)};
-  second["violations"] = {TestViolation("lost", {"Put (a.c:2)", "Put (a.c:1)"}, 4),
-                          TestViolation("lost", {"Put (a.c:1)"}, 5),
-                          TestViolation("stale", {"Put (a.c:1)", "Put (a.c:2)"}, 6)};
+  first["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)", "Put (a.c:2)"}, 3)});
+  second["violations"] = json::array({TestViolation("lost", {"Put (a.c:2)", "Put (a.c:1)"}, 4),
+                                      TestViolation("lost", {"Put (a.c:1)"}, 5),
+                                      TestViolation("stale", {"Put (a.c:1)", "Put (a.c:2)"}, 6)});
   second["explored"]["failed_verdicts"] = 15u;
   const json merged = Merged({first, second});
   EXPECT_EQ(merged["verdict"], "violated");
@@ -170,8 +170,8 @@ TEST(MergeReports, ViolationsOfOneCauseAreOne) {
 
 TEST(MergeReports, EachViolationIsReplayedFromTheJointReport) {
   json first = TestPart(0, 40), second = TestPart(40, 100);
-  first["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
-  second["violations"] = {TestViolation("leak", {"Put (a.c:9)"})};
+  first["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
+  second["violations"] = json::array({TestViolation("leak", {"Put (a.c:9)"})});
   const json merged = Merged({first, second});
   ASSERT_EQ(merged["violations"].size(), 2u);
   EXPECT_EQ(merged["violations"][1]["id"], "V2");
