@@ -237,6 +237,61 @@ class Campaigns(CrashTest):
         self.assertEqual(absent.returncode, USAGE)
 
 
+class Mutations(CrashTest):
+    def sites(self, folder: str, *words: str) -> tuple[list[Any], list[Any]]:
+        """Sites that are not shown necessary, and those that are."""
+        report = self.explore(folder, "--mutate", *words, code=PASS)
+        self.assertIsNone(report["mutations"]["skipped"])
+        sites = report["mutations"]["sites"]
+        not_shown = [site for site in sites if site["verdict"] != "necessary"]
+        necessary = [site for site in sites if site["verdict"] == "necessary"]
+        self.assertEqual(sites, not_shown + necessary, "not the former first")
+        for site in not_shown:
+            explored = site["explored"]
+            self.assertEqual(explored["explored_points"], explored["crash_points"])
+            self.assertIsNone(explored["stopped"])
+        return not_shown, necessary
+
+    def record_log(self, bug: str) -> str:
+        words = (f"canary-log.bug={bug}", "operationcount=12")
+        return self.record("canary-log", *words, workload="crash-canary")
+
+    def test_exactly_the_redundant_flush_is_not_shown_necessary(self) -> None:
+        not_shown, necessary = self.sites(self.record_log("none"), "--strategy=one-missing")
+        self.assertEqual(not_shown, [])
+        self.assertEqual({site["kind"] for site in necessary}, {"flush", "fence"})
+
+        folder = self.record_log("flush-of-clean-line")
+        not_shown, others = self.sites(folder, "--strategy=one-missing")
+        self.assertEqual([site["kind"] for site in not_shown], ["flush"])
+        source = (SOURCE / "engines/canaries/canary_log.cc").read_text().splitlines()
+        self.assertIn("kFlushOfCleanLine) Flush", source[not_shown[0]["line"] - 1])
+        self.assertEqual(len(others), len(necessary))
+
+    def test_cmap_needs_the_flush_of_its_records(self) -> None:
+        folder = self.record("cmap", "recordcount=5", "operationcount=10")
+        not_shown, necessary = self.sites(folder)
+        flushes = [site["where"] for site in necessary if site["kind"] == "flush"]
+        self.assertTrue(any("Map::StageRecord (cmap_map.cc:" in where for where in flushes))
+        for site in not_shown + necessary:
+            self.assertNotIn("Pool::", site["where"], "a wrapper is no site")
+
+    def test_what_fails_as_it_is_is_not_mutated(self) -> None:
+        folder = self.record_log("flag-first")
+        report = self.explore(folder, "--mutate", code=VIOLATION)
+        self.assertEqual(report["mutations"]["sites"], [])
+        done = self.crash("--from", folder, "--mutate")
+        self.assertEqual(done.returncode, VIOLATION)
+        lines = done.stdout.splitlines()
+        self.assertIn("not mutated: the recording fails as it is", lines)
+
+    def test_a_recording_that_was_not_explored_to_its_end_is_not_mutated(self) -> None:
+        report = self.explore(
+            self.record_log("none"), "--mutate", "--max-states=3", "--max-seconds=9", code=PASS
+        )
+        self.assertIn("budget of 3 recoveries", report["mutations"]["skipped"])
+
+
 class BadInput(CrashTest):
     def words(self, *more: str) -> list[str]:
         return ["-P", str(SOURCE / "workloads/crash-mixed"), *more]
@@ -255,6 +310,13 @@ class BadInput(CrashTest):
         self.assert_refused("--resume", "absent", says="absent")
         self.assert_refused("--resume", "some", "--strategy=all", says="--strategy")
         self.assert_refused("cmap", "--resume", "some", says="engine")
+        self.assert_refused("cmap", *self.words("--mutate", "--shard=0/2"), says="--shard")
+        self.assert_refused("cmap", *self.words("--mutate", "--record-only"), says="--record-only")
+        self.assert_refused("--resume", "some", "--mutate", says="--mutate")
+        done = self.run_program("crash", "--mutate", "merge", "some", "other")
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("--mutate", done.stderr)
+        self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
 
     def test_no_verdict_without_a_look(self) -> None:
         folder = self.record("cmap", "recordcount=5", "operationcount=5")

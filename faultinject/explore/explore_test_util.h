@@ -91,14 +91,14 @@ class TestRun {
     return Do([&] { fpt_store(writer(), thread, kBase + offset, &value, 8, 0, stack); });
   }
   uint64_t Flush(uint64_t offset, uint64_t bytes = 1, fpt_flush_kind kind = FPT_FLUSH_CLWB,
-                 uint32_t thread = 1) {
-    return Do([&] { fpt_flush(writer(), thread, kBase + offset, bytes, kind, 0); });
+                 uint32_t thread = 1, uint32_t stack = 0) {
+    return Do([&] { fpt_flush(writer(), thread, kBase + offset, bytes, kind, stack); });
   }
   uint64_t Fence(uint32_t thread = 1, fpt_fence_kind kind = FPT_FENCE_SFENCE, uint32_t stack = 0) {
     return Do([&] { fpt_fence(writer(), thread, kind, stack); });
   }
-  uint64_t Sync(uint64_t offset, uint64_t bytes) {
-    return Do([&] { fpt_sync(writer(), 1, kBase + offset, bytes, FPT_SYNC_MSYNC, 0); });
+  uint64_t Sync(uint64_t offset, uint64_t bytes, uint32_t stack = 0) {
+    return Do([&] { fpt_sync(writer(), 1, kBase + offset, bytes, FPT_SYNC_MSYNC, stack); });
   }
   uint64_t Write(uint64_t offset, uint64_t bytes, fpt_write_kind kind) {
     const std::string contents(bytes, 'w');

@@ -13,11 +13,6 @@
 namespace fencepost {
 namespace {
 
-bool IsRequest(const fpt_event& event) {
-  return (event.kind == FPT_FLUSH && event.how == FPT_FLUSH_REQUEST) ||
-         (event.kind == FPT_FENCE && event.how == FPT_FENCE_REQUEST);
-}
-
 Px86::By ByOf(const fpt_event& event) { return {event.number, event.thread, event.stack}; }
 
 Px86::StoreKind StoreKindOf(const fpt_event& event) {
@@ -27,6 +22,11 @@ Px86::StoreKind StoreKindOf(const fpt_event& event) {
 }
 
 }  // namespace
+
+bool IsRequest(const fpt_event& event) {
+  return (event.kind == FPT_FLUSH && event.how == FPT_FLUSH_REQUEST) ||
+         (event.kind == FPT_FENCE && event.how == FPT_FENCE_REQUEST);
+}
 
 std::string_view CrashPointName(CrashPoint::Before before) {
   switch (before) {
@@ -105,6 +105,7 @@ TraceWalk::TraceWalk(TraceFile* trace, const TraceSurvey& survey, const Px86Opti
                      ImageSet* images)
     : trace_(trace),
       requests_count_(!survey.by_instruction),
+      removed_(survey.removed),
       eadr_(options.eadr),
       images_(images),
       model_(options, images) {
@@ -145,7 +146,7 @@ CrashPoint TraceWalk::MakePoint(uint64_t event, CrashPoint::Before before) {
 }
 
 std::optional<CrashPoint::Before> TraceWalk::CrashBefore(const fpt_event& event) const {
-  if (IsRequest(event) && !requests_count_) return std::nullopt;
+  if (IsPassedOver(event)) return std::nullopt;
   bool shrinks = false;
   switch (event.kind) {
     case FPT_FENCE:
@@ -200,7 +201,7 @@ bool TraceWalk::ChangesSize(const fpt_event& write) const {
 void TraceWalk::Apply(const fpt_event& event) {
   mappings_.Apply(event);
   GrowToMapping(event, images_);
-  if (IsRequest(event) && !requests_count_) return;
+  if (IsPassedOver(event)) return;
   switch (event.kind) {
     case FPT_STORE:
       news_ = true;

@@ -18,6 +18,7 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "engines/status.h"
 #include "faultinject/explore/image_set.h"
@@ -46,6 +47,22 @@ struct OperationSpan {
   uint64_t end = kOpen;
 };
 
+// Whether the event is a request to flush or fence (see TraceSurvey::by_instruction).
+bool IsRequest(const fpt_event& event);
+
+// Flushes, fences or syncs that a walk passes over, as if the program did not have them: those of
+// one kind with one of these stacks. A locked instruction fences as well, but is there for
+// something else, and is never passed over.
+struct RemovedEvents {
+  fpt_kind kind = FPT_KIND_COUNT;  // none
+  std::unordered_set<uint32_t> stacks;
+
+  bool Contains(const fpt_event& event) const {
+    return event.kind == kind && !(kind == FPT_FENCE && event.how == FPT_FENCE_LOCKED) &&
+           stacks.contains(event.stack);
+  }
+};
+
 // What a pass over the whole trace tells.
 struct TraceSurvey {
   uint64_t events = 0;
@@ -55,6 +72,8 @@ struct TraceSurvey {
   // are all there is.
   bool by_instruction = false;
   std::unordered_map<uint64_t, OperationSpan> operations;
+  // Not told by the trace, but wished: see mutation.h.
+  RemovedEvents removed = {};
 };
 // kCorrupt if the trace is damaged, maps a file that it has not named, or begins an operation twice
 // or ends one that has not begun.
@@ -78,12 +97,17 @@ class TraceWalk {
  private:
   std::optional<CrashPoint::Before> CrashBefore(const fpt_event& event) const;
   bool ChangesSize(const fpt_event& write) const;
+  // Whether the event is one that changes nothing in the model.
+  bool IsPassedOver(const fpt_event& event) const {
+    return (!requests_count_ && IsRequest(event)) || removed_.Contains(event);
+  }
   void Apply(const fpt_event& event);
   void ApplyWrite(const fpt_event& event);
   CrashPoint MakePoint(uint64_t event, CrashPoint::Before before);
 
   TraceFile* const trace_;
   const bool requests_count_;
+  const RemovedEvents& removed_;
   const bool eadr_;
   ImageSet* const images_;
   Px86 model_;

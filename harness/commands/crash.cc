@@ -87,6 +87,9 @@ ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
     return ReportError(Status::InvalidArgument(
         "crash needs an engine and a workload, or --from FOLDER (fencepost crash --help)"));
   }
+  if (request.crash.mutate && request.record_only) {
+    return ReportError(Status::InvalidArgument("--mutate and --record-only exclude each other"));
+  }
   if (Result<CampaignSettings> settings = MakeSettings(request.crash); !settings.ok()) {
     return ReportError(settings.status());
   }
@@ -217,13 +220,17 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
   // What makes the campaign what it is was settled when it began.
   for (const char* settled :
        {"engine", "-P", "-p", "--strategy", "--seed", "--timeout", "--shard", "--tear", "--eadr",
-        "--after", "--from", "--record-only", "--results"}) {
+        "--after", "--from", "--record-only", "--results", "--mutate"}) {
     resume->excludes(settled);
   }
   DeclareMerge(app, request, chosen);
   DeclareReplay(app, request, chosen);
   return [request, chosen, &arguments] {
-    if (*chosen) return (*chosen)();
+    if (*chosen) {
+      if (!request->crash.mutate) return (*chosen)();
+      return ReportError(
+          Status::InvalidArgument("--mutate is for a campaign, not for merge or replay"));
+    }
     if (!request->resume.empty()) return Resume(*request, arguments);
     return Crash(*request, arguments);
   };

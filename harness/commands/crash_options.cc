@@ -45,12 +45,15 @@ void DeclareCrashFlags(CLI::App& app, CrashFlags* flags) {
       ->check(CLI::Range(0u, 1024u));
   app.add_option("--timeout", flags->timeout_s, "seconds that a recovery may take (default 10)");
   app.add_option("--max-states", flags->max_states, "recoveries to execute at most");
-  app.add_option("--max-seconds", flags->max_seconds, "time to explore for at most");
+  app.add_option("--max-seconds", flags->max_seconds,
+                 "time to explore for at most; with --mutate: without each flush or fence");
   app.add_option("--stop-after", flags->stop_after,
                  "end once so many violations were found, before they are merged by cause");
   app.add_option("--shard", flags->shard, "i/n: explore one part of n; `crash merge` joins them");
   app.add_option("--tear", flags->tear, "8 (default): wider stores may tear; line: none does")
       ->check(CLI::IsMember({"8", "line"}));
+  app.add_flag("--mutate", flags->mutate,
+               "then leave out each flush, fence and msync in turn: is it needed?");
   app.add_flag("--eadr", flags->eadr, "the platform flushes the caches at a power loss");
   app.add_option("--results", flags->results, "where the report's folder goes (default results/)");
   app.add_flag("--json", flags->json, "print crash.json instead of the summary");
@@ -64,6 +67,10 @@ Result<CampaignSettings> MakeSettings(const CrashFlags& flags) {
   settings.explore.model.eadr = flags.eadr;
   settings.explore.model.tearing = flags.tear == "8" ? Tearing::kEightBytes : Tearing::kLine;
   RETURN_IF_ERROR(ParseShard(flags.shard, &settings.explore));
+  if (flags.mutate && settings.explore.shards > 1) {
+    return Status::InvalidArgument("--mutate and --shard exclude each other");
+  }
+  settings.mutate = flags.mutate;
   if (flags.max_states > 0) settings.explore.max_states = flags.max_states;
   if (!(flags.max_seconds >= 0) || !std::isfinite(flags.max_seconds)) {
     return Status::InvalidArgument("--max-seconds: must be 0 or more");

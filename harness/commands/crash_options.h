@@ -29,6 +29,7 @@ struct CrashFlags {
   std::string shard = "0/1";
   std::string tear = "8";
   bool eadr = false;
+  bool mutate = false;
   unsigned after = 12;
   unsigned depth = 0;  // 0: as the strategy has it
   std::string results = "results";

@@ -13,6 +13,7 @@
 #include "harness/crash/engine_recording.h"
 #include "harness/crash/engine_recovery.h"
 #include "harness/crash/engine_tracer.h"
+#include "harness/crash/mutations.h"
 #include "harness/crash/program_recovery.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
@@ -168,6 +169,8 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
       .interrupted = Interrupted};
   ExploreOptions options = settings.explore;
   options.tracer = parts.tracer.get();
+  // The time is each site's then, and of what was not explored to its end no site can be tried.
+  if (settings.mutate) options.max_seconds = 0;
   ASSIGN_OR_RETURN(ExploreResult result, Explore(recording, &trace, survey, options, settings.pool,
                                                  parts.recoverer.get(), parts.judge.get(), hooks));
   if (trace.truncated() && result.stopped.empty()) {
@@ -199,7 +202,13 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
       .from_log = !recording.log.empty(),
       .describe_operation = parts.describe_operation,
       .remarks = remarks};
-  return CrashJson(context, &trace, result, violations);
+  ASSIGN_OR_RETURN(json report, CrashJson(context, &trace, result, violations));
+  if (settings.mutate) {
+    ASSIGN_OR_RETURN(report["mutations"],
+                     Mutate(report, recording, &trace, survey, settings, parts, &progress));
+    progress.Clear();
+  }
+  return report;
 }
 
 std::vector<FindingGroup> ChooseGroups(const std::vector<FindingGroup>& groups, uint64_t most) {

@@ -23,6 +23,7 @@ struct CampaignSettings {
   unsigned operations_after = 12;  // how much an engine's store is used after a recovery
   uint64_t max_violations = 24;    // groups that are minimised
   uint64_t max_minimising = 400;   // recoveries for one of them
+  bool mutate = false;             // then leave out each flush and fence, if all is well
   bool quiet = false;
 };
 

@@ -10,6 +10,7 @@
 
 #include "harness/build_info.h"
 #include "harness/crash/crash_story.h"
+#include "harness/crash/mutations.h"
 #include "harness/run_files.h"
 
 namespace fencepost {
@@ -76,7 +77,8 @@ class Reporter {
             {"settings", SettingsJson()},
             {"explored", ExploredJson()},
             {"assumptions", AssumptionsJson()},
-            {"violations", std::move(list)}};
+            {"violations", std::move(list)},
+            {"mutations", nullptr}};
   }
 
  private:
@@ -417,6 +419,7 @@ std::string CrashText(const json& report, const std::string& path) {
   } else {
     text += fmt::format("no violation in what was explored; INCOMPLETE{}\n", cut);
   }
+  text += MutationsText(report);
   return text + fmt::format("report: {}\n", path);
 }
 

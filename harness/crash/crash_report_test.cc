@@ -32,7 +32,7 @@ TEST(CrashVerdict, OnlyAWholeCampaignHasPassed) {
 
 TEST(CrashVerdict, AViolationIsOneHoweverLittleWasExplored) {
   json report = TestPart(0, 1);
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
   EXPECT_EQ(CrashVerdict(report), "violated");
 }
 
@@ -41,7 +41,7 @@ TEST(ExitCodeOf, IsOneForViolationsAndThreeWhereNothingWasJudged) {
   EXPECT_EQ(ExitCodeOf(report), ExitCode::kPass);
   report["explored"]["verdicts"] = 0u;
   EXPECT_EQ(ExitCodeOf(report), ExitCode::kHarness);
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
   EXPECT_EQ(ExitCodeOf(report), ExitCode::kViolation);
 }
 
@@ -57,7 +57,7 @@ TEST(CrashText, SaysWhatAPassIsWorth) {
 
 TEST(CrashText, SaysThatThereIsMoreThanItShows) {
   json report = TestPart(0, 60);
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
   report["groups_not_minimised"] = 5u;
   const std::string text = CrashText(report, "r");
   EXPECT_THAT(text, HasSubstr("VIOLATED: 1 distinct violations"));
@@ -129,7 +129,8 @@ class ReadReportTest : public testing::Test {
 
 json Violated() {
   json report = TestReport();
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
+  report["mutations"] = TestMutations();
   return report;
 }
 
@@ -156,7 +157,9 @@ TEST_F(ReadReportTest, WhatIsNoReportIsCorrupt) {
 // Every pointer to something in `value` that is no array element.
 void Pointers(const json& value, const json::json_pointer& at,
               std::vector<json::json_pointer>* pointers) {
-  if (value.is_array() && !value.empty()) Pointers(value[0], at / 0, pointers);
+  for (size_t i = 0; value.is_array() && i < value.size(); ++i) {
+    Pointers(value[i], at / i, pointers);
+  }
   if (!value.is_object()) return;
   for (const auto& [name, inner] : value.items()) {
     pointers->push_back(at / name);

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "faultinject/explore/trace_replay.h"
+#include "faultinject/trace/program_frame.h"
 
 namespace fencepost {
 namespace {
@@ -14,11 +15,6 @@ namespace {
 // Around a crash point; more would not be read.
 constexpr size_t kMaxBefore = 40;
 constexpr size_t kMaxAfter = 8;
-
-bool IsRequest(const fpt_event& event) {
-  return (event.kind == FPT_FLUSH && event.how == FPT_FLUSH_REQUEST) ||
-         (event.kind == FPT_FENCE && event.how == FPT_FENCE_REQUEST);
-}
 
 // Collects one violation's story as the events go by.
 class Teller {
@@ -174,28 +170,6 @@ std::vector<LineId> LinesOf(const fpt_event& event, const TraceMappings& mapping
   return lines;
 }
 
-// "store::Log::Append" for "store::(anonymous namespace)::Log::Append(std::string const&)".
-std::string ShortFunction(std::string_view function) {
-  constexpr std::string_view kAnonymous = "(anonymous namespace)::";
-  std::string name(function);
-  for (size_t at = name.find(kAnonymous); at != std::string::npos; at = name.find(kAnonymous)) {
-    name.erase(at, kAnonymous.size());
-  }
-  return name.substr(0, name.find('('));
-}
-
-// Also headers of the system, which are compiled into the program, and what the program puts in
-// front of libpmem, to count calls: it has libpmem's names.
-bool IsLibrary(const TraceFrame& frame) {
-  if (frame.source_file.starts_with("/usr/include/")) return true;
-  if (frame.function.starts_with("pmem_") || frame.function.starts_with("pmemobj_")) return true;
-  constexpr std::string_view kLibraries[] = {"libpmem",   "libc.so",   "libc-",
-                                             "libstdc++", "vgpreload", "ld-linux"};
-  const std::string_view object = frame.object.substr(frame.object.rfind('/') + 1);
-  return std::any_of(std::begin(kLibraries), std::end(kLibraries),
-                     [&](std::string_view name) { return object.starts_with(name); });
-}
-
 }  // namespace
 
 Result<std::vector<Story>> TellStories(TraceFile* trace, bool requests_count,
@@ -216,7 +190,7 @@ Result<std::vector<Story>> TellStories(TraceFile* trace, bool requests_count,
 std::string WhereOf(const TraceFile& trace, uint32_t stack) {
   for (const uint64_t address : trace.Stack(stack)) {
     const TraceFrame frame = trace.Frame(address);
-    if (frame.line == 0 || IsLibrary(frame)) continue;
+    if (frame.line == 0 || IsLibraryFrame(frame)) continue;
     const std::string_view file = frame.source_file.substr(frame.source_file.rfind('/') + 1);
     return fmt::format("{} ({}:{})", ShortFunction(frame.function), file, frame.line);
   }

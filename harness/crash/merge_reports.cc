@@ -195,6 +195,7 @@ Result<json> MergeReports(const std::vector<json>& reports, const std::filesyste
 
   json merged = first;
   merged["run_id"] = folder.filename().string();
+  merged["mutations"] = nullptr;  // of one part only
   AddUp(reports, &merged);
   json& explored = merged["explored"];
   const auto shards = first["settings"]["shards"].get<uint64_t>();

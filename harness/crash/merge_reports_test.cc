@@ -76,6 +76,13 @@ TEST(MergeReports, TwoPartsOfOneCampaignAreTheWhole) {
   EXPECT_NEAR(merged["explored"]["log10_explored_raw_states"].get<double>(), std::log10(200), 1e-9);
 }
 
+TEST(MergeReports, WhatWasMutatedOfOnePartIsNotOfTheWhole) {
+  json part = TestPart(0, 60);
+  part["mutations"] = TestMutations();
+  const json merged = MergeReports({part, TestPart(60, 100)}, "joint").value();
+  EXPECT_TRUE(merged.at("mutations").is_null());
+}
+
 TEST(MergeReports, PartsThatDoNotReachTheEndGoOnWhereTheLastStopped) {
   const json merged = Merged({TestPart(0, 40), TestPart(40, 70)});
   EXPECT_EQ(merged["verdict"], "incomplete");
@@ -148,10 +155,10 @@ TEST(MergeReports, ReportsOfAnotherEngineAreRefusedThoughTheTracesAreOfOneSize) 
 
 TEST(MergeReports, ViolationsOfOneCauseAreOne) {
   json first = TestShard(0, 2), second = TestShard(1, 2);
-  first["violations"] = {TestViolation("lost", {"Put (a.c:1)", "Put (a.c:2)"}, 3)};
-  second["violations"] = {TestViolation("lost", {"Put (a.c:2)", "Put (a.c:1)"}, 4),
-                          TestViolation("lost", {"Put (a.c:1)"}, 5),
-                          TestViolation("stale", {"Put (a.c:1)", "Put (a.c:2)"}, 6)};
+  first["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)", "Put (a.c:2)"}, 3)});
+  second["violations"] = json::array({TestViolation("lost", {"Put (a.c:2)", "Put (a.c:1)"}, 4),
+                                      TestViolation("lost", {"Put (a.c:1)"}, 5),
+                                      TestViolation("stale", {"Put (a.c:1)", "Put (a.c:2)"}, 6)});
   second["explored"]["failed_verdicts"] = 15u;
   const json merged = Merged({first, second});
   EXPECT_EQ(merged["verdict"], "violated");
@@ -163,8 +170,8 @@ TEST(MergeReports, ViolationsOfOneCauseAreOne) {
 
 TEST(MergeReports, EachViolationIsReplayedFromTheJointReport) {
   json first = TestPart(0, 40), second = TestPart(40, 100);
-  first["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
-  second["violations"] = {TestViolation("leak", {"Put (a.c:9)"})};
+  first["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
+  second["violations"] = json::array({TestViolation("leak", {"Put (a.c:9)"})});
   const json merged = Merged({first, second});
   ASSERT_EQ(merged["violations"].size(), 2u);
   EXPECT_EQ(merged["violations"][1]["id"], "V2");

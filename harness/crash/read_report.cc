@@ -36,6 +36,7 @@ bool IsList(const json& value) { return value.is_array(); }
 bool IsObject(const json& value) { return value.is_object(); }
 bool IsCountOrNull(const json& value) { return IsCount(value) || value.is_null(); }
 bool IsNumberOrNull(const json& value) { return IsNumber(value) || value.is_null(); }
+bool IsObjectOrNull(const json& value) { return IsObject(value) || value.is_null(); }
 bool IsTextOrNull(const json& value) { return IsText(value) || value.is_null(); }
 
 template <typename IsElement>
@@ -83,6 +84,33 @@ bool IsViolation(const json& violation) {
          Each(violation["timeline"], is_event);
 }
 
+bool IsMutation(const json& site) {
+  if (!HasFields(site, {{"/kind", IsText},
+                        {"/where", IsText},
+                        {"/events", IsCount},
+                        {"/verdict", IsText},
+                        {"/violation", IsObjectOrNull},
+                        {"/explored", IsObjectOrNull}})) {
+    return false;
+  }
+  if (site["verdict"] == "necessary") {
+    return HasFields(site, {{"/violation/message", IsText},
+                            {"/violation/crash_point/event", IsCount},
+                            {"/violation/crash_point/before", IsText},
+                            {"/violation/crash_point/where", IsTextOrNull}});
+  }
+  return HasFields(site, {{"/explored/crash_points", IsCount},
+                          {"/explored/explored_points", IsCount},
+                          {"/explored/recoveries", IsCount},
+                          {"/explored/every_state", IsFlag},
+                          {"/explored/stopped", IsTextOrNull}});
+}
+
+bool IsMutationsOrNull(const json& value) {
+  return value.is_null() || (HasFields(value, {{"/skipped", IsTextOrNull}, {"/sites", IsList}}) &&
+                             Each(value["sites"], IsMutation));
+}
+
 // Whether all is there that this program reads of a report.
 bool IsWhole(const json& report) {
   return report.is_object() &&
@@ -91,6 +119,7 @@ bool IsWhole(const json& report) {
                             {"/subject", IsObject},
                             {"/assumptions", IsList},
                             {"/violations", IsList},
+                            {"/mutations", IsMutationsOrNull},
                             {"/recording/path", IsText},
                             {"/recording/trace_bytes", IsCount},
                             {"/recording/events", IsCount},

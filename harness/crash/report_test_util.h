@@ -28,7 +28,7 @@ inline nlohmann::json TestViolation(const std::string& kind, const std::vector<s
                        {"found", std::string(128, '0')},
                        {"newest", std::string(128, '1')},
                        {"cover", "no flush of its line follows, up to the end"},
-                       {"stores", {TestStore(place)}}});
+                       {"stores", nlohmann::json::array({TestStore(place)})}});
   }
   nlohmann::json state = nlohmann::json::array();
   state.push_back({{"file", 1u}, {"line", uint64_t{1}}, {"bytes", std::string(128, '0')}});
@@ -53,6 +53,36 @@ inline nlohmann::json TestViolation(const std::string& kind, const std::vector<s
       {"timeline", nlohmann::json::array()},
       {"minimal", true},
       {"minimised_by", uint64_t{4}}};
+}
+
+// One site of each verdict.
+inline nlohmann::json TestMutations() {
+  const nlohmann::json site = {{"kind", "flush"},
+                               {"where", "Put (store.c:12)"},
+                               {"function", "Put"},
+                               {"file", "/src/store.c"},
+                               {"line", 12u},
+                               {"events", uint64_t{7}},
+                               {"verdict", "necessary"},
+                               {"violation", nullptr},
+                               {"explored", nullptr}};
+  nlohmann::json necessary = site, not_shown = site;
+  necessary["violation"] = {
+      {"kind", "lost"},
+      {"subject", "user1"},
+      {"message", "key user1 is lost"},
+      {"crash_point",
+       {{"event", uint64_t{9}}, {"before", "a fence"}, {"where", "Put (store.c:13)"}}}};
+  not_shown["verdict"] = "not shown necessary";
+  not_shown["explored"] = {{"crash_points", uint64_t{100}},
+                           {"explored_points", uint64_t{100}},
+                           {"recoveries", uint64_t{80}},
+                           {"every_state", true},
+                           {"stopped", nullptr}};
+  nlohmann::json sites = nlohmann::json::array();
+  sites.push_back(std::move(not_shown));
+  sites.push_back(std::move(necessary));
+  return {{"skipped", nullptr}, {"sites", std::move(sites)}};
 }
 
 // Of 100 crash points, all explored, nothing found.
@@ -98,6 +128,7 @@ inline nlohmann::json TestReport() {
             {"seconds", 1.5}}},
           {"assumptions", {"Sizes of files are durable at once."}},
           {"violations", nlohmann::json::array()},
+          {"mutations", nullptr},
           {"groups_not_minimised", uint64_t{0}},
           {"verdict", "passed"}};
 }

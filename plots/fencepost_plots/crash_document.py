@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import crash_violation
+from . import crash_mutations, crash_violation
 from .crash_violation import count
 from .markup import Markup, Node, element, join
 
@@ -250,6 +250,7 @@ def page(report: dict[str, Any]) -> str:
             _verdict(report),
             _contents(report["violations"]),
             *map(crash_violation.section, report["violations"]),
+            crash_mutations.section(report),
             element("h2", "What was done", id="done"),
             element(
                 "div",

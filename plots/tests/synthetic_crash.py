@@ -77,6 +77,7 @@ def report(verdict: str = "passed", *found: dict[str, Any]) -> dict[str, Any]:
         "verdict": verdict,
         "groups_not_minimised": 0,
         "violations": list(found),
+        "mutations": None,
     }
 
 
@@ -101,6 +102,34 @@ def incomplete_report(stopped: str | None = "budget of states") -> dict[str, Any
         "next_point": None if stopped is None else 17,
     }
     return document
+
+
+def site(line: int, kind: str = "flush", necessary: bool = True) -> dict[str, Any]:
+    """A place of the program, and what became of the recording without it."""
+    prevented = {
+        "kind": "lost",
+        "subject": "user42",
+        "message": f"user42: lost without line {line}",
+        "crash_point": {"event": 90, "before": "a fence", "where": "Commit (ledger.c:77)"},
+    }
+    tried = {
+        "crash_points": 38,
+        "explored_points": 37,
+        "recoveries": 1234,
+        "every_state": False,
+        "stopped": None,
+    }
+    return {
+        "kind": kind,
+        "where": f"Put (ledger.c:{line})",
+        "function": "Put",
+        "file": "/src/ledger.c",
+        "line": line,
+        "events": 17,
+        "verdict": "necessary" if necessary else "not shown necessary",
+        "violation": prevented if necessary else None,
+        "explored": None if necessary else tried,
+    }
 
 
 def frame(function: str, line: int) -> dict[str, Any]:

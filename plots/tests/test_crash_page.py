@@ -155,6 +155,50 @@ class FactsTest(unittest.TestCase):
         self.assertNotIn("recoveries/s", _read(document))
 
 
+class MutationsTest(unittest.TestCase):
+    def mutated(self, *sites: dict[str, Any], skipped: str | None = None) -> dict[str, Any]:
+        return report() | {"mutations": {"skipped": skipped, "sites": list(sites)}}
+
+    def test_each_site_is_a_row_with_what_it_prevents_or_what_was_tried(self) -> None:
+        document = self.mutated(
+            synthetic_crash.site(30, "fence", necessary=False), synthetic_crash.site(12)
+        )
+        (table,) = _having(_parse(document), "mutations")
+        rows = [["".join(cell.itertext()) for cell in row.iter("td")] for row in table.iter("tr")]
+        tried = "37 of 38 crash points, 1,234 recoveries, not every state"
+        prevented = (
+            "user42: lost without line 12; crash before a fence at Commit (ledger.c:77) (event 90)"
+        )
+        self.assertEqual(
+            rows[1:],
+            [
+                ["not shown necessary", "fence", "Put (ledger.c:30)", "17", tried],
+                ["necessary", "flush", "Put (ledger.c:12)", "17", prevented],
+            ],
+        )
+        text = _read(document)
+        self.assertIn("1 of 2 sites not shown necessary.", text)
+        self.assertIn("`one-missing` does not try every state", text)
+
+    def test_a_site_that_ended_early_says_why_and_a_whole_one_needs_no_warning(self) -> None:
+        site = synthetic_crash.site(30, necessary=False)
+        site["explored"] |= {"stopped": "the budget of 2 s was used up"}
+        self.assertIn("it ended early: the budget of 2 s", _read(self.mutated(site)))
+        site["explored"] |= {"stopped": None, "every_state": True}
+        text = _read(self.mutated(site))
+        self.assertIn("1,234 recoveries, every state", text)
+        self.assertNotIn("may have missed", text)
+
+    def test_what_was_not_mutated_says_why_and_what_was_not_asked_for_nothing(self) -> None:
+        text = _read(self.mutated(skipped="the recording fails as it is"))
+        self.assertIn("Not mutated: the recording fails as it is.", text)
+        self.assertNotIn("Is each flush needed?", _read(report()))
+
+    def test_a_verdict_and_its_reason_go_together(self) -> None:
+        site = synthetic_crash.site(30) | {"violation": None}
+        self.assertTrue(schema.violations("crash", self.mutated(site)))
+
+
 class ViolationTest(unittest.TestCase):
     def test_every_fact_of_a_violation_is_on_its_page(self) -> None:
         text = _read(report("violated", synthetic_crash.one_line()))
@@ -372,6 +416,12 @@ class EscapeTest(unittest.TestCase):
         document["explored"]["stopped"] = HOSTILE
         document["subject"] |= {"engine": HOSTILE, "version": HOSTILE, "workload": HOSTILE}
         document["subject"]["properties"] = {HOSTILE: HOSTILE}
+        tried, prevented = synthetic_crash.site(1, necessary=False), synthetic_crash.site(2)
+        tried |= {"where": HOSTILE, "function": HOSTILE, "file": HOSTILE}
+        tried["explored"]["stopped"] = HOSTILE
+        prevented["violation"] |= {"kind": HOSTILE, "subject": HOSTILE, "message": HOSTILE}
+        prevented["violation"]["crash_point"]["where"] = HOSTILE
+        document["mutations"] = {"skipped": None, "sites": [tried, prevented]}
         return document
 
     def test_any_text_is_text(self) -> None:
