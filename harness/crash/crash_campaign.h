@@ -23,6 +23,7 @@ struct CampaignSettings {
   uint64_t max_violations = 24;    // groups that are minimised
   uint64_t max_minimising = 400;   // recoveries for one of them
   bool quiet = false;
+  std::string label = {};  // before what the progress says
 };
 
 // Who recovers and who judges, and what for: made once the trace is known.
