@@ -3,7 +3,8 @@
 
 A bug is recorded with each workload and explored with one strategy after the other until it is
 caught; its time is that of all of them, the recordings included. A control is explored with every
-strategy and must stay silent. A bug that costs only performance is given to pmemcheck instead.
+strategy and must stay silent. A bug that costs only performance is given to pmemcheck instead. A
+recording with a workload of two threads is one of twenty schedules, all of them explored.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKLOADS = ("crash-canary", "crash-inserts")
+# Of structures whose bugs take two threads to show.
+THREAD_WORKLOADS = {"canary-shared": ("crash-threads",)}
 STRATEGIES = ("prefix", "suffix", "one-missing", "one-only", "sample:8")
 PASS, VIOLATION = 0, 1
 
@@ -114,7 +117,8 @@ class Runner:
         folders: dict[str, str] = {}
         score.by = f"{len(STRATEGIES)} strategies"
         try:
-            for strategy, workload in itertools.product(STRATEGIES, WORKLOADS):
+            workloads = THREAD_WORKLOADS.get(score.structure, WORKLOADS)
+            for strategy, workload in itertools.product(STRATEGIES, workloads):
                 if workload not in folders:
                     folders[workload] = self.record(workload, score)
                 self.explore(folders[workload], strategy, score)

@@ -61,7 +61,8 @@ Result<Schedules> Record(const CrashRequest& request, const fs::path& folder) {
                          seed = request.crash.seed](uint64_t schedule) -> Result<fs::path> {
     const fs::path recording = RecordingFolder(folder, schedule);
     fs::create_directories(recording);
-    RETURN_IF_ERROR(recorder->Record(recording, SchedSeed(seed, schedule, recorder->threads())));
+    RETURN_IF_ERROR(recorder->Record(recording, SchedSeed(seed, schedule, recorder->threads()),
+                                     RecordingFolder(folder, 0)));
     return recording;
   };
   return schedules;

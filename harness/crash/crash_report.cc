@@ -435,6 +435,9 @@ std::string CrashText(const json& report, const std::string& path) {
   } else {
     text += fmt::format("no violation in what was explored; INCOMPLETE{}\n", cut);
   }
+  if (verdict != "violated" && report["schedules"]["asked"].get<uint64_t>() > 1) {
+    text += "of other schedules of the threads this says nothing\n";
+  }
   return text + fmt::format("report: {}\n", path);
 }
 

@@ -67,6 +67,16 @@ std::string LogTail(const fs::path& path) {
   return text;
 }
 
+// Makes the recording's image, which is equal to that of `first`, the same file; best effort.
+void ShareImage(const fs::path& first, const Recording& recording) {
+  const fs::path image = recording.folder / recording.files.front().initial;
+  fs::path link = image;
+  link += ".link";
+  std::error_code error;
+  fs::create_hard_link(first / recording.files.front().initial, link, error);
+  if (!error) fs::rename(link, image, error);
+}
+
 }  // namespace
 
 Result<RunPlan> CrashSubject::Plan() const {
@@ -150,7 +160,8 @@ Result<EngineRecorder> EngineRecorder::Make(const CrashSubject& subject, const V
   return EngineRecorder(subject, tool, std::move(scratch), plan.spec->threads);
 }
 
-Status EngineRecorder::Record(const fs::path& folder, uint32_t sched_seed) const {
+Status EngineRecorder::Record(const fs::path& folder, uint32_t sched_seed,
+                              const fs::path& first) const {
   const fs::path pool = scratch_.path() / "pool";
   std::error_code error;
   fs::copy_file(LoadedPool(scratch_), pool, fs::copy_options::overwrite_existing, error);
@@ -158,6 +169,7 @@ Status EngineRecorder::Record(const fs::path& folder, uint32_t sched_seed) const
   RETURN_IF_ERROR(subject_.Write(folder));
   Recording recording{.folder = folder};
   RETURN_IF_ERROR(recording.AddFile(pool));
+  if (folder != first) ShareImage(first, recording);
   recording.command = {fs::read_symlink("/proc/self/exe").string(), "crash-client", folder.string(),
                        pool.string()};
   std::vector<std::string> options = {"--trace-file=" + recording.trace_path().string(),

@@ -42,8 +42,10 @@ class EngineRecorder {
   static Result<EngineRecorder> Make(const CrashSubject& subject, const ValgrindTool& tool);
 
   // Fills `folder`, which is there and empty. `sched_seed`: of the interleaving (pmemcheck's
-  // --sched-seed); 0: Valgrind's own.
-  Status Record(const std::filesystem::path& folder, uint32_t sched_seed) const;
+  // --sched-seed); 0: Valgrind's own. `first`: the folder of this recorder's first recording, whose
+  // image is shared where the file system can: it would be most of what each of them takes.
+  Status Record(const std::filesystem::path& folder, uint32_t sched_seed,
+                const std::filesystem::path& first) const;
 
   unsigned threads() const { return threads_; }
 
