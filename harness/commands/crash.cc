@@ -61,9 +61,13 @@ Result<Schedules> Record(const CrashRequest& request, const fs::path& folder) {
                          seed = request.crash.seed](uint64_t schedule) -> Result<fs::path> {
     const fs::path recording = RecordingFolder(folder, schedule);
     fs::create_directories(recording);
-    RETURN_IF_ERROR(recorder->Record(recording, SchedSeed(seed, schedule, recorder->threads()),
-                                     RecordingFolder(folder, 0)));
-    return recording;
+    const Status status = recorder->Record(
+        recording, SchedSeed(seed, schedule, recorder->threads()), RecordingFolder(folder, 0));
+    if (status.ok()) return recording;
+    // What has been explored before it may be kept: --from must find no half of a recording.
+    std::error_code ignored;
+    fs::remove_all(recording, ignored);
+    return status;
   };
   return schedules;
 }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -30,10 +31,11 @@ Result<uint64_t> ContentOfFolder(const fs::path& folder) {
   return ContentOf(&trace, history);
 }
 
-// What is left of budgets that hold for all schedules together.
+// What is left of budgets that hold for all schedules together. Time runs from the first Limit():
+// the first recording is not counted, as in a campaign of one.
 class Budget {
  public:
-  explicit Budget(const ExploreOptions& whole) : whole_(whole), begin_(Clock::now()) {}
+  explicit Budget(const ExploreOptions& whole) : whole_(whole) {}
 
   void Take(const json& report) {
     recoveries_ += report["explored"]["recoveries"].get<uint64_t>();
@@ -55,7 +57,8 @@ class Budget {
   }
 
   // REQUIRES: not used up.
-  void Limit(ExploreOptions* options) const {
+  void Limit(ExploreOptions* options) {
+    if (!begin_) begin_ = Clock::now();
     constexpr double kLittle = 1e-3;  // 0 would be no limit
     if (options->max_states != UINT64_MAX) options->max_states -= recoveries_;
     if (options->max_seconds > 0) {
@@ -65,10 +68,12 @@ class Budget {
   }
 
  private:
-  double Seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
+  double Seconds() const {
+    return begin_ ? std::chrono::duration<double>(Clock::now() - *begin_).count() : 0;
+  }
 
   const ExploreOptions whole_;
-  const Clock::time_point begin_;
+  std::optional<Clock::time_point> begin_;
   uint64_t recoveries_ = 0;
   uint64_t violations_ = 0;
 };
