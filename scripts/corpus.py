@@ -91,27 +91,21 @@ class Runner:
         score.caught = bool(more)
         score.kind = more[0] if more else "-"
 
-    def record(self, workload: str, score: Score) -> str:
-        """The folder of the recording."""
-        words = self.words(workload, score.structure, score.bug)
-        results = ["--results", str(self.results), "--quiet"]
-        recorded = self.run("crash", score.structure, *words, "--record-only", *results)
-        if recorded.returncode != PASS:
-            raise RuntimeError(last_line(recorded.stderr))
-        return recorded.stdout.strip()
-
-    def explore(self, folder: str, strategy: str, score: Score) -> None:
+    def explore(self, source: list[str], strategy: str, score: Score) -> str:
+        """Explores what `source` says, an engine or a recording; the folder of the report."""
         limits = ["--max-seconds", str(self.seconds), "--stop-after=1"]
         results = ["--results", str(self.results), "--quiet", "--json"]
-        explored = self.run("crash", "--from", folder, "--strategy", strategy, *limits, *results)
+        explored = self.run("crash", *source, "--strategy", strategy, *limits, *results)
         if explored.returncode not in (PASS, VIOLATION):
             raise RuntimeError(last_line(explored.stderr))
+        report = json.loads(explored.stdout)
         if explored.returncode == VIOLATION:
-            first = json.loads(explored.stdout)["violations"][0]
+            first = report["violations"][0]
             score.caught = True
             score.by = strategy
             score.kind = first["kind"]
             score.operations = first["crash_point"]["operations"]["acknowledged"]
+        return str(self.results / report["run_id"])
 
     def crash(self, score: Score) -> None:
         folders: dict[str, str] = {}
@@ -119,9 +113,11 @@ class Runner:
         try:
             workloads = THREAD_WORKLOADS.get(score.structure, WORKLOADS)
             for strategy, workload in itertools.product(STRATEGIES, workloads):
-                if workload not in folders:
-                    folders[workload] = self.record(workload, score)
-                self.explore(folders[workload], strategy, score)
+                source = [score.structure, *self.words(workload, score.structure, score.bug)]
+                if workload in folders:
+                    source = ["--from", folders[workload]]
+                folder = self.explore(source, strategy, score)
+                folders.setdefault(workload, folder)
                 if score.caught:
                     return
         except RuntimeError as error:
