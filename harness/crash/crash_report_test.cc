@@ -33,7 +33,7 @@ TEST(CrashVerdict, OnlyAWholeCampaignHasPassed) {
 
 TEST(CrashVerdict, AViolationIsOneHoweverLittleWasExplored) {
   json report = TestPart(0, 1);
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
   EXPECT_EQ(CrashVerdict(report), "violated");
 }
 
@@ -42,7 +42,7 @@ TEST(ExitCodeOf, IsOneForViolationsAndThreeWhereNothingWasJudged) {
   EXPECT_EQ(ExitCodeOf(report), ExitCode::kPass);
   report["explored"]["verdicts"] = 0u;
   EXPECT_EQ(ExitCodeOf(report), ExitCode::kHarness);
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
   EXPECT_EQ(ExitCodeOf(report), ExitCode::kViolation);
 }
 
@@ -58,7 +58,7 @@ TEST(CrashText, SaysWhatAPassIsWorth) {
 
 TEST(CrashText, SaysThatThereIsMoreThanItShows) {
   json report = TestPart(0, 60);
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
   report["groups_not_minimised"] = 5u;
   const std::string text = CrashText(report, "r");
   EXPECT_THAT(text, HasSubstr("VIOLATED: 1 distinct violations"));
@@ -77,7 +77,7 @@ TEST(CrashText, NamesSchedulesWhereThereAreSeveral) {
 
 TEST(CrashText, SaysInWhichRecordingAViolationIsIfItIsNotTheOnlyOne) {
   json report = TestReport();
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
   EXPECT_THAT(CrashText(report, "r"), HasSubstr("seen 1 times; reproduce"));
   report["violations"][0]["recording"] = "/results/old/recording-7";
   EXPECT_THAT(CrashText(report, "r"), HasSubstr("seen 1 times, first in recording-7; reproduce"));
@@ -146,7 +146,7 @@ class ReadReportTest : public testing::Test {
 
 json Violated() {
   json report = TestReport();
-  report["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
   return report;
 }
 

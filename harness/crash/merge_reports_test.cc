@@ -148,7 +148,7 @@ TEST(MergeReports, ReportsOfAnotherEngineAreRefusedThoughTheTracesAreOfOneSize) 
 
 TEST(MergeReports, ViolationsOfOneCauseAreOne) {
   json first = TestShard(0, 2), second = TestShard(1, 2);
-  first["violations"] = {TestViolation("lost", {"Put (a.c:1)", "Put (a.c:2)"}, 3)};
+  first["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)", "Put (a.c:2)"}, 3)});
   second["violations"] = {TestViolation("lost", {"Put (a.c:2)", "Put (a.c:1)"}, 4),
                           TestViolation("lost", {"Put (a.c:1)"}, 5),
                           TestViolation("stale", {"Put (a.c:1)", "Put (a.c:2)"}, 6)};
@@ -163,8 +163,8 @@ TEST(MergeReports, ViolationsOfOneCauseAreOne) {
 
 TEST(MergeReports, EachViolationIsReplayedFromTheJointReport) {
   json first = TestPart(0, 40), second = TestPart(40, 100);
-  first["violations"] = {TestViolation("lost", {"Put (a.c:1)"})};
-  second["violations"] = {TestViolation("leak", {"Put (a.c:9)"})};
+  first["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
+  second["violations"] = json::array({TestViolation("leak", {"Put (a.c:9)"})});
   const json merged = Merged({first, second});
   ASSERT_EQ(merged["violations"].size(), 2u);
   EXPECT_EQ(merged["violations"][1]["id"], "V2");

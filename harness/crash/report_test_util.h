@@ -28,7 +28,7 @@ inline nlohmann::json TestViolation(const std::string& kind, const std::vector<s
                        {"found", std::string(128, '0')},
                        {"newest", std::string(128, '1')},
                        {"cover", "no flush of its line follows, up to the end"},
-                       {"stores", {TestStore(place)}}});
+                       {"stores", nlohmann::json::array({TestStore(place)})}});
   }
   nlohmann::json state = nlohmann::json::array();
   state.push_back({{"file", 1u}, {"line", uint64_t{1}}, {"bytes", std::string(128, '0')}});
