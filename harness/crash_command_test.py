@@ -247,7 +247,8 @@ class Threads(CrashTest):
         return str(self.folder / "results" / report["run_id"])
 
     def test_what_another_thread_has_not_made_durable(self) -> None:
-        done = self.crash_shared("--stop-after=1", "--json", bug="read-of-unpersisted")
+        words = ("-p", "operationcount=300", "--stop-after=1", "--json")
+        done = self.crash_shared(*words, bug="read-of-unpersisted")
         self.assertEqual(done.returncode, VIOLATION, done.stdout[-3000:] + done.stderr)
         report = json.loads(done.stdout)
         # No more than it takes are recorded.
@@ -297,7 +298,7 @@ class Threads(CrashTest):
 
     def test_cmap_passes_with_two_threads(self) -> None:
         workload = str(SOURCE / "workloads/crash-mixed")
-        words = ("-p", "recordcount=6", "-p", "operationcount=12", "-threads", "2", "--schedules=2")
+        words = ("-p", "recordcount=4", "-p", "operationcount=6", "-threads", "2", "--schedules=2")
         done = self.crash("cmap", "-P", workload, *words, "--json")
         self.assertEqual(done.returncode, PASS, done.stdout[-3000:] + done.stderr)
         report = json.loads(done.stdout)
