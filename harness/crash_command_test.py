@@ -291,6 +291,74 @@ class Mutations(CrashTest):
         )
         self.assertIn("budget of 3 recoveries", report["mutations"]["skipped"])
 
+class Threads(CrashTest):
+    def crash_shared(self, *words: str, bug: str = "none") -> subprocess.CompletedProcess[str]:
+        workload = str(SOURCE / "workloads/crash-threads")
+        planted = ("-p", f"canary-shared.bug={bug}")
+        return self.crash("canary-shared", "-P", workload, *planted, *words)
+
+    def folder_of(self, report: dict[str, Any]) -> str:
+        return str(self.folder / "results" / report["run_id"])
+
+    def test_what_another_thread_has_not_made_durable(self) -> None:
+        words = ("-p", "operationcount=300", "--stop-after=1", "--json")
+        done = self.crash_shared(*words, bug="read-of-unpersisted")
+        self.assertEqual(done.returncode, VIOLATION, done.stdout[-3000:] + done.stderr)
+        report = json.loads(done.stdout)
+        # No more than it takes are recorded.
+        self.assertLess(report["schedules"]["recorded"], report["schedules"]["asked"])
+        self.assertEqual(report["explored"]["stopped"], "enough violations were found")
+        # It is the missing store that another thread has seen, and no value of its own.
+        self.assertTrue(report["violations"][0]["missing"])
+        self.assertIn("(read) saw", report["violations"][0]["message"])
+        folder = self.folder_of(report)
+        again = self.run_program("crash", "replay", folder, "V1")
+        self.assertEqual(again.returncode, VIOLATION, again.stdout + again.stderr)
+        self.assertIn("the violation shows again", again.stdout)
+        self.assert_refused("--resume", folder, says="several schedules")
+
+    def test_with_one_thread_it_is_correct(self) -> None:
+        words = ("-threads", "1", "--json", "--max-seconds=1")
+        done = self.crash_shared(*words, bug="read-of-unpersisted")
+        self.assertEqual(done.returncode, PASS, done.stdout[-3000:] + done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual(report["schedules"], {"asked": 1, "recorded": 1, "distinct": 1})
+        # The time that it was recorded in does not count.
+        self.assertGreater(report["explored"]["recoveries"], 100)
+
+    def test_all_recordings_are_explored_again_and_one_that_is_there_twice_once(self) -> None:
+        words = ("-p", "operationcount=30", "--schedules=2")
+        done = self.crash_shared(*words, "--record-only")
+        self.assertEqual(done.returncode, PASS, done.stderr)
+        folder = done.stdout.strip()
+        one = self.explore(folder, code=PASS)
+        self.assertEqual(one["verdict"], "passed")
+        self.assertEqual(one["schedules"]["recorded"], 2)
+        shutil.copytree(self.folder / folder / "recording", self.folder / folder / "recording-3")
+        two = self.explore(folder, code=PASS)
+        self.assertEqual(two["schedules"]["asked"], 3)
+        self.assertEqual(two["schedules"]["distinct"], one["schedules"]["distinct"])
+        for name in ("crash_points", "recoveries", "verdicts"):
+            self.assertEqual(two["explored"][name], one["explored"][name], name)
+
+    def test_budgets_are_for_all_schedules_together(self) -> None:
+        words = ("-p", "operationcount=30", "--schedules=3", "--json")
+        done = self.crash_shared(*words, "--max-states=150")
+        self.assertEqual(done.returncode, PASS, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual(report["verdict"], "incomplete")
+        self.assertEqual(report["explored"]["recoveries"], 150)
+        self.assertEqual(report["explored"]["stopped"], "the budget of 150 recoveries was used up")
+
+    def test_cmap_passes_with_two_threads(self) -> None:
+        workload = str(SOURCE / "workloads/crash-mixed")
+        words = ("-p", "recordcount=4", "-p", "operationcount=6", "-threads", "2", "--schedules=2")
+        done = self.crash("cmap", "-P", workload, *words, "--json")
+        self.assertEqual(done.returncode, PASS, done.stdout[-3000:] + done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual(report["verdict"], "passed")
+        self.assertEqual(report["schedules"]["recorded"], 2)
+
 
 class BadInput(CrashTest):
     def words(self, *more: str) -> list[str]:
@@ -303,7 +371,12 @@ class BadInput(CrashTest):
         self.assert_refused("cmap", *self.words("--strategy", "sample:0"), says="count from 1")
         self.assert_refused("cmap", *self.words("--shard=3/3"), says="--shard=3/3")
         self.assert_refused("cmap", *self.words("--timeout=0"), says="--timeout=0")
-        self.assert_refused("cmap", *self.words("-p", "threadcount=2"), says="one thread")
+        self.assert_refused("cmap", *self.words("-threads", "65"), says="at most 64 threads")
+        self.assert_refused("cmap", *self.words("--schedules=2"), says="one order only")
+        self.assert_refused("cmap", *self.words("--schedules=0"), says="--schedules")
+        self.assert_refused("--from", "some", "--schedules=2", says="--schedules")
+        self.assert_refused("--from", "some", "-threads", "2", says="--threads")
+        self.assert_refused("--resume", "some", "--schedules=2", says="--schedules")
         self.assert_refused("cmap", *self.words("-p", "minfieldlength=8"), says="16 bytes")
         self.assert_refused("cmap", *self.words("-p", "operationcount=0"), says="operation")
         self.assert_refused("--from", "absent", says="absent")

@@ -3,7 +3,8 @@
 
 A bug is recorded with each workload and explored with one strategy after the other until it is
 caught; its time is that of all of them, the recordings included. A control is explored with every
-strategy and must stay silent. A bug that costs only performance is given to pmemcheck instead.
+strategy and must stay silent. A bug that costs only performance is given to pmemcheck instead. A
+recording with a workload of two threads is one of twenty schedules, all of them explored.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKLOADS = ("crash-canary", "crash-inserts")
+# Of structures whose bugs take two threads to show.
+THREAD_WORKLOADS = {"canary-shared": ("crash-threads",)}
 STRATEGIES = ("prefix", "suffix", "one-missing", "one-only", "sample:8")
 PASS, VIOLATION = 0, 1
 
@@ -88,36 +91,33 @@ class Runner:
         score.caught = bool(more)
         score.kind = more[0] if more else "-"
 
-    def record(self, workload: str, score: Score) -> str:
-        """The folder of the recording."""
-        words = self.words(workload, score.structure, score.bug)
-        results = ["--results", str(self.results), "--quiet"]
-        recorded = self.run("crash", score.structure, *words, "--record-only", *results)
-        if recorded.returncode != PASS:
-            raise RuntimeError(last_line(recorded.stderr))
-        return recorded.stdout.strip()
-
-    def explore(self, folder: str, strategy: str, score: Score) -> None:
+    def explore(self, source: list[str], strategy: str, score: Score) -> str:
+        """Explores what `source` says, an engine or a recording; the folder of the report."""
         limits = ["--max-seconds", str(self.seconds), "--stop-after=1"]
         results = ["--results", str(self.results), "--quiet", "--json"]
-        explored = self.run("crash", "--from", folder, "--strategy", strategy, *limits, *results)
+        explored = self.run("crash", *source, "--strategy", strategy, *limits, *results)
         if explored.returncode not in (PASS, VIOLATION):
             raise RuntimeError(last_line(explored.stderr))
+        report = json.loads(explored.stdout)
         if explored.returncode == VIOLATION:
-            first = json.loads(explored.stdout)["violations"][0]
+            first = report["violations"][0]
             score.caught = True
             score.by = strategy
             score.kind = first["kind"]
             score.operations = first["crash_point"]["operations"]["acknowledged"]
+        return str(self.results / report["run_id"])
 
     def crash(self, score: Score) -> None:
         folders: dict[str, str] = {}
         score.by = f"{len(STRATEGIES)} strategies"
         try:
-            for strategy, workload in itertools.product(STRATEGIES, WORKLOADS):
-                if workload not in folders:
-                    folders[workload] = self.record(workload, score)
-                self.explore(folders[workload], strategy, score)
+            workloads = THREAD_WORKLOADS.get(score.structure, WORKLOADS)
+            for strategy, workload in itertools.product(STRATEGIES, workloads):
+                source = [score.structure, *self.words(workload, score.structure, score.bug)]
+                if workload in folders:
+                    source = ["--from", folders[workload]]
+                folder = self.explore(source, strategy, score)
+                folders.setdefault(workload, folder)
                 if score.caught:
                     return
         except RuntimeError as error:

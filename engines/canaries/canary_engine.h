@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "engines/engine.h"
+#include "engines/function_ref.h"
 #include "engines/pmem/flush_counters.h"
 
 namespace fencepost::canary {
@@ -55,6 +56,13 @@ class CanaryEngine : public Engine {
   virtual uint64_t DoCount() = 0;
   virtual Result<AuditReport> DoAudit();
   virtual void DoClose() = 0;  // twice is no error
+
+  // Other callers may do what they came for while `step` runs. With the lock held.
+  void Unlocked(FunctionRef<void()> step) {
+    lock_.unlock();
+    step();
+    lock_.lock();
+  }
 
   Status Full() const;
   const std::filesystem::path& path() const { return path_; }

@@ -32,6 +32,7 @@ extern const Structure kTxStructure;
 extern const Structure kAtomicStructure;
 extern const Structure kListStructure;
 extern const Structure kDelegateStructure;
+extern const Structure kSharedStructure;
 
 // The value of option `bug`: 0 for none, else one more than its index in `plantings`.
 // kInvalidArgument, naming the choices, if there is no such bug.

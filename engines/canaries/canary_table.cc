@@ -17,9 +17,9 @@ namespace {
 
 constexpr Durability kOnlyPowerFail[] = {Durability::kPowerFail};
 
-const Structure* const kStructures[] = {&kLogStructure,    &kLevelStructure,  &kCcehStructure,
-                                        &kBtreeStructure,  &kBucketStructure, &kTxStructure,
-                                        &kAtomicStructure, &kListStructure,   &kDelegateStructure};
+const Structure* const kStructures[] = {
+    &kLogStructure, &kLevelStructure,  &kCcehStructure, &kBtreeStructure,    &kBucketStructure,
+    &kTxStructure,  &kAtomicStructure, &kListStructure, &kDelegateStructure, &kSharedStructure};
 
 // "none|flag-first|..."
 std::string Choices(std::span<const Planting> plantings) {

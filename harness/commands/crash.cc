@@ -13,6 +13,7 @@
 #include "harness/crash/crash_replay.h"
 #include "harness/crash/crash_report.h"
 #include "harness/crash/engine_recording.h"
+#include "harness/crash/schedules.h"
 #include "harness/crash/trace_markers.h"
 #include "harness/interrupt.h"
 #include "harness/run_files.h"
@@ -27,8 +28,9 @@ struct CrashRequest {
   std::string engine;
   WorkloadFlags workload;
   CrashFlags crash;
-  std::string from;    // a folder whose recording is explored again
-  std::string resume;  // a folder whose campaign is gone on with
+  std::string from;        // a folder whose recordings are explored again
+  std::string resume;      // a folder whose campaign is gone on with
+  uint64_t schedules = 0;  // 0: as many as the number of threads makes sensible
   bool record_only = false;
   std::vector<std::string> merged;  // merge: the reports' folders
   ReplayRequest replay;
@@ -40,17 +42,49 @@ Result<fs::path> MakeResultFolder(const CrashRequest& request, const std::string
   return made.path;
 }
 
-// The recording of a fresh run, in `folder`.
-Status Record(const CrashRequest& request, const fs::path& folder) {
+// Fresh runs of the engine, recorded into the result's folder.
+Result<Schedules> Record(const CrashRequest& request, const fs::path& folder) {
   if (!CanMarkOperations()) {
     return Status::Unsupported("this build has no Valgrind headers, so it cannot record");
   }
   ASSIGN_OR_RETURN(const ValgrindTool tool, FindPmemcheck(""));
   ASSIGN_OR_RETURN(const CrashSubject subject, MakeCrashSubject(request.workload, request.engine));
+  ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
+  Schedules schedules;
+  ASSIGN_OR_RETURN(schedules.asked, ChooseSchedules(request.schedules, plan.spec->threads));
   if (!request.crash.quiet) {
     fmt::print(stderr, "recording {} under pmemcheck\n", request.engine);
   }
-  return RecordEngine(subject, tool, folder);
+  ASSIGN_OR_RETURN(EngineRecorder made, EngineRecorder::Make(subject, tool));
+  const auto recorder = std::make_shared<const EngineRecorder>(std::move(made));
+  schedules.recording = [recorder, folder,
+                         seed = request.crash.seed](uint64_t schedule) -> Result<fs::path> {
+    const fs::path recording = RecordingFolder(folder, schedule);
+    fs::create_directories(recording);
+    const Status status = recorder->Record(
+        recording, SchedSeed(seed, schedule, recorder->threads()), RecordingFolder(folder, 0));
+    if (status.ok()) return recording;
+    // What has been explored before it may be kept: --from must find no half of a recording.
+    std::error_code ignored;
+    fs::remove_all(recording, ignored);
+    return status;
+  };
+  return schedules;
+}
+
+// Those of an earlier run.
+Schedules Recorded(const fs::path& folder) {
+  return {.asked = CountRecordings(folder), .recording = [folder](uint64_t schedule) {
+            return Result<fs::path>(RecordingFolder(folder, schedule));
+          }};
+}
+
+// Everything that is recorded is kept.
+Status RecordAll(const Schedules& schedules) {
+  for (uint64_t i = 0; i < schedules.asked; ++i) {
+    RETURN_IF_ERROR(schedules.recording(i).status());
+  }
+  return Status::Ok();
 }
 
 // Removes a result folder that came to nothing.
@@ -76,12 +110,6 @@ ExitCode Failed(const Status& status) {
   return Interrupted() ? ExitCode::kInterrupted : code;
 }
 
-Result<json> Campaign(const CrashRequest& request, const fs::path& recording,
-                      const fs::path& folder, const Arguments& arguments) {
-  ASSIGN_OR_RETURN(const CampaignSettings settings, MakeSettings(request.crash));
-  return RunCampaign(recording, folder, EngineParts(recording, settings), settings, arguments);
-}
-
 ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
   if (request.engine.empty() == request.from.empty()) {
     return ReportError(Status::InvalidArgument(
@@ -90,25 +118,24 @@ ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
   if (request.crash.mutate && request.record_only) {
     return ReportError(Status::InvalidArgument("--mutate and --record-only exclude each other"));
   }
-  if (Result<CampaignSettings> settings = MakeSettings(request.crash); !settings.ok()) {
-    return ReportError(settings.status());
-  }
+  const Result<CampaignSettings> settings = MakeSettings(request.crash);
+  if (!settings.ok()) return ReportError(settings.status());
   const Result<fs::path> made = MakeResultFolder(
       request, "crash-" + (request.engine.empty() ? std::string("again") : request.engine));
   if (!made.ok()) return ReportError(made.status());
   Provisional folder(*made);
-  fs::path recording = fs::path(request.from) / "recording";
+  Result<Schedules> schedules = Recorded(request.from);
   if (request.from.empty()) {
-    recording = folder.path() / "recording";
-    fs::create_directories(recording);
-    if (const Status status = Record(request, recording); !status.ok()) return Failed(status);
+    schedules = Record(request, folder.path());
+    if (!schedules.ok()) return Failed(schedules.status());
     if (request.record_only) {
+      if (const Status status = RecordAll(*schedules); !status.ok()) return Failed(status);
       fmt::print("{}\n", folder.path().string());
       folder.Keep();
       return ExitCode::kPass;
     }
   }
-  const Result<json> report = Campaign(request, recording, folder.path(), arguments);
+  const Result<json> report = ExploreSchedules(*schedules, folder.path(), *settings, arguments);
   if (!report.ok()) return Failed(report.status());
   const ExitCode code = PublishReport(*report, folder.path(), request.crash);
   folder.Keep();
@@ -120,6 +147,12 @@ ExitCode Resume(CrashRequest request, const Arguments& arguments) {
   const fs::path folder = request.resume;
   const Result<json> before = ReadReport(folder);
   if (!before.ok()) return ReportError(before.status());
+  if ((*before)["schedules"]["asked"].get<uint64_t>() > 1) {
+    return ReportError(Status::InvalidArgument(fmt::format(
+        "--resume={}: a campaign of several schedules cannot be gone on with; --from explores its "
+        "recordings again",
+        request.resume)));
+  }
   const json& explored = (*before)["explored"];
   if (explored["next_point"].is_null()) {
     return ReportError(Status::InvalidArgument(
@@ -210,17 +243,27 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
   app.add_option("--depth", request->crash.depth,
                  "2: recoveries are crashed in turn (default with reads); 1: they are not")
       ->check(CLI::Range(1u, 2u));
+  app.add_option("--threads", request->workload.threads,
+                 "client threads of the recorded run (also -threads)");
+  CLI::Option* const schedules =
+      app.add_option("--schedules", request->schedules,
+                     "record so many runs, each with another interleaving of its threads, and "
+                     "explore all (default 20; 1 for one thread)")
+          ->check(CLI::Range(uint64_t{1}, kMostSchedules));
   DeclareCrashFlags(app, &request->crash);
   app.add_option("--after", request->crash.after,
                  "operations on the store after each distinct outcome (default 12; 0: none)");
-  app.add_option("--from", request->from, "explore the recording of an earlier run's folder again");
+  app.add_option("--from", request->from, "explore the recordings of an earlier run's folder again")
+      ->excludes(schedules)
+      ->excludes("--threads");
   app.add_flag("--record-only", request->record_only, "record, and print the folder");
   CLI::Option* const resume =
       app.add_option("--resume", request->resume, "go on with a campaign that was stopped");
   // What makes the campaign what it is was settled when it began.
   for (const char* settled :
-       {"engine", "-P", "-p", "--strategy", "--seed", "--timeout", "--shard", "--tear", "--eadr",
-        "--after", "--from", "--record-only", "--results", "--mutate"}) {
+       {"engine", "-P", "-p", "--threads", "--schedules", "--strategy", "--seed", "--timeout",
+        "--shard", "--tear", "--eadr", "--after", "--from", "--record-only", "--results", "--mutate",
+        "--depth"}) {
     resume->excludes(settled);
   }
   DeclareMerge(app, request, chosen);

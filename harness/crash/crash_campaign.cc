@@ -163,8 +163,8 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
   const ExploreHooks hooks = {
       .progress =
           [&](const ExploreProgress& now) {
-            progress.Update(now.fraction, fmt::format("crashing: {} recoveries, {} violations",
-                                                      now.recoveries, now.groups));
+            progress.Update(now.fraction, fmt::format("{}crashing: {} recoveries, {} violations",
+                                                      settings.label, now.recoveries, now.groups));
           },
       .interrupted = Interrupted};
   ExploreOptions options = settings.explore;

@@ -25,6 +25,7 @@ struct CampaignSettings {
   uint64_t max_minimising = 400;   // recoveries for one of them
   bool mutate = false;             // then leave out each flush and fence, if all is well
   bool quiet = false;
+  std::string label = {};  // before what the progress says
 };
 
 // Who recovers and who judges, and what for: made once the trace is known.

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <latch>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "harness/crash/recovered_store.h"
@@ -15,6 +17,8 @@ namespace {
 
 // A key's version when its record has been loaded.
 constexpr uint32_t kLoadedVersion = 1;
+// Whose flushes pmemcheck tells apart.
+constexpr unsigned kMostThreads = 64;
 
 HistoryOp::Outcome OutcomeOf(const Status& status) {
   switch (status.code()) {
@@ -45,8 +49,9 @@ Status CheckCrashWorkload(const WorkloadSpec& spec) {
                     "have {} (fieldlength, minfieldlength)",
                     kStampBytes, shortest));
   }
-  if (spec.threads != 1) {
-    return Status::Unsupported("crash runs have one thread in this version (threadcount=1)");
+  if (spec.threads > kMostThreads) {
+    return Status::Unsupported(fmt::format(
+        "crash runs have at most {} threads, not {} (threadcount)", kMostThreads, spec.threads));
   }
   if (spec.trace == TraceMode::kLive) {
     return Status::Unsupported("crash runs need a built trace (fencepost.trace=built)");
@@ -60,20 +65,24 @@ Status CheckCrashWorkload(const WorkloadSpec& spec) {
   return Status::Ok();
 }
 
-CrashClient::CrashClient(const WorkloadSpec& spec, Engine* engine, HistoryWriter* writer)
+CrashClient::CrashClient(const WorkloadSpec& spec, Engine* engine, HistoryWriter* writer,
+                         unsigned thread, unsigned threads)
     : spec_(spec),
       engine_(engine),
       writer_(writer),
+      thread_(thread),
+      threads_(threads),
       keys_(spec.hashed_keys, spec.zero_padding),
-      values_(spec) {}
+      values_(spec),
+      next_id_(1 + thread) {}
 
 Status CrashClient::Run(Phase phase) {
   if (phase == Phase::kRun) {
     for (uint64_t i = 0; i < spec_.insert_count; ++i) {
-      versions_.try_emplace(spec_.insert_start + i, kLoadedVersion);
+      versions_.try_emplace(spec_.insert_start + i, kLoadedVersion + 1 + thread_);
     }
   }
-  const std::unique_ptr<TraceSource> source = MakeTraceSource(spec_, phase, 0, 1);
+  const std::unique_ptr<TraceSource> source = MakeTraceSource(spec_, phase, thread_, threads_);
   std::vector<uint64_t> words;
   for (;;) {
     words.clear();
@@ -110,7 +119,9 @@ Status CrashClient::Execute(const uint64_t* words) {
 
 template <typename Call>
 Status CrashClient::Do(HistoryOp operation, Call&& call) {
-  operation.id = next_id_++;
+  operation.id = next_id_;
+  operation.thread = thread_;
+  next_id_ += threads_;
   if (writer_ == nullptr) {
     last_ = call(&operation);
     return Status::Ok();
@@ -181,10 +192,30 @@ std::string CrashClient::KeyOf(uint64_t number) const {
 }
 
 std::string CrashClient::NextValue(uint64_t number, const std::string& key, std::string* token) {
-  const uint32_t version = ++versions_[number];
+  uint32_t& next = versions_.try_emplace(number, 1 + thread_).first->second;
+  const uint32_t version = next;
+  next += threads_;
   *token = VersionToken(version);
   std::string buffer(values_.max_value_bytes(), '\0');
   return std::string(values_.Make(number, KeyHash(key), version, buffer.data()));
+}
+
+Status RunCrashClients(const WorkloadSpec& spec, Engine* engine, HistoryWriter* writer) {
+  if (spec.threads == 1) return CrashClient(spec, engine, writer).Run(Phase::kRun);
+  std::vector<Status> ended(spec.threads);
+  std::latch all_here(spec.threads);
+  std::vector<std::thread> threads;
+  for (unsigned thread = 0; thread < spec.threads; ++thread) {
+    threads.emplace_back([&, thread] {
+      CrashClient client(spec, engine, writer, thread, spec.threads);
+      // A short run would be over before the next thread is made.
+      all_here.arrive_and_wait();
+      ended[thread] = client.Run(Phase::kRun);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const Status& status : ended) RETURN_IF_ERROR(status);
+  return Status::Ok();
 }
 
 }  // namespace fencepost

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// CrashClient: carries out a workload's operations one at a time, and writes down what it asked and
-// what it was told. The history of a crash run.
+// CrashClient: carries out one thread's share of a workload, an operation at a time, and writes
+// down what it asked and what it was told. The history of a crash run.
 //
-// Each write has a value that no other write of its key has: the version counts up. Each operation
-// is bracketed by the tracer's markers, so that the trace knows when it was under way.
-// Threads: one.
+// Each operation is bracketed by the tracer's markers, so that the trace knows when it was under
+// way: what is written down of it begins before its begin there, and ends after its end.
+//
+// Invariants, over all clients of a run:
+//   1. No two operations have one id. Of T clients, client t's i-th operation is 1 + t + i * T.
+//   2. No two writes of a key have one value. Versions are dealt out like ids; no client needs to
+//      know what another has written, so what each one asks for does not depend on their order.
+// Threads: one a client; the engine and the writer are shared.
 // Not covered: open loops, warm-ups, time: a crash run is bounded by operations.
 #ifndef FENCEPOST_HARNESS_CRASH_CRASH_CLIENT_H_
 #define FENCEPOST_HARNESS_CRASH_CRASH_CLIENT_H_
@@ -24,17 +29,20 @@
 namespace fencepost {
 
 // kUnsupported, with the reason, where crash runs cannot take this workload: values that may be
-// without a whole stamp, threads, live traces, scans.
+// without a whole stamp, more threads than the tracer follows, live traces, scans.
 Status CheckCrashWorkload(const WorkloadSpec& spec);
 
 class CrashClient {
  public:
-  // REQUIRES: all outlive the client. `writer` may be null: then nothing is written down.
-  CrashClient(const WorkloadSpec& spec, Engine* engine, HistoryWriter* writer);
+  // Client `thread` of `threads`. REQUIRES: all outlive the client. `writer` may be null: then
+  // nothing is written down.
+  CrashClient(const WorkloadSpec& spec, Engine* engine, HistoryWriter* writer, unsigned thread = 0,
+              unsigned threads = 1);
 
-  // Every operation of the phase. A load gives each record its first version; a run goes on from
-  // there, whether this client loaded or an earlier one did. Not ok if the history could not be
-  // written, or if a load fails; an operation that fails in a run is part of the history.
+  // Every operation of this client's share of the phase. A load gives each record its first
+  // version; a run goes on from there, whether this client loaded or an earlier one did. Not ok if
+  // the history could not be written, or if a load fails; an operation that fails in a run is part
+  // of the history.
   Status Run(Phase phase);
 
  private:
@@ -53,12 +61,18 @@ class CrashClient {
   const WorkloadSpec& spec_;
   Engine* const engine_;
   HistoryWriter* const writer_;
+  const unsigned thread_;
+  const unsigned threads_;
   const KeyFormat keys_;
   const ValueMaker values_;
-  std::unordered_map<uint64_t, uint32_t> versions_;  // of keys that have been written
+  std::unordered_map<uint64_t, uint32_t> versions_;  // the next one of each key, by its number
   Status last_;                                      // of the last call of the engine
-  uint64_t next_id_ = 1;
+  uint64_t next_id_;
 };
+
+// The run phase by as many clients as the workload has threads, which begin together; a single one
+// in the calling thread. Not ok as CrashClient::Run.
+Status RunCrashClients(const WorkloadSpec& spec, Engine* engine, HistoryWriter* writer);
 
 }  // namespace fencepost
 

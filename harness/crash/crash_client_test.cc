@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <mutex>
 #include <set>
 
 #include "faultinject/explore/scratch_folder.h"
@@ -36,6 +39,31 @@ const std::vector<std::string> kOfEverything = {"readproportion=0.2",
                                                 "fencepost.batchproportion=0.1",
                                                 "fencepost.batchsize=4"};
 
+// A MapEngine for several threads.
+class LockedEngine : public MapEngine {
+ public:
+  using MapEngine::MapEngine;
+  Status Put(std::string_view key, std::string_view value) override {
+    const std::lock_guard lock(mutex_);
+    return MapEngine::Put(key, value);
+  }
+  Status Get(std::string_view key, ValueVisitor visit) override {
+    const std::lock_guard lock(mutex_);
+    return MapEngine::Get(key, visit);
+  }
+  Status Delete(std::string_view key) override {
+    const std::lock_guard lock(mutex_);
+    return MapEngine::Delete(key);
+  }
+  Status Apply(std::span<const Write> batch) override {
+    const std::lock_guard lock(mutex_);
+    return MapEngine::Apply(batch);
+  }
+
+ private:
+  std::mutex mutex_;
+};
+
 // A load and a run of it against a map; what was written down.
 class CrashClientTest : public testing::Test {
  protected:
@@ -53,15 +81,15 @@ class CrashClientTest : public testing::Test {
   // Operations get the positions 2i and 2i + 1, in their order.
   History RunAndRead(const WorkloadSpec& spec) {
     const auto path = scratch_->path() / "history.jsonl";
-    MapEngine engine(&store_);
+    LockedEngine engine(&store_);
     {
       Result<HistoryWriter> writer = HistoryWriter::Create(path);
       CHECK_OK(writer);
-      CrashClient client(spec, &engine, &*writer);
-      run_status_ = client.Run(Phase::kRun);
+      run_status_ = RunCrashClients(spec, &engine, &*writer);
     }
     OpSpans spans;
-    for (uint64_t id = 1; id <= 2 * spec.operation_count; ++id) spans[id] = {2 * id, 2 * id + 1};
+    // A read-modify-write is two, and threads have shares that differ.
+    for (uint64_t id = 1; id <= 4 * spec.operation_count; ++id) spans[id] = {2 * id, 2 * id + 1};
     Result<History> history = ReadHistory(path, spans);
     CHECK_OK(history);
     return *history;
@@ -231,6 +259,86 @@ TEST_F(CrashClientTest, ARunGoesOnFromWhatAnotherClientLoaded) {
   }
 }
 
+// Of several threads: what each asks for.
+class CrashClientsTest : public CrashClientTest {
+ protected:
+  static WorkloadSpec OfThreads(unsigned threads) {
+    std::vector<std::string> settings = kOfEverything;
+    settings.push_back("threadcount=" + std::to_string(threads));
+    return Spec(settings);
+  }
+  // By thread, in its order: ids ascend.
+  std::map<uint32_t, std::vector<HistoryOp>> RunByThread(const WorkloadSpec& spec) {
+    std::map<uint64_t, HistoryOp> by_id;
+    for (const HistoryOp& op : RunAndRead(spec).operations) {
+      EXPECT_TRUE(by_id.emplace(op.id, op).second) << op.id;
+    }
+    std::map<uint32_t, std::vector<HistoryOp>> by_thread;
+    for (const auto& [id, op] : by_id) by_thread[op.thread].push_back(op);
+    return by_thread;
+  }
+};
+
+TEST_F(CrashClientsTest, TheOperationsAreSharedOut) {
+  ASSERT_TRUE(Load(OfThreads(3)).ok());
+  const auto by_thread = RunByThread(OfThreads(3));
+  ASSERT_TRUE(run_status_.ok()) << run_status_.message();
+  ASSERT_EQ(by_thread.size(), 3u);
+  for (const auto& [thread, operations] : by_thread) {
+    ASSERT_GE(operations.size(), 100u) << thread;
+    for (size_t i = 0; i < operations.size(); ++i) {
+      EXPECT_EQ(operations[i].id, 1 + thread + 3 * i) << "no number of another thread's";
+    }
+  }
+}
+
+TEST_F(CrashClientsTest, NoTwoWritesOfAKeyHaveOneValueWhicheverThreadWrites) {
+  ASSERT_TRUE(Load(OfThreads(3)).ok());
+  std::set<std::pair<std::string, std::string>> written;
+  std::map<std::string, std::set<uint32_t>> writers;
+  for (const auto& pair : Tokens(store_.pairs)) written.insert(pair);
+  for (const auto& [thread, operations] : RunByThread(OfThreads(3))) {
+    for (const HistoryOp& op : operations) {
+      for (const KeyWrite& write : op.writes) {
+        if (!write.value) continue;
+        writers[write.key].insert(thread);
+        EXPECT_TRUE(written.emplace(write.key, *write.value).second)
+            << write.key << " = " << *write.value << ", operation " << op.id;
+      }
+    }
+  }
+  EXPECT_TRUE(std::any_of(writers.begin(), writers.end(), [](const auto& key) {
+    return key.second.size() == 3;
+  })) << "keys are shared, or this says nothing";
+}
+
+TEST_F(CrashClientsTest, WhatAThreadAsksForDoesNotDependOnTheOthers) {
+  const auto asked = [&] {
+    store_ = MapStore();
+    CHECK_OK(Load(OfThreads(3)));
+    std::vector<std::string> all;
+    for (const auto& [thread, operations] : RunByThread(OfThreads(3))) {
+      for (const HistoryOp& op : operations) {
+        all.push_back(fmt::format("{} get {}", op.id, op.key));
+        for (const KeyWrite& write : op.writes) {
+          all.back() += fmt::format(" put {} {}", write.key, write.value.value_or("-"));
+        }
+      }
+    }
+    return all;
+  };
+  EXPECT_EQ(asked(), asked());
+}
+
+TEST_F(CrashClientsTest, AThreadThatCannotGoOnFailsTheRun) {
+  const WorkloadSpec spec = OfThreads(2);
+  ASSERT_TRUE(Load(spec).ok());
+  Result<HistoryWriter> writer = HistoryWriter::Create("/dev/full");
+  ASSERT_TRUE(writer.ok()) << writer.message();
+  LockedEngine engine(&store_);
+  EXPECT_FALSE(RunCrashClients(spec, &engine, &*writer).ok());
+}
+
 TEST(CheckCrashWorkload, RefusesWhatItCannotTake) {
   const auto refused = [](const std::vector<std::string>& settings) {
     const Status status = CheckCrashWorkload(Spec(settings));
@@ -243,7 +351,8 @@ TEST(CheckCrashWorkload, RefusesWhatItCannotTake) {
   EXPECT_EQ(refused({"fieldlength=8", "fieldcount=2"}), "");
   EXPECT_THAT(refused({"fieldlengthdistribution=uniform", "minfieldlength=1"}),
               HasSubstr("minfieldlength"));
-  EXPECT_THAT(refused({"threadcount=2"}), HasSubstr("threadcount=1"));
+  EXPECT_EQ(refused({"threadcount=64"}), "");
+  EXPECT_THAT(refused({"threadcount=65"}), HasSubstr("at most 64 threads"));
   EXPECT_THAT(refused({"fencepost.trace=live"}), HasSubstr("fencepost.trace=built"));
   EXPECT_THAT(refused({"scanproportion=0.1"}), HasSubstr("scanproportion=0"));
   EXPECT_THAT(refused({"operationcount=0", "maxexecutiontime=1"}), HasSubstr("operationcount"));

@@ -54,7 +54,7 @@ struct Scene {
 };
 
 Status SetScene(const json& report, const json& violation, Scene* scene) {
-  const fs::path folder = report["recording"]["path"].get<std::string>();
+  const fs::path folder = violation["recording"].get<std::string>();
   ASSIGN_OR_RETURN(scene->recording, Recording::Read(folder));
   ASSIGN_OR_RETURN(TraceFile trace, TraceFile::Open(scene->recording.trace_path().string()));
   scene->trace.emplace(std::move(trace));

@@ -74,6 +74,7 @@ class Reporter {
               {"operations", context_.survey->operations.size()},
               {"unmapped_bytes", context_.survey->unmapped_bytes},
               {"flushes_by", context_.survey->by_instruction ? "instruction" : "request"}}},
+            {"schedules", {{"asked", 1u}, {"recorded", 1u}, {"distinct", 1u}}},
             {"settings", SettingsJson()},
             {"explored", ExploredJson()},
             {"assumptions", AssumptionsJson()},
@@ -122,8 +123,7 @@ class Reporter {
         context_.options->model.tearing == Tearing::kEightBytes
             ? "An aligned 8 bytes never tear; wider stores may."
             : "A store inside one line never tears.",
-        "The one interleaving that was recorded; stores are visible in trace order.",
-        "Sizes of files are durable at once."};
+        kOneInterleaving, "Sizes of files are durable at once."};
     if (context_.options->model.eadr) {
       list.push_back("eADR: caches are flushed by the platform.");
     }
@@ -252,6 +252,7 @@ class Reporter {
             {"allowed", group.finding.allowed},
             {"found", group.finding.found},
             {"occurrences", group.occurrences},
+            {"recording", context_.recording},
             {"crash_point",
              {{"index", group.point.index},
               {"event", group.point.event},
@@ -304,6 +305,12 @@ std::string LastStoresText(const json& timeline) {
   return text;
 }
 
+// The recording that shows it, if it is another one than most campaigns have.
+std::string FirstSeenIn(const json& violation) {
+  const std::string name = fs::path(violation["recording"].get<std::string>()).filename().string();
+  return name == "recording" ? "" : ", first in " + name;
+}
+
 std::string ViolationText(const json& violation) {
   const json& point = violation["crash_point"];
   const json& operations = point["operations"];
@@ -326,9 +333,19 @@ std::string ViolationText(const json& violation) {
             : "\n  did not survive (all else had; fewer lines may do, the search was cut short):\n";
     for (const json& missing : violation["missing"]) text += MissingText(missing);
   }
-  text += fmt::format("  seen {} times; reproduce: {}\n", violation["occurrences"].get<uint64_t>(),
-                      violation["replay"].get<std::string>());
+  text +=
+      fmt::format("  seen {} times{}; reproduce: {}\n", violation["occurrences"].get<uint64_t>(),
+                  FirstSeenIn(violation), violation["replay"].get<std::string>());
   return text;
+}
+
+// What the numbers of a campaign of several schedules are of; empty for a single one.
+std::string SchedulesText(const json& schedules) {
+  const auto asked = schedules["asked"].get<uint64_t>();
+  if (asked == 1) return {};
+  const auto recorded = schedules["recorded"].get<uint64_t>();
+  return fmt::format("{} of {} schedules recorded, {} distinct; in these together:\n", recorded,
+                     asked, schedules["distinct"].get<uint64_t>());
 }
 
 }  // namespace
@@ -378,7 +395,8 @@ std::string CrashText(const json& report, const std::string& path) {
   const auto log10 = [](const json& value) {
     return value.is_null() ? -INFINITY : value.get<double>();
   };
-  std::string text = fmt::format(
+  std::string text = SchedulesText(report["schedules"]);
+  text += fmt::format(
       "{} operations, {} stores; {} of {} crash points, {} raw states in all\n"
       "strategy {}, seed {}: {} states, {} distinct images recovered in {:.1f} s ({:.0f}/s), "
       "{} outcomes, {} verdicts\n",
@@ -420,6 +438,9 @@ std::string CrashText(const json& report, const std::string& path) {
     text += fmt::format("no violation in what was explored; INCOMPLETE{}\n", cut);
   }
   text += MutationsText(report);
+  if (verdict != "violated" && report["schedules"]["asked"].get<uint64_t>() > 1) {
+    text += "of other schedules of the threads this says nothing\n";
+  }
   return text + fmt::format("report: {}\n", path);
 }
 

@@ -14,6 +14,10 @@
 
 namespace fencepost {
 
+// An assumption of every report of one recording.
+inline constexpr const char* kOneInterleaving =
+    "The one interleaving that was recorded; stores are visible in trace order.";
+
 // What a report is about.
 struct CrashContext {
   std::filesystem::path folder;  // the report's own
@@ -55,9 +59,24 @@ std::string CauseOf(const nlohmann::json& violation);
 // Makes it the n-th violation of the report in `folder`: its id, and the command that replays it.
 void NameViolation(size_t n, const std::filesystem::path& folder, nlohmann::json* violation);
 
-// Reports of one recording put together, for `folder`: those of shards, or of a campaign that was
-// stopped and the one that went on, in this order. Counts are added; an outcome that two parts saw
-// counts twice. kInvalidArgument if they do not belong together, or something is there twice.
+// How many schedules of a campaign there were to be, and how many were recorded and looked at.
+struct ScheduleCounts {
+  uint64_t asked = 1;
+  uint64_t recorded = 1;
+};
+
+// The reports of distinct schedules of one campaign as its report, for `folder`; of those that were
+// recorded the others had come out as one of these. Counts are added; an outcome that two schedules
+// saw counts twice. `stopped`: why there are no more; empty if there are none to come. REQUIRES: at
+// least one report, each of another recording, all with the first one's settings.
+nlohmann::json MergeSchedules(const std::vector<nlohmann::json>& reports,
+                              const ScheduleCounts& schedules, const std::string& stopped,
+                              const std::filesystem::path& folder);
+
+// Reports of the same recordings put together, for `folder`: those of shards, or of a campaign that
+// was stopped and the one that went on, in this order. Counts are added; an outcome that two parts
+// saw counts twice. kInvalidArgument if they do not belong together, or something is there twice.
+// A campaign of several schedules has no parts, only shards.
 // REQUIRES: at least one, each as ReadReport gave it.
 Result<nlohmann::json> MergeReports(const std::vector<nlohmann::json>& reports,
                                     const std::filesystem::path& folder);

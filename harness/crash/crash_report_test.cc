@@ -16,6 +16,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 
 TEST(CrashVerdict, OnlyAWholeCampaignHasPassed) {
   EXPECT_EQ(CrashVerdict(TestReport()), "passed");
@@ -64,6 +65,22 @@ TEST(CrashText, SaysThatThereIsMoreThanItShows) {
   EXPECT_THAT(text, HasSubstr("failures at 5 more places"));
   EXPECT_THAT(text, HasSubstr("INCOMPLETE: interrupted"));
   EXPECT_THAT(text, HasSubstr("Put (a.c:1): 8 bytes"));
+}
+
+TEST(CrashText, NamesSchedulesWhereThereAreSeveral) {
+  json report = TestReport();
+  EXPECT_THAT(CrashText(report, "r"), Not(HasSubstr("schedule")));
+  report["schedules"] = {{"asked", 20u}, {"recorded", 20u}, {"distinct", 17u}};
+  EXPECT_THAT(CrashText(report, "r"), HasSubstr("20 of 20 schedules recorded, 17 distinct"));
+  EXPECT_THAT(CrashText(report, "r"), HasSubstr("of other schedules"));
+}
+
+TEST(CrashText, SaysInWhichRecordingAViolationIsIfItIsNotTheOnlyOne) {
+  json report = TestReport();
+  report["violations"] = json::array({TestViolation("lost", {"Put (a.c:1)"})});
+  EXPECT_THAT(CrashText(report, "r"), HasSubstr("seen 1 times; reproduce"));
+  report["violations"][0]["recording"] = "/results/old/recording-7";
+  EXPECT_THAT(CrashText(report, "r"), HasSubstr("seen 1 times, first in recording-7; reproduce"));
 }
 
 TEST(CauseOf, IsThePlacesOfTheMissingStoresWhateverTheClientSaw) {

@@ -71,6 +71,19 @@ TEST_F(EngineJudgeTest, WhatTheHistoryForbidsIsAFindingOfItsKind) {
   EXPECT_THAT(Kinds(21, Holding({{"a", "v2"}, {"z", "v1"}})), ElementsAre("phantom z"));
 }
 
+TEST(EngineJudgeOfThreads, AGetThatWasAnsweredByAnotherThreadsWriteUnderWayHoldsTheStoreToIt) {
+  HistoryOp read = Read(12, 14, "a", "v2");
+  read.thread = 1;
+  const History history = {.initial = {{"a", "v1"}}, .operations = {Put(10, 20, "a", "v2"), read}};
+  EngineJudge judge(history, Durability::kPowerFail, /*timeout_s=*/1);
+  EXPECT_THAT(judge.Verdict({.event = 14}, Holding({{"a", "v1"}})), IsEmpty()) << "not answered";
+  EXPECT_THAT(judge.Verdict({.event = 15}, Holding({{"a", "v2"}})), IsEmpty());
+  const std::vector<Finding> findings = judge.Verdict({.event = 15}, Holding({{"a", "v1"}}));
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].kind, "stale");
+  EXPECT_THAT(findings[0].message, HasSubstr("operation 12 (read) saw"));
+}
+
 TEST_F(EngineJudgeTest, AFindingSaysWhatWasAllowedAndWhatWasFound) {
   const std::vector<Finding> lost = Findings(41, Holding({{"a", "v2"}}));
   ASSERT_EQ(lost.size(), 1u);

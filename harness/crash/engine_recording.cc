@@ -8,7 +8,6 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "faultinject/explore/scratch_folder.h"
 #include "harness/crash/crash_client.h"
 #include "harness/crash/engine_recovery.h"
 #include "harness/interrupt.h"
@@ -24,6 +23,7 @@ using nlohmann::json;
 constexpr const char* kScratchRoot = "/dev/shm";
 
 fs::path HistoryPath(const fs::path& folder) { return folder / "history.jsonl"; }
+fs::path LoadedPool(const ScratchFolder& scratch) { return scratch.path() / "loaded"; }
 
 // Records loaded by the client have their first version.
 StoreContents LoadedContents(const WorkloadSpec& spec) {
@@ -65,6 +65,16 @@ std::string LogTail(const fs::path& path) {
   std::string text;
   for (const std::string& line : lines) text += "\n" + line;
   return text;
+}
+
+// Makes the recording's image, which is equal to that of `first`, the same file; best effort.
+void ShareImage(const fs::path& first, const Recording& recording) {
+  const fs::path image = recording.folder / recording.files.front().initial;
+  fs::path link = image;
+  link += ".link";
+  std::error_code error;
+  fs::create_hard_link(first / recording.files.front().initial, link, error);
+  if (!error) fs::rename(link, image, error);
 }
 
 }  // namespace
@@ -136,20 +146,39 @@ Result<CrashSubject> MakeCrashSubject(const WorkloadFlags& flags, const std::str
   return subject;
 }
 
-Status RecordEngine(const CrashSubject& subject, const ValgrindTool& tool, const fs::path& folder) {
+EngineRecorder::EngineRecorder(CrashSubject subject, ValgrindTool tool, ScratchFolder scratch,
+                               unsigned threads)
+    : subject_(std::move(subject)),
+      tool_(std::move(tool)),
+      scratch_(std::move(scratch)),
+      threads_(threads) {}
+
+Result<EngineRecorder> EngineRecorder::Make(const CrashSubject& subject, const ValgrindTool& tool) {
   ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
-  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make(kScratchRoot));
-  const fs::path pool = scratch.path() / "pool";
-  RETURN_IF_ERROR(Load(plan, pool));
-  RETURN_IF_ERROR(subject.Write(folder));
+  ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(kScratchRoot));
+  RETURN_IF_ERROR(Load(plan, LoadedPool(scratch)));
+  return EngineRecorder(subject, tool, std::move(scratch), plan.spec->threads);
+}
+
+Status EngineRecorder::Record(const fs::path& folder, uint32_t sched_seed,
+                              const fs::path& first) const {
+  const fs::path pool = scratch_.path() / "pool";
+  std::error_code error;
+  fs::copy_file(LoadedPool(scratch_), pool, fs::copy_options::overwrite_existing, error);
+  if (error) return Status::IoError(fmt::format("copy: {}: {}", pool.string(), error.message()));
+  RETURN_IF_ERROR(subject_.Write(folder));
   Recording recording{.folder = folder};
   RETURN_IF_ERROR(recording.AddFile(pool));
+  if (folder != first) ShareImage(first, recording);
   recording.command = {fs::read_symlink("/proc/self/exe").string(), "crash-client", folder.string(),
                        pool.string()};
-  const Result<EndedProgram> ended = RunUnder(tool,
-                                              {"--trace-file=" + recording.trace_path().string(),
-                                               "--log-file=" + (folder / "pmemcheck.log").string()},
-                                              recording.command);
+  std::vector<std::string> options = {"--trace-file=" + recording.trace_path().string(),
+                                      "--log-file=" + (folder / "pmemcheck.log").string()};
+  if (sched_seed != 0) {
+    options.push_back(fmt::format("--sched-seed={}", sched_seed));
+    options.push_back("--fair-sched=yes");
+  }
+  const Result<EndedProgram> ended = RunUnder(tool_, options, recording.command);
   RETURN_IF_ERROR(ended.status());
   if (Interrupted()) return Status::Internal("interrupted");
   if (ended->exit_code != 0) {
@@ -167,8 +196,7 @@ Status RunCrashClient(const CrashSubject& subject, const fs::path& path, const f
   plan.options.create_if_missing = false;
   ASSIGN_OR_RETURN(HistoryWriter writer, HistoryWriter::Create(HistoryPath(folder)));
   ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(*plan.row, plan.options));
-  CrashClient client(*plan.spec, engine.get(), &writer);
-  RETURN_IF_ERROR(client.Run(Phase::kRun));
+  RETURN_IF_ERROR(RunCrashClients(*plan.spec, engine.get(), &writer));
   return engine->Close();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Records a crash run of an engine: loads it, takes a copy of its pool, and runs the workload under
-// the tracer.
+// Records crash runs of an engine: loads it, and runs the workload under the tracer on a copy of
+// what was loaded, as often as is asked, with other interleavings of the workload's threads.
 //
 // The folder is a Recording with, beside it, engine.json (which engine, which properties) and
 // history.jsonl (what the client asked and was told).
@@ -12,6 +12,7 @@
 #include <string>
 
 #include "faultinject/explore/recording.h"
+#include "faultinject/explore/scratch_folder.h"
 #include "faultinject/explore/trace_walk.h"
 #include "harness/oracle/history.h"
 #include "harness/run_request.h"
@@ -34,9 +35,28 @@ struct CrashSubject {
 // From the flags: checked, and with a pool that is no larger than needed unless the user said so.
 Result<CrashSubject> MakeCrashSubject(const WorkloadFlags& flags, const std::string& engine);
 
-// Fills `folder`, which is there and empty. The pool itself is gone afterwards.
-Status RecordEngine(const CrashSubject& subject, const ValgrindTool& tool,
-                    const std::filesystem::path& folder);
+// Records from one load, so that what recordings differ in is what their threads did.
+class EngineRecorder {
+ public:
+  // Loads the engine, untraced. The pools are gone with the recorder.
+  static Result<EngineRecorder> Make(const CrashSubject& subject, const ValgrindTool& tool);
+
+  // Fills `folder`, which is there and empty. `sched_seed`: of the interleaving (pmemcheck's
+  // --sched-seed); 0: Valgrind's own. `first`: the folder of this recorder's first recording, whose
+  // image is shared where the file system can: it would be most of what each of them takes.
+  Status Record(const std::filesystem::path& folder, uint32_t sched_seed,
+                const std::filesystem::path& first) const;
+
+  unsigned threads() const { return threads_; }
+
+ private:
+  EngineRecorder(CrashSubject subject, ValgrindTool tool, ScratchFolder scratch, unsigned threads);
+
+  CrashSubject subject_;
+  ValgrindTool tool_;
+  ScratchFolder scratch_;
+  unsigned threads_;
+};
 
 // In the traced process: the workload on the engine at `path`, its history into `folder`.
 Status RunCrashClient(const CrashSubject& subject, const std::filesystem::path& path,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Puts the reports of one recording's parts together.
+// Puts the reports of one recording's parts together, and those of a campaign's schedules.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,6 +28,12 @@ Status CheckBelong(const json& first, const json& other) {
           fmt::format("the reports do not belong together: {} is {} and {}", name,
                       first["settings"][name].dump(), other["settings"][name].dump()));
     }
+  }
+  if (first["schedules"] != other["schedules"]) {
+    return Status::InvalidArgument(
+        fmt::format("the reports do not belong together, or one was stopped before its last "
+                    "schedule: schedules is {} and {}",
+                    first["schedules"].dump(), other["schedules"].dump()));
   }
   if (first["subject"] != other["subject"]) {
     return Status::InvalidArgument(
@@ -59,6 +65,10 @@ Part PartOf(const json& explored) {
   return {end - std::min(points, end), end};
 }
 
+bool OfSeveralSchedules(const json& report) {
+  return report["schedules"]["distinct"].get<uint64_t>() > 1;
+}
+
 // Each begins where the one before ended, and the first at the first crash point.
 Status CheckParts(const std::vector<json>& reports) {
   uint64_t next = 0;
@@ -81,7 +91,7 @@ Status CheckShards(const std::vector<json>& reports) {
     if (!shards.insert(report["settings"]["shard"].get<uint64_t>()).second) {
       return Status::InvalidArgument("a shard is among the reports twice");
     }
-    if (PartOf(report["explored"]).begin != 0) {
+    if (!OfSeveralSchedules(report) && PartOf(report["explored"]).begin != 0) {
       return Status::InvalidArgument("a shard lacks its first part: put its parts together first");
     }
   }
@@ -181,7 +191,54 @@ json MergeViolations(const std::vector<json>& reports, const std::filesystem::pa
   return list;
 }
 
+// The same fields of all, added.
+void Sum(const std::vector<json>& reports, const char* object, const char* name, json* merged) {
+  uint64_t sum = 0;
+  for (const json& report : reports) sum += Number(report[object], name);
+  (*merged)[object][name] = sum;
+}
+
+void SumLog10(const std::vector<json>& reports, const char* name, json* explored) {
+  json sum = nullptr;
+  for (const json& report : reports) sum = AddLog10(sum, report["explored"][name]);
+  (*explored)[name] = std::move(sum);
+}
+
 }  // namespace
+
+json MergeSchedules(const std::vector<json>& reports, const ScheduleCounts& schedules,
+                    const std::string& stopped, const std::filesystem::path& folder) {
+  json merged = reports.front();
+  merged["schedules"] = {
+      {"asked", schedules.asked}, {"recorded", schedules.recorded}, {"distinct", reports.size()}};
+  AddUp(reports, &merged);
+  for (const char* name : {"trace_bytes", "events", "stores", "operations", "unmapped_bytes"}) {
+    Sum(reports, "recording", name, &merged);
+  }
+  for (const char* name : {"crash_points", "explored_points", "mixed_lines"}) {
+    Sum(reports, "explored", name, &merged);
+  }
+  json& explored = merged["explored"];
+  SumLog10(reports, "log10_raw_states", &explored);
+  SumLog10(reports, "log10_explored_raw_states", &explored);
+  explored["every_state"] =
+      stopped.empty() && std::all_of(reports.begin(), reports.end(), [](const json& report) {
+        return report["explored"]["every_state"].get<bool>();
+      });
+  explored["stopped"] = stopped.empty() ? json(nullptr) : json(stopped);
+  explored["next_point"] = nullptr;
+  if (reports.size() > 1) {
+    for (json& assumption : merged["assumptions"]) {
+      if (assumption != kOneInterleaving) continue;
+      assumption =
+          fmt::format("The {} interleavings that were recorded; stores are visible in trace order.",
+                      reports.size());
+    }
+  }
+  merged["violations"] = MergeViolations(reports, folder);
+  merged["verdict"] = CrashVerdict(merged);
+  return merged;
+}
 
 Result<json> MergeReports(const std::vector<json>& reports, const std::filesystem::path& folder) {
   const json& first = reports.front();
@@ -191,6 +248,10 @@ Result<json> MergeReports(const std::vector<json>& reports, const std::filesyste
   const bool in_parts = std::all_of(reports.begin(), reports.end(), [&](const json& report) {
     return report["settings"]["shard"] == shard;
   });
+  if (in_parts && OfSeveralSchedules(first)) {
+    return Status::InvalidArgument(
+        "a campaign of several schedules has no parts, and these are of one shard");
+  }
   RETURN_IF_ERROR(in_parts ? CheckParts(reports) : CheckShards(reports));
 
   json merged = first;

@@ -216,5 +216,102 @@ TEST(MergeReports, ShardsThatJudgedNothingDidNotPass) {
   EXPECT_EQ(ExitCodeOf(merged), ExitCode::kHarness);
 }
 
+// Of schedule i of a campaign, in a recording of its own.
+json TestSchedule(int i, const std::vector<json>& violations = {}) {
+  json report = TestReport();
+  const std::string path = "/results/old/recording-" + std::to_string(i + 1);
+  report["recording"]["path"] = path;
+  report["assumptions"].push_back(kOneInterleaving);
+  for (json violation : violations) {
+    violation["recording"] = path;
+    report["violations"].push_back(violation);
+  }
+  return report;
+}
+
+json Scheduled(const std::vector<json>& reports, ScheduleCounts counts,
+               const std::string& stopped = "") {
+  return MergeSchedules(reports, counts, stopped, "/results/old");
+}
+
+TEST(MergeSchedules, WhatWasExploredIsAddedUp) {
+  json second = TestSchedule(1);
+  second["explored"]["crash_points"] = second["explored"]["explored_points"] = 50u;
+  second["explored"]["log10_raw_states"] = 4.0;
+  const json merged = Scheduled({TestSchedule(0), second}, {5, 5});
+  EXPECT_EQ(merged["schedules"], (json{{"asked", 5}, {"recorded", 5}, {"distinct", 2}}));
+  EXPECT_EQ(merged["verdict"], "passed");
+  EXPECT_EQ(merged["recording"]["path"], "/results/old/recording-1");
+  EXPECT_EQ(merged["recording"]["stores"], 600);
+  EXPECT_EQ(merged["recording"]["operations"], 40);
+  EXPECT_EQ(merged["recording"]["trace_bytes"], 8192);
+  const json& explored = merged["explored"];
+  EXPECT_EQ(explored["crash_points"], 150);
+  EXPECT_EQ(explored["explored_points"], 150);
+  EXPECT_EQ(explored["recoveries"], 160);
+  EXPECT_EQ(explored["verdicts"], 800);
+  EXPECT_EQ(explored["every_state"], true);
+  EXPECT_NEAR(explored["log10_raw_states"].get<double>(), std::log10(11000), 1e-9);
+  EXPECT_DOUBLE_EQ(explored["seconds"].get<double>(), 3.0);
+  EXPECT_TRUE(explored["stopped"].is_null());
+}
+
+TEST(MergeSchedules, TheInterleavingsThatWereSeenAreCountedAmongTheAssumptions) {
+  const auto said = [](const json& merged) { return merged["assumptions"].dump(); };
+  EXPECT_THAT(said(Scheduled({TestSchedule(0)}, {2, 2})), HasSubstr(kOneInterleaving));
+  const std::string two = said(Scheduled({TestSchedule(0), TestSchedule(1)}, {2, 2}));
+  EXPECT_THAT(two, HasSubstr("The 2 interleavings"));
+  EXPECT_THAT(two, testing::Not(HasSubstr(kOneInterleaving)));
+}
+
+TEST(MergeSchedules, OneThatDidNotTryEveryStateDeniesItOfAll) {
+  json second = TestSchedule(1);
+  second["explored"]["every_state"] = false;
+  EXPECT_EQ(Scheduled({TestSchedule(0), second}, {2, 2})["explored"]["every_state"], false);
+}
+
+TEST(MergeSchedules, ACampaignThatWasStoppedHasNotPassed) {
+  const json merged = Scheduled({TestSchedule(0)}, {20, 3}, "the budget of 5 s was used up");
+  EXPECT_EQ(merged["verdict"], "incomplete");
+  EXPECT_EQ(merged["explored"]["every_state"], false);
+  EXPECT_EQ(merged["explored"]["stopped"], "the budget of 5 s was used up");
+  EXPECT_TRUE(merged["explored"]["next_point"].is_null());
+}
+
+TEST(MergeSchedules, ACauseThatTwoSchedulesShowIsOneViolationOfTheFirst) {
+  const json merged = Scheduled(
+      {TestSchedule(0, {TestViolation("lost", {"a.c:1"}, 2)}),
+       TestSchedule(1, {TestViolation("stale", {"a.c:1"}, 3), TestViolation("lost", {"b.c:2"})})},
+      {2, 2});
+  EXPECT_EQ(merged["verdict"], "violated");
+  ASSERT_EQ(merged["violations"].size(), 2u);
+  EXPECT_EQ(merged["violations"][0]["occurrences"], 5);
+  EXPECT_EQ(merged["violations"][0]["recording"], "/results/old/recording-1");
+  EXPECT_EQ(merged["violations"][1]["id"], "V2");
+  EXPECT_EQ(merged["violations"][1]["replay"], "fencepost crash replay /results/old V2");
+  EXPECT_EQ(merged["violations"][1]["recording"], "/results/old/recording-2");
+}
+
+TEST(MergeReports, ShardsOfSeveralSchedulesMergeAndPartsOfThemDoNot) {
+  const auto shard = [](uint64_t i) {
+    json part = Scheduled({TestSchedule(0), TestSchedule(1)}, {2, 2});
+    part["settings"]["shard"] = i;
+    part["settings"]["shards"] = 2u;
+    return part;
+  };
+  const json merged = Merged({shard(0), shard(1)});
+  EXPECT_EQ(merged["verdict"], "passed");
+  EXPECT_EQ(merged["explored"]["recoveries"], 320);
+  EXPECT_EQ(merged["explored"]["crash_points"], 200);
+  json stopped = shard(1);
+  stopped["explored"]["explored_points"] = 150u;
+  stopped["explored"]["stopped"] = "interrupted";
+  EXPECT_EQ(Merged({shard(0), stopped})["verdict"], "incomplete");
+  EXPECT_THAT(Refusal({shard(0), shard(0)}), HasSubstr("no parts"));
+  json fewer = shard(1);
+  fewer["schedules"]["recorded"] = 1u;
+  EXPECT_THAT(Refusal({shard(0), fewer}), HasSubstr("schedule"));
+}
+
 }  // namespace
 }  // namespace fencepost

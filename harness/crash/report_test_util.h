@@ -40,6 +40,7 @@ inline nlohmann::json TestViolation(const std::string& kind, const std::vector<s
       {"allowed", "v2"},
       {"found", "absent"},
       {"occurrences", occurrences},
+      {"recording", "/results/old/recording"},
       {"replay", "fencepost crash replay old V1"},
       {"crash_point",
        {{"index", uint64_t{3}},
@@ -85,6 +86,10 @@ inline nlohmann::json TestMutations() {
   return {{"skipped", nullptr}, {"sites", std::move(sites)}};
 }
 
+inline nlohmann::json OneSchedule() {
+  return {{"asked", uint64_t{1}}, {"recorded", uint64_t{1}}, {"distinct", uint64_t{1}}};
+}
+
 // Of 100 crash points, all explored, nothing found.
 inline nlohmann::json TestReport() {
   return {{"schema", "fencepost.crash/1"},
@@ -102,6 +107,7 @@ inline nlohmann::json TestReport() {
             {"operations", uint64_t{20}},
             {"unmapped_bytes", uint64_t{0}},
             {"flushes_by", "instruction"}}},
+          {"schedules", OneSchedule()},
           {"settings",
            {{"strategy", "all"},
             {"seed", uint64_t{1}},

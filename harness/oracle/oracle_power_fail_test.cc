@@ -119,6 +119,14 @@ TEST(OraclePowerFail, WhatAReadSawMustSurvive) {
   EXPECT_EQ(PowerFail(h, 4, {{"a", "1"}}), "");
 }
 
+TEST(OraclePowerFail, WhatAReadSawMustSurviveUnlessAnotherWriteIsUnderWayToo) {
+  const History h{{{"a", "0"}}, {Put(1, 20, "a", "1"), Put(2, 21, "a", "2"), Read(3, 4, "a", "1")}};
+  EXPECT_EQ(PowerFail(h, 5, {{"a", "1"}}), "");
+  EXPECT_EQ(PowerFail(h, 5, {{"a", "2"}}), "") << "it may have come after the read";
+  EXPECT_EQ(PowerFail(h, 5, {{"a", "0"}}), "stale a");
+  EXPECT_EQ(PowerFail(h, 5, {}), "lost a");
+}
+
 TEST(OraclePowerFail, WhatAReadSawMustSurviveItsDeleteUnderWayToo) {
   const History h{{{"a", "0"}}, {Delete(1, 9, "a"), Read(2, 3, "a", std::nullopt)}};
   EXPECT_EQ(PowerFail(h, 4, {{"a", "0"}}), "resurrected a");
@@ -266,6 +274,17 @@ TEST(OracleNothingPromised, OnlyWhatNobodyWroteIsWrong) {
     EXPECT_EQ(Judged(h, durability, 10, {{"a", "3"}}), "phantom a");
     EXPECT_EQ(Judged(h, durability, 10, {{"b", "9"}}), "phantom b") << "not yet written";
     EXPECT_EQ(Judged(h, durability, 10, {{"c", "1"}}), "phantom c");
+  }
+}
+
+TEST(OracleNothingPromised, WritesAtOnceAndReadsOfThemPromiseNothingEither) {
+  const History h{{}, {Put(1, 9, "a", "1"), Put(2, 9, "a", "2"), Read(3, 4, "a", "1")}};
+  for (const Durability durability : {Durability::kProcessCrash, Durability::kNone}) {
+    for (const StoreContents& contents :
+         {StoreContents{}, StoreContents{{"a", "1"}}, StoreContents{{"a", "2"}}}) {
+      EXPECT_EQ(Judged(h, durability, 5, contents), "");
+    }
+    EXPECT_EQ(Judged(h, durability, 2, {{"a", "2"}}), "phantom a") << "not yet written";
   }
 }
 

@@ -90,6 +90,24 @@ TEST(OraclePrefix, WhatAReadSawMayBeLostButNotOutOfOrder) {
   EXPECT_EQ(Prefix(h, 6, {{"b", "1"}}), "contradiction a");
 }
 
+TEST(OraclePrefix, OfTwoAtOnceOnOneKeyEitherIsLastOrNone) {
+  const History h{{}, {Put(1, 3, "a", "1"), Put(2, 4, "a", "2"), Put(5, 6, "b", "1")}};
+  EXPECT_EQ(Prefix(h, 7, {}), "");
+  for (const char* value : {"1", "2"}) {
+    EXPECT_EQ(Prefix(h, 7, {{"a", value}}), "") << value;
+    EXPECT_EQ(Prefix(h, 7, {{"a", value}, {"b", "1"}}), "") << value;
+  }
+  EXPECT_EQ(Prefix(h, 7, {{"b", "1"}}), "hole a");
+}
+
+TEST(OraclePrefix, AReadFixesTheOrderOfTwoAtOnceForWhatComesLater) {
+  const History h{
+      {}, {Put(1, 3, "a", "1"), Put(2, 4, "a", "2"), Read(5, 6, "a", "1"), Put(7, 8, "b", "1")}};
+  EXPECT_EQ(Prefix(h, 9, {{"a", "2"}}), "") << "before the other one";
+  EXPECT_EQ(Prefix(h, 9, {{"a", "1"}, {"b", "1"}}), "");
+  EXPECT_NE(Prefix(h, 9, {{"a", "2"}, {"b", "1"}}), "");
+}
+
 TEST(OraclePrefix, ReadsMustBeExplainedByTheWholeHistory) {
   const History h{{}, {Put(1, 2, "a", "1"), Read(3, 4, "a", std::nullopt)}};
   EXPECT_EQ(Prefix(h, 5, {{"a", "1"}}), "contradiction a");

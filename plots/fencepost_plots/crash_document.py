@@ -58,6 +58,9 @@ def limits(report: dict[str, Any]) -> list[str]:
             f"This is shard {settings['shard']} of {settings['shards']}, from 0: the other shards'"
             " images were not recovered here."
         )
+    if report["schedules"]["asked"] > 1:
+        schedules = count(report["schedules"]["distinct"], "distinct schedule")
+        said.append(f"{schedules} of the threads were explored: this says nothing of others.")
     if explored["verdicts"] == 0:
         said.append("Not one outcome was judged.")
     if not explored["every_state"] and report["verdict"] == "violated":
@@ -112,9 +115,18 @@ def _subject(subject: dict[str, Any]) -> list[Row]:
     ]
 
 
-def _recording(recording: dict[str, Any]) -> list[Row]:
+def _schedules(schedules: dict[str, Any]) -> str:
+    return (
+        f"{schedules['recorded']:,} of {schedules['asked']:,} recorded,"
+        f" {schedules['distinct']:,} distinct"
+    )
+
+
+def _recording(recording: dict[str, Any], schedules: dict[str, Any]) -> list[Row]:
     by = {"instruction": "instruction, as executed", "request": "request, as announced"}
+    several = [("schedules", _schedules(schedules))] if schedules["asked"] > 1 else []
     return [
+        *several,
         ("operations", f"{recording['operations']:,}"),
         ("stores", f"{recording['stores']:,} in {count(recording['events'], 'event')}"),
         ("flushes seen by", by[recording["flushes_by"]]),
@@ -257,7 +269,7 @@ def page(report: dict[str, Any]) -> str:
                 _facts("What was crashed", _subject(report["subject"])),
                 _facts("What was explored", explored),
                 _facts("How", _settings(report["settings"])),
-                _facts("The recording", _recording(report["recording"])),
+                _facts("The recording", _recording(report["recording"], report["schedules"])),
                 _facts("This report", _origin(report)),
                 class_="columns",
             ),

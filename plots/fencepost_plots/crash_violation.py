@@ -163,7 +163,8 @@ def section(violation: dict[str, Any]) -> Markup:
     if violation["subject"]:
         about = ["About ", element("code", violation["subject"]), ". "]
     recoveries = count(violation["minimised_by"], "recovery", "recoveries")
-    about.append(f"Seen {count(violation['occurrences'], 'time')}; minimised by {recoveries}.")
+    about.append(f"Seen {count(violation['occurrences'], 'time')}; minimised by {recoveries}. In ")
+    about += [element("code", violation["recording"]), "."]
     survived = "Every store had survived: no line is missing, and it fails even so."
     had_to = "Everything else had survived: these lines alone make it fail."
     if not violation["minimal"]:

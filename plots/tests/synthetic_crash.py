@@ -47,6 +47,7 @@ def report(verdict: str = "passed", *found: dict[str, Any]) -> dict[str, Any]:
             "unmapped_bytes": 0,
             "flushes_by": "instruction",
         },
+        "schedules": {"asked": 1, "recorded": 1, "distinct": 1},
         "settings": {
             "strategy": "one-missing",
             "seed": 4711,
@@ -195,6 +196,7 @@ def violation(
         "allowed": f"value of {subject}",
         "found": "absent",
         "occurrences": 321,
+        "recording": "results/crash/recording",
         "crash_point": {
             "index": 5,
             "event": 90,

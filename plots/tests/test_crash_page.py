@@ -99,6 +99,16 @@ class VerdictTest(unittest.TestCase):
         document["groups_not_minimised"] = 6
         self.assertIn("6 further groups of findings", _read(document))
 
+    def test_schedules_are_named_where_there_are_several(self) -> None:
+        document = report("violated", violation())
+        self.assertNotIn("schedule", _read(document))
+        document["schedules"] = {"asked": 20, "recorded": 18, "distinct": 17}
+        document["violations"][0]["recording"] = "results/crash/recording-7"
+        text = _read(document)
+        self.assertIn("17 distinct schedules of the threads were explored", text)
+        self.assertIn("18 of 20 recorded, 17 distinct", text)
+        self.assertIn("In results/crash/recording-7.", text)
+
     def test_a_shard_does_not_claim_the_states_of_the_others(self) -> None:
         document = report("incomplete")
         document["explored"]["every_state"] = True
