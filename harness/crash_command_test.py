@@ -291,6 +291,7 @@ class Mutations(CrashTest):
         )
         self.assertIn("budget of 3 recoveries", report["mutations"]["skipped"])
 
+
 class Threads(CrashTest):
     def crash_shared(self, *words: str, bug: str = "none") -> subprocess.CompletedProcess[str]:
         workload = str(SOURCE / "workloads/crash-threads")

@@ -167,6 +167,7 @@ ExitCode Resume(CrashRequest request, const Arguments& arguments) {
   request.crash.shard =
       fmt::format("{}/{}", old["shard"].get<uint64_t>(), old["shards"].get<uint64_t>());
   request.crash.timeout_s = old["timeout_s"].get<double>();
+  request.crash.depth = old["depth"].get<unsigned>();
   request.crash.after = (*before)["subject"].value("operations_after", request.crash.after);
   Result<CampaignSettings> settings = MakeSettings(request.crash);
   if (!settings.ok()) return ReportError(settings.status());
@@ -260,10 +261,9 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
   CLI::Option* const resume =
       app.add_option("--resume", request->resume, "go on with a campaign that was stopped");
   // What makes the campaign what it is was settled when it began.
-  for (const char* settled :
-       {"engine", "-P", "-p", "--threads", "--schedules", "--strategy", "--seed", "--timeout",
-        "--shard", "--tear", "--eadr", "--after", "--from", "--record-only", "--results", "--mutate",
-        "--depth"}) {
+  for (const char* settled : {"engine", "-P", "-p", "--threads", "--schedules", "--strategy",
+                              "--seed", "--timeout", "--shard", "--tear", "--eadr", "--after",
+                              "--from", "--record-only", "--results", "--mutate", "--depth"}) {
     resume->excludes(settled);
   }
   DeclareMerge(app, request, chosen);

@@ -37,9 +37,9 @@ Status ParseShard(const std::string& text, ExploreOptions* options) {
 
 void DeclareCrashFlags(CLI::App& app, CrashFlags* flags) {
   app.add_option("--strategy", flags->strategy,
-                 "which crash states are tried: prefix (default), suffix, one-missing, one-only, "
-                 "sample:N, reads (every one that recovery can tell apart), all, or an engine name "
-                 "of pmreorder");
+                 "which crash states are tried: reads (default: every one that recovery can tell "
+                 "apart), prefix (default where recovery cannot be watched), suffix, one-missing, "
+                 "one-only, sample:N, all, or an engine name of pmreorder");
   app.add_option("--seed", flags->seed, "of what is drawn (default 1)");
   app.add_option("--jobs", flags->jobs, "recoveries at a time (default: one a processor)")
       ->check(CLI::Range(0u, 1024u));
@@ -62,7 +62,11 @@ void DeclareCrashFlags(CLI::App& app, CrashFlags* flags) {
 
 Result<CampaignSettings> MakeSettings(const CrashFlags& flags) {
   CampaignSettings settings;
-  ASSIGN_OR_RETURN(settings.explore.strategy, ParseStrategy(flags.strategy));
+  const bool is_default = flags.strategy.empty();
+  ASSIGN_OR_RETURN(settings.explore.strategy, ParseStrategy(is_default ? "reads" : flags.strategy));
+  if (is_default) {
+    ASSIGN_OR_RETURN(settings.fallback, ParseStrategy("prefix"));
+  }
   settings.explore.seed = flags.seed;
   settings.explore.model.eadr = flags.eadr;
   settings.explore.model.tearing = flags.tear == "8" ? Tearing::kEightBytes : Tearing::kLine;

@@ -19,7 +19,7 @@ namespace fencepost {
 
 // The flags, as the user gave them.
 struct CrashFlags {
-  std::string strategy = "prefix";
+  std::string strategy;  // empty: reads, or prefix where recovery cannot be watched
   uint64_t seed = 1;
   unsigned jobs = 0;  // 0: as many as there are processors
   double timeout_s = 10;

@@ -171,8 +171,21 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
   options.tracer = parts.tracer.get();
   // The time is each site's then, and of what was not explored to its end no site can be tried.
   if (settings.mutate) options.max_seconds = 0;
-  ASSIGN_OR_RETURN(ExploreResult result, Explore(recording, &trace, survey, options, settings.pool,
-                                                 parts.recoverer.get(), parts.judge.get(), hooks));
+  const auto explore = [&] {
+    return Explore(recording, &trace, survey, options, settings.pool, parts.recoverer.get(),
+                   parts.judge.get(), hooks);
+  };
+  Result<ExploreResult> explored = explore();
+  if (explored.status().code() == StatusCode::kUnsupported && settings.fallback) {
+    remarks.push_back(fmt::format("Strategy {} in place of {}: {}", settings.fallback->name,
+                                  options.strategy.name, explored.status().message()));
+    progress.Print(remarks.back());
+    options.strategy = *settings.fallback;
+    options.tracer = nullptr;
+    explored = explore();
+  }
+  RETURN_IF_ERROR(explored.status());
+  ExploreResult& result = *explored;
   if (trace.truncated() && result.stopped.empty()) {
     // Not a pass: what the run did after the cut was not seen.
     result.stopped = trace.TruncationRemark();
@@ -185,8 +198,8 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
       parts.minimiser != nullptr ? parts.minimiser.get() : parts.recoverer.get();
   ASSIGN_OR_RETURN(
       const std::vector<MinimalViolation> violations,
-      Minimize(recording, &trace, survey, settings.explore, settings.pool, minimiser,
-               parts.judge.get(), std::move(groups), settings.max_minimising, Interrupted));
+      Minimize(recording, &trace, survey, options, settings.pool, minimiser, parts.judge.get(),
+               std::move(groups), settings.max_minimising, Interrupted));
   progress.Clear();
 
   const CrashContext context = {
@@ -196,16 +209,19 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
       .recording = fs::absolute(recording_folder).lexically_normal().string(),
       .trace_bytes = trace.bytes(),
       .survey = &survey,
-      .options = &settings.explore,
+      .options = &options,
       .timeout_s = settings.pool.timeout_s,
+      .depth = options.tracer != nullptr ? 2u : 1u,
       .replay_verified = recording.finished,
       .from_log = !recording.log.empty(),
       .describe_operation = parts.describe_operation,
       .remarks = remarks};
   ASSIGN_OR_RETURN(json report, CrashJson(context, &trace, result, violations));
   if (settings.mutate) {
+    CampaignSettings used = settings;
+    used.explore.strategy = options.strategy;
     ASSIGN_OR_RETURN(report["mutations"],
-                     Mutate(report, recording, &trace, survey, settings, parts, &progress));
+                     Mutate(report, recording, &trace, survey, used, parts, &progress));
     progress.Clear();
   }
   return report;

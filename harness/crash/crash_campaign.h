@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ namespace fencepost {
 struct CampaignSettings {
   ExploreOptions explore;
   PoolOptions pool;
+  // Taken, and said so, where the strategy cannot be followed; nothing: then that is an error.
+  std::optional<Strategy> fallback = {};
   unsigned depth = 1;              // 2: recoveries are crashed in turn
   unsigned operations_after = 12;  // how much an engine's store is used after a recovery
   uint64_t max_violations = 24;    // groups that are minimised

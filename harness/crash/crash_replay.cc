@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -21,15 +22,24 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-Result<LineBytes> ParseHex(const std::string& text) {
+Result<std::string> ParseHex(const std::string& text) {
+  if (text.size() % 2 != 0 || text.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    return Status::Corrupt("crash.json: bytes of the state are damaged");
+  }
+  std::string bytes;
+  for (size_t i = 0; i < text.size(); i += 2) {
+    bytes += static_cast<char>(std::stoul(text.substr(i, 2), nullptr, 16));
+  }
+  return bytes;
+}
+
+Result<LineBytes> ParseLine(const std::string& text) {
+  ASSIGN_OR_RETURN(const std::string parsed, ParseHex(text));
   LineBytes bytes{};
-  if (text.size() != 2 * bytes.size() ||
-      text.find_first_not_of("0123456789abcdef") != std::string::npos) {
+  if (parsed.size() != bytes.size()) {
     return Status::Corrupt("crash.json: a line of the state is damaged");
   }
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    bytes[i] = static_cast<uint8_t>(std::stoul(text.substr(2 * i, 2), nullptr, 16));
-  }
+  std::copy(parsed.begin(), parsed.end(), bytes.begin());
   return bytes;
 }
 
@@ -68,7 +78,7 @@ Status SetScene(const json& report, const json& violation, Scene* scene) {
   ASSIGN_OR_RETURN(scene->point, walk.Seek(violation["crash_point"]["index"].get<uint64_t>()));
   for (const json& line : violation["state"]) {
     LineState& state = scene->state[{line["file"].get<uint32_t>(), line["line"].get<uint64_t>()}];
-    ASSIGN_OR_RETURN(state.bytes, ParseHex(line["bytes"].get<std::string>()));
+    ASSIGN_OR_RETURN(state.bytes, ParseLine(line["bytes"].get<std::string>()));
   }
   CampaignSettings campaign;
   campaign.pool.timeout_s = scene->timeout_s = settings["timeout_s"].get<double>();
@@ -116,6 +126,15 @@ Result<Outcome> RecoverInChild(Scene* scene, const std::string& context) {
   return *outcome;
 }
 
+// What the recovery after a second crash finds, against what the one before it had answered.
+Result<std::vector<Finding>> ContradictionsOf(const json& second, const Scene& scene,
+                                              const Outcome& outcome) {
+  if (second.is_null() || !second["ended"].get<bool>()) return std::vector<Finding>{};
+  ASSIGN_OR_RETURN(const std::string answer, ParseHex(second["first_answer"].get<std::string>()));
+  const Outcome first{.answer = answer, .complaint = {}};
+  return scene.parts.judge->Contradictions(first, outcome);
+}
+
 Result<ExitCode> KeepImages(const Scene& scene, const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -147,7 +166,10 @@ Result<ExitCode> ReplayViolation(const ReplayRequest& request) {
   const std::string context = scene.parts.judge->Context(scene.point);
   ASSIGN_OR_RETURN(const Outcome outcome, request.in_process ? RecoverHere(&scene, context)
                                                              : RecoverInChild(&scene, context));
-  const std::vector<Finding> findings = scene.parts.judge->Verdict(scene.point, outcome);
+  std::vector<Finding> findings = scene.parts.judge->Verdict(scene.point, outcome);
+  ASSIGN_OR_RETURN(const std::vector<Finding> contradictions,
+                   ContradictionsOf(violation["second_crash"], scene, outcome));
+  findings.insert(findings.end(), contradictions.begin(), contradictions.end());
   bool again = false;
   for (const Finding& finding : findings) {
     fmt::print("{}: {}\n", finding.kind, finding.message);

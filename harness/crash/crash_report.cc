@@ -9,6 +9,7 @@
 #include <set>
 
 #include "harness/build_info.h"
+#include "harness/crash/crash_statement.h"
 #include "harness/crash/crash_story.h"
 #include "harness/crash/mutations.h"
 #include "harness/run_files.h"
@@ -21,18 +22,13 @@ using nlohmann::json;
 
 constexpr size_t kMaxFrames = 16;
 
-std::string Hex(const LineBytes& bytes) {
+template <typename Bytes>
+std::string Hex(const Bytes& bytes) {
   std::string text;
-  for (const uint8_t byte : bytes) fmt::format_to(std::back_inserter(text), "{:02x}", byte);
+  for (const auto byte : bytes) {
+    fmt::format_to(std::back_inserter(text), "{:02x}", static_cast<uint8_t>(byte));
+  }
   return text;
-}
-
-// A power of ten as people write it: "1.3e+21"; exact below a million.
-std::string PowerOfTen(double log10) {
-  if (!std::isfinite(log10)) return "0";
-  if (log10 < 6) return fmt::format("{:.0f}", std::pow(10, log10));
-  const double exponent = std::floor(log10);
-  return fmt::format("{:.1f}e+{:.0f}", std::pow(10, log10 - exponent), exponent);
 }
 
 json Number(double log10) { return std::isfinite(log10) ? json(log10) : json(nullptr); }
@@ -91,6 +87,7 @@ class Reporter {
             {"eadr", options.model.eadr},
             {"shard", options.shard},
             {"shards", options.shards},
+            {"depth", context_.depth},
             {"timeout_s", context_.timeout_s}};
   }
 
@@ -106,6 +103,10 @@ class Reporter {
             {"log10_explored_raw_states", Number(result_.log10_explored_raw_states)},
             {"states", result_.states},
             {"recoveries", result_.recoveries},
+            {"traced_recoveries", result_.traced_recoveries},
+            {"nested_points", result_.nested_points},
+            {"nested_states", result_.nested_states},
+            {"nested_recoveries", result_.nested_recoveries},
             {"outcomes", result_.outcomes},
             {"verdicts", result_.verdicts},
             {"failed_verdicts", result_.failed_verdicts},
@@ -124,6 +125,16 @@ class Reporter {
             ? "An aligned 8 bytes never tear; wider stores may."
             : "A store inside one line never tears.",
         kOneInterleaving, "Sizes of files are durable at once."};
+    if (context_.options->strategy.by_reads()) {
+      list.push_back(
+          "A recovery depends on nothing but the bytes that it reads: one state in sixteen was "
+          "recovered again with all others changed, and gave the same.");
+    }
+    if (context_.depth > 1) {
+      list.push_back(
+          "Recoveries that leave the same behind have stored, flushed and fenced alike: one of "
+          "each kind was traced.");
+    }
     if (context_.options->model.eadr) {
       list.push_back("eADR: caches are flushed by the platform.");
     }
@@ -236,6 +247,14 @@ class Reporter {
     return {{"acknowledged", acknowledged}, {"under_way", std::move(list)}};
   }
 
+  json SecondCrashJson(const std::optional<SecondCrash>& second) const {
+    if (!second) return nullptr;
+    return {{"before", CrashPointName(second->before)},
+            {"where", second->where.empty() ? json(nullptr) : json(second->where)},
+            {"ended", second->ended},
+            {"first_answer", Hex(second->first_answer)}};
+  }
+
   json ViolationJson(const MinimalViolation& violation, const Story& story) const {
     const FindingGroup& group = violation.group;
     json missing = json::array(), state = json::array(), timeline = json::array();
@@ -261,6 +280,7 @@ class Reporter {
                group.point.stack == 0 ? json(nullptr) : json(WhereOf(trace_, group.point.stack))},
               {"stack", StackJson(group.point.stack)},
               {"operations", OperationsJson(group.point.event)}}},
+            {"second_crash", SecondCrashJson(group.second)},
             {"missing", std::move(missing)},
             {"state", std::move(state)},
             {"timeline", std::move(timeline)},
@@ -323,7 +343,14 @@ std::string ViolationText(const json& violation) {
   for (const json& operation : operations["under_way"]) {
     text += fmt::format(", under way: {}", operation["what"].get<std::string>());
   }
-  if (violation["missing"].empty()) {
+  if (const json& second = violation["second_crash"]; !second.is_null()) {
+    text +=
+        fmt::format("\n  and a second crash {}{}\n",
+                    second["ended"].get<bool>()
+                        ? "after the recovery from it"
+                        : "in the recovery from it, before " + second["before"].get<std::string>(),
+                    second["where"].is_null() ? "" : " at " + second["where"].get<std::string>());
+  } else if (violation["missing"].empty()) {
     text += fmt::format("\n  every store had survived; the last of them:\n{}",
                         LastStoresText(violation["timeline"]));
   } else {
@@ -392,9 +419,6 @@ std::string CrashText(const json& report, const std::string& path) {
   const json& explored = report["explored"];
   const double seconds = explored["seconds"].get<double>();
   const auto recoveries = explored["recoveries"].get<uint64_t>();
-  const auto log10 = [](const json& value) {
-    return value.is_null() ? -INFINITY : value.get<double>();
-  };
   std::string text = SchedulesText(report["schedules"]);
   text += fmt::format(
       "{} operations, {} stores; {} of {} crash points, {} raw states in all\n"
@@ -402,7 +426,7 @@ std::string CrashText(const json& report, const std::string& path) {
       "{} outcomes, {} verdicts\n",
       report["recording"]["operations"].get<uint64_t>(),
       report["recording"]["stores"].get<uint64_t>(), explored["explored_points"].get<uint64_t>(),
-      explored["crash_points"].get<uint64_t>(), PowerOfTen(log10(explored["log10_raw_states"])),
+      explored["crash_points"].get<uint64_t>(), PowerOfTen(explored["log10_raw_states"]),
       report["settings"]["strategy"].get<std::string>(), report["settings"]["seed"].get<uint64_t>(),
       explored["states"].get<uint64_t>(), recoveries, seconds,
       seconds > 0 ? static_cast<double>(recoveries) / seconds : 0,
@@ -423,22 +447,13 @@ std::string CrashText(const json& report, const std::string& path) {
     }
     if (!cut.empty()) text += fmt::format("INCOMPLETE{}\n", cut);
   } else if (verdict == "passed") {
-    const std::string strategy = report["settings"]["strategy"].get<std::string>();
-    if (!explored["every_state"].get<bool>()) {
-      text += fmt::format("no violation in the states that `{}` tries; it does not try all\n",
-                          strategy);
-    } else if (strategy == "reads") {
-      text +=
-          "no violation: of every state that the model allows, one that recovery cannot tell from "
-          "it was recovered and judged\n";
-    } else {
-      text += "no violation: every state that the model allows was recovered and judged\n";
-    }
+    text += StatementOf(report);
   } else {
     text += fmt::format("no violation in what was explored; INCOMPLETE{}\n", cut);
   }
   text += MutationsText(report);
-  if (verdict != "violated" && report["schedules"]["asked"].get<uint64_t>() > 1) {
+  const bool is_said = verdict == "passed" && explored["every_state"].get<bool>();
+  if (verdict != "violated" && !is_said && report["schedules"]["asked"].get<uint64_t>() > 1) {
     text += "of other schedules of the threads this says nothing\n";
   }
   return text + fmt::format("report: {}\n", path);

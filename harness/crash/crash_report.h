@@ -28,6 +28,7 @@ struct CrashContext {
   const TraceSurvey* survey = nullptr;
   const ExploreOptions* options = nullptr;
   double timeout_s = 0;
+  unsigned depth = 1;
   // Replaying the trace was compared with what the run left.
   bool replay_verified = true;
   bool from_log = false;  // the trace was made from a store log

@@ -16,10 +16,12 @@ namespace {
 using nlohmann::json;
 
 // What must be equal in the reports of one campaign.
-constexpr const char* kSameSettings[] = {"strategy", "seed", "tearing", "eadr", "shards"};
+constexpr const char* kSameSettings[] = {"strategy", "seed", "tearing", "eadr", "shards", "depth"};
 constexpr const char* kSameRecording[] = {"events", "stores", "trace_bytes", "operations"};
 // What is added up.
-constexpr const char* kSums[] = {"states", "recoveries", "outcomes", "verdicts", "failed_verdicts"};
+constexpr const char* kSums[] = {"states",        "recoveries",    "traced_recoveries",
+                                 "nested_points", "nested_states", "nested_recoveries",
+                                 "outcomes",      "verdicts",      "failed_verdicts"};
 
 Status CheckBelong(const json& first, const json& other) {
   for (const char* name : kSameSettings) {

@@ -44,6 +44,13 @@ bool Each(const json& list, const IsElement& is) {
   return std::all_of(list.begin(), list.end(), is);
 }
 
+bool IsSecondCrashOrNull(const json& value) {
+  return value.is_null() || HasFields(value, {{"/before", IsText},
+                                              {"/where", IsTextOrNull},
+                                              {"/ended", IsFlag},
+                                              {"/first_answer", IsText}});
+}
+
 bool IsMissingLine(const json& missing) {
   const auto is_store = [](const json& store) {
     return HasFields(store, {{"/where", IsText}, {"/bytes", IsCount}, {"/torn", IsFlag}});
@@ -76,6 +83,7 @@ bool IsViolation(const json& violation) {
                                {"/crash_point/where", IsTextOrNull},
                                {"/crash_point/operations/acknowledged", IsCount},
                                {"/crash_point/operations/under_way", IsList},
+                               {"/second_crash", IsSecondCrashOrNull},
                                {"/missing", IsList},
                                {"/minimal", IsFlag},
                                {"/state", IsList},
@@ -135,6 +143,7 @@ bool IsWhole(const json& report) {
                             {"/settings/eadr", IsFlag},
                             {"/settings/shard", IsCount},
                             {"/settings/shards", IsCount},
+                            {"/settings/depth", IsCount},
                             {"/settings/timeout_s", IsNumber},
                             {"/explored/crash_points", IsCount},
                             {"/explored/explored_points", IsCount},
@@ -142,6 +151,10 @@ bool IsWhole(const json& report) {
                             {"/explored/log10_explored_raw_states", IsNumberOrNull},
                             {"/explored/states", IsCount},
                             {"/explored/recoveries", IsCount},
+                            {"/explored/traced_recoveries", IsCount},
+                            {"/explored/nested_points", IsCount},
+                            {"/explored/nested_states", IsCount},
+                            {"/explored/nested_recoveries", IsCount},
                             {"/explored/outcomes", IsCount},
                             {"/explored/verdicts", IsCount},
                             {"/explored/failed_verdicts", IsCount},

@@ -53,6 +53,7 @@ inline nlohmann::json TestViolation(const std::string& kind, const std::vector<s
       {"state", std::move(state)},
       {"timeline", nlohmann::json::array()},
       {"minimal", true},
+      {"second_crash", nullptr},
       {"minimised_by", uint64_t{4}}};
 }
 
@@ -115,6 +116,7 @@ inline nlohmann::json TestReport() {
             {"eadr", false},
             {"shard", uint64_t{0}},
             {"shards", uint64_t{1}},
+            {"depth", uint64_t{1}},
             {"timeout_s", 10.0}}},
           {"explored",
            {{"crash_points", uint64_t{100}},
@@ -123,6 +125,10 @@ inline nlohmann::json TestReport() {
             {"log10_explored_raw_states", 3.0},
             {"states", uint64_t{500}},
             {"recoveries", uint64_t{80}},
+            {"traced_recoveries", uint64_t{0}},
+            {"nested_points", uint64_t{0}},
+            {"nested_states", uint64_t{0}},
+            {"nested_recoveries", uint64_t{0}},
             {"outcomes", uint64_t{8}},
             {"verdicts", uint64_t{400}},
             {"failed_verdicts", uint64_t{0}},

@@ -55,6 +55,7 @@ def report(verdict: str = "passed", *found: dict[str, Any]) -> dict[str, Any]:
             "eadr": False,
             "shard": 0,
             "shards": 1,
+            "depth": 1,
             "timeout_s": 10.0,
         },
         "explored": {
@@ -64,6 +65,10 @@ def report(verdict: str = "passed", *found: dict[str, Any]) -> dict[str, Any]:
             "log10_explored_raw_states": 37.16,
             "states": 52104,
             "recoveries": 42171,
+            "traced_recoveries": 0,
+            "nested_points": 0,
+            "nested_states": 0,
+            "nested_recoveries": 0,
             "outcomes": 61,
             "verdicts": 51732,
             "failed_verdicts": 77 if found else 0,
@@ -221,6 +226,7 @@ def violation(
             ]
         ),
         "minimal": True,
+        "second_crash": None,
         "minimised_by": 23,
         "replay": "fencepost crash replay results/crash V1",
     }
