@@ -2,7 +2,10 @@
 #include "harness/valgrind_tool.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
 namespace fencepost {
 namespace {
@@ -108,6 +112,58 @@ Result<EndedProgram> RunUnder(const ValgrindTool& tool, const std::vector<std::s
   }
   return EndedProgram{.exit_code = WIFSIGNALED(ended) ? 128 + WTERMSIG(ended) : WEXITSTATUS(ended),
                       .pid = child};
+}
+
+Result<ToolServer> ToolServer::Start(const ValgrindTool& tool,
+                                     const std::vector<std::string>& options,
+                                     const std::vector<std::string>& program) {
+  int down[2], up[2];
+  if (pipe2(down, O_CLOEXEC) != 0) {
+    return Status::IoError(fmt::format("pipe: {}", std::strerror(errno)));
+  }
+  if (pipe2(up, O_CLOEXEC) != 0) {
+    const Status status = Status::IoError(fmt::format("pipe: {}", std::strerror(errno)));
+    close(down[0]);
+    close(down[1]);
+    return status;
+  }
+  const pid_t child = fork();
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(down[0], STDIN_FILENO);
+    dup2(up[1], STDOUT_FILENO);
+    const Status status = ExecUnder(tool, options, program);
+    fmt::print(stderr, "fencepost: {}\n", status.message());
+    _exit(2);
+  }
+  close(down[0]);
+  close(up[1]);
+  ToolServer server(child, fdopen(down[1], "w"), fdopen(up[0], "r"));
+  if (child < 0) return Status::IoError(fmt::format("fork: {}", std::strerror(errno)));
+  return server;
+}
+
+ToolServer::ToolServer(ToolServer&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      to_(std::exchange(other.to_, nullptr)),
+      from_(std::exchange(other.from_, nullptr)) {}
+
+ToolServer::~ToolServer() {
+  if (to_ != nullptr) fclose(to_);
+  if (from_ != nullptr) fclose(from_);
+  if (pid_ <= 0) return;
+  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+Result<std::string> ToolServer::Ask(const std::string& line) {
+  const bool asked = fputs((line + "\n").c_str(), to_) >= 0 && fflush(to_) == 0;
+  std::string answer;
+  for (int c = 0; asked && (c = fgetc(from_)) != EOF;) {
+    if (c == '\n') return answer;
+    answer += static_cast<char>(c);
+  }
+  return Status::IoError("a program under pmemcheck has ended");
 }
 
 }  // namespace fencepost

@@ -3,6 +3,7 @@
 #ifndef FENCEPOST_HARNESS_VALGRIND_TOOL_H_
 #define FENCEPOST_HARNESS_VALGRIND_TOOL_H_
 
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -35,6 +36,27 @@ struct EndedProgram {
 // The same in a child.
 Result<EndedProgram> RunUnder(const ValgrindTool& tool, const std::vector<std::string>& options,
                               const std::vector<std::string>& program);
+
+// A program under the tool that answers lines with lines: its standard input and output are pipes
+// of ours.
+class ToolServer {
+ public:
+  static Result<ToolServer> Start(const ValgrindTool& tool, const std::vector<std::string>& options,
+                                  const std::vector<std::string>& program);
+  ToolServer(ToolServer&& other) noexcept;
+  ToolServer& operator=(ToolServer&&) = delete;
+  // Ends it by closing its input, and waits for its end.
+  ~ToolServer();
+
+  // The answer to a line. kIoError if the program has ended instead.
+  Result<std::string> Ask(const std::string& line);
+
+ private:
+  ToolServer(int pid, FILE* to, FILE* from) : pid_(pid), to_(to), from_(from) {}
+
+  int pid_;
+  FILE *to_, *from_;
+};
 
 }  // namespace fencepost
 

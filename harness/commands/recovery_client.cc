@@ -11,13 +11,11 @@ namespace fencepost {
 
 std::function<ExitCode()> DeclareRecoveryClient(CLI::App& app, const Arguments& /*arguments*/) {
   auto folder = std::make_shared<std::string>();
-  auto path = std::make_shared<std::string>();
   app.add_option("folder", *folder, "the recording")->required();
-  app.add_option("path", *path, "the engine's data")->required();
-  return [folder, path] {
+  return [folder] {
     const Result<CrashSubject> subject = CrashSubject::Read(*folder);
     if (!subject.ok()) return ReportError(subject.status());
-    const Status status = RunRecoveryClient(*subject, *path);
+    const Status status = RunRecoveryClient(*subject);
     return status.ok() ? ExitCode::kPass : ReportError(status);
   };
 }

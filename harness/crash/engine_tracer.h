@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Traces how an engine recovers, under the tool.
+//
+// The program under the tool is started once, and forks for each recovery: most of the time of a
+// short run under Valgrind is its start.
 #ifndef FENCEPOST_HARNESS_CRASH_ENGINE_TRACER_H_
 #define FENCEPOST_HARNESS_CRASH_ENGINE_TRACER_H_
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,10 +31,12 @@ class EngineTracer : public RecoveryTracer {
   const ValgrindTool tool_;
   const std::filesystem::path recording_;
   const ScratchFolder scratch_;
+  std::optional<ToolServer> server_;
 };
 
-// In the traced process: recovers the engine's store at `path`, as operation 1.
-Status RunRecoveryClient(const CrashSubject& subject, const std::filesystem::path& path);
+// In the traced process: for each line of standard input, which is the path of the engine's store,
+// a child recovers as operation 1. Answers "PID EXITCODE".
+Status RunRecoveryClient(const CrashSubject& subject);
 
 }  // namespace fencepost
 
