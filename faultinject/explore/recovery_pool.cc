@@ -108,7 +108,6 @@ std::string RecoverWatched(const WorkerImages& images, const std::string& contex
   ReadWatch::Begin(buffer);
   std::string answer = recoverer->RecoverOnly(images.paths(), context);
   ReadWatch::End();
-  images.Log(&notes->changes);
   return answer;
 }
 
@@ -127,7 +126,7 @@ std::string RecoverWatched(const WorkerImages& images, const std::string& contex
     // A child that the recovery forked, and that came back from it like its parent.
     if (getpid() != worker) _exit(0);
     answer.insert(answer.begin(), HasChildren() ? kLeftProcesses : kClean);
-    images->Restore();
+    images->Restore(watched ? &notes->changes : nullptr);
     if (!WriteMessage(out, answer)) break;
   }
   _exit(0);

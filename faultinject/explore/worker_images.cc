@@ -133,10 +133,13 @@ void WorkerImages::Apply(const ImageSet& images, const CrashState& state) {
   }
 }
 
-template <typename Visit>
-void WorkerImages::ForEachChangedPage(const Visit& visit) const {
+void WorkerImages::Restore(ChangeLog* log) {
+  if (log != nullptr) {
+    log->count = 0;
+    log->too_many = false;
+  }
   size_t number = 0;
-  for (const auto& [file, image] : images_) {
+  for (auto& [file, image] : images_) {
     const size_t this_image = number++;
     struct stat info;
     // A file that was cut cannot be touched beyond its end; the owner makes it anew.
@@ -146,33 +149,24 @@ void WorkerImages::ForEachChangedPage(const Visit& visit) const {
     }
     for (uint64_t at = 0; at < image.bytes; at += kPageBytes) {
       const uint64_t bytes = std::min(kPageBytes, image.bytes - at);
-      if (std::memcmp(image.file + at, image.durable + at, bytes) != 0) {
-        visit(this_image, image, at, bytes);
-      }
+      if (std::memcmp(image.file + at, image.durable + at, bytes) == 0) continue;
+      if (log != nullptr) LogPage(image, this_image, at, bytes, log);
+      std::memcpy(image.file + at, image.durable + at, bytes);
     }
   }
 }
 
-void WorkerImages::Restore() {
-  ForEachChangedPage([](size_t /*number*/, const Image& image, uint64_t at, uint64_t bytes) {
-    std::memcpy(image.file + at, image.durable + at, bytes);
-  });
-}
-
-void WorkerImages::Log(ChangeLog* log) const {
-  log->count = 0;
-  log->too_many = false;
-  ForEachChangedPage([log](size_t number, const Image& image, uint64_t page, uint64_t bytes) {
-    for (uint64_t at = page; at < page + bytes; at += kLineBytes) {
-      const uint64_t length = std::min(kLineBytes, page + bytes - at);
-      if (std::memcmp(image.file + at, image.durable + at, length) == 0) continue;
-      log->too_many |= log->count == ChangeLog::kMost;
-      if (log->too_many) return;
-      ChangeLog::Change& change = log->changes[log->count++];
-      change = {.image = number, .number = at / kLineBytes};
-      std::memcpy(change.bytes.data(), image.file + at, length);
-    }
-  });
+void WorkerImages::LogPage(const Image& image, size_t number, uint64_t page, uint64_t bytes,
+                           ChangeLog* log) {
+  for (uint64_t at = page; at < page + bytes; at += kLineBytes) {
+    const uint64_t length = std::min(kLineBytes, page + bytes - at);
+    if (std::memcmp(image.file + at, image.durable + at, length) == 0) continue;
+    log->too_many |= log->count == ChangeLog::kMost;
+    if (log->too_many) return;
+    ChangeLog::Change& change = log->changes[log->count++];
+    change = {.image = number, .number = at / kLineBytes};
+    std::memcpy(change.bytes.data(), image.file + at, length);
+  }
 }
 
 }  // namespace fencepost

@@ -46,10 +46,8 @@ class WorkerImages {
   // the files. REQUIRES: Usable.
   void Apply(const ImageSet& images, const CrashState& state);
   // Puts back in the files whatever is not as in memory. Called in the worker: the memory is
-  // shared.
-  void Restore();
-  // What Restore would put back. Called in the worker.
-  void Log(ChangeLog* log) const;
+  // shared. `log` (it may be null): what was put back.
+  void Restore(ChangeLog* log);
 
   const std::vector<std::string>& paths() const { return paths_; }
   // How many of the images' changes are in.
@@ -65,10 +63,8 @@ class WorkerImages {
     uint8_t* durable = nullptr;  // shared with the worker
   };
   void Release();
-  // visit(number of the image, image, offset, bytes) for each page of which the file is not as the
-  // memory.
-  template <typename Visit>
-  void ForEachChangedPage(const Visit& visit) const;
+  static void LogPage(const Image& image, size_t number, uint64_t page, uint64_t bytes,
+                      ChangeLog* log);
   Status MakeImage(const ImageSet::File& from, Image* image);
 
   const std::filesystem::path folder_;
