@@ -182,6 +182,64 @@ class Slots(CorpusTest):
         self.assertTrue(any("a leak" in one["message"] for one in report["violations"]))
 
 
+class Reads(CorpusTest):
+    """Every state that recovery can tell apart."""
+
+    BUGS = {
+        "queue": ("no-drain", "tail-not-flushed"),
+        "list_tx": ("count-not-added", "sum-after-commit"),
+        "slots": ("value-too-late", "leak"),
+    }
+
+    def watched(self, program: str, recording: Path, strategy: str, *flags: str) -> Any:
+        checker = f"{PROGRAMS}/lib{program}.so:corpus_check"
+        code, out, err = self.run_program(
+            *[FENCEPOST, "explore", recording, "--json", "--quiet", "--checker", checker],
+            *["--results", self.folder / "results", "--strategy", strategy, *flags],
+        )
+        self.assertIn(code, (0, 1), err)
+        return json.loads(out)
+
+    def test_the_violations_are_those_of_every_state(self) -> None:
+        for bug in ("", "log-not-flushed", "log-too-late", "counter-not-flushed"):
+            recording = self.record("transfers", bug, f"recording-{bug}")
+            every = self.watched("transfers", recording, "all")
+            reads = self.watched("transfers", recording, "reads")
+            with self.subTest(bug=bug):
+                for report in (every, reads):
+                    self.assertTrue(report["explored"]["every_state"])
+                    self.assertEqual(report["verdict"], "violated" if bug else "passed")
+                self.assertEqual(reads["explored"]["outcomes"], every["explored"]["outcomes"])
+                found = [
+                    {one["message"] for one in report["violations"]} for report in (every, reads)
+                ]
+                self.assertEqual(*found)
+
+    def test_where_there_are_too_many_states_to_try_each(self) -> None:
+        for program, bugs in self.BUGS.items():
+            report = self.watched(program, self.record(program), "reads")
+            self.assertEqual(report["verdict"], "passed")
+            self.assertTrue(report["explored"]["every_state"])
+            self.assertGreater(report["explored"]["log10_raw_states"], 9)
+            self.assertLess(report["explored"]["recoveries"], 1000)
+            for bug in bugs:
+                report = self.watched(
+                    program, self.record(program, bug, f"bug-{bug}"), "reads", "--stop-after=1"
+                )
+                self.assertEqual(report["verdict"], "violated", bug)
+
+    def test_a_command_is_not_watched_and_that_is_said(self) -> None:
+        recording = self.record("transfers")
+        code, report, text = self.explore("transfers", [recording])
+        self.assertEqual(code, 0, text)
+        self.assertEqual(report["settings"]["strategy"], "prefix")
+        said = " ".join(report["assumptions"])
+        self.assertIn("in place of reads: the recovery cannot be watched: it starts", said)
+        code, report, text = self.explore("transfers", [recording], "--strategy=reads")
+        self.assertEqual(code, 2)
+        self.assertIn("it starts a process", text)
+
+
 class StoreLogs(CorpusTest):
     def log_of(self, recording: Path) -> Path:
         code, out, err = self.run_program(

@@ -88,6 +88,7 @@ class ReadExploration : public Exploration {
   Status Accept(const Completed& completed, const DecisionTree::Visitor& visitor);
   Status AcceptExplored(const Job& job, const Completed& completed,
                         const DecisionTree::Visitor& visitor);
+  bool AnyFails();
   void JudgeFound();
   void JudgeLeaf(const StateSet& states, DecisionTree::Leaf leaf);
   void JudgeAgain(const StateSet& states, DecisionTree::Leaf leaf);
@@ -123,6 +124,7 @@ class ReadExploration : public Exploration {
   std::deque<Leaf> leaves_;
   std::vector<std::pair<StateSet, DecisionTree::Leaf>> found_;  // to be judged
   std::map<const Outcome*, Example> examples_;
+  size_t looked_at_ = 0;                                         // of those
   std::vector<std::pair<StateSet, DecisionTree::Leaf>> judged_;  // of first crashes
   std::map<std::pair<size_t, const Outcome*>, bool> clean_;  // by point: nothing is wrong with it
   uint64_t next_job_ = 0;
@@ -252,6 +254,7 @@ Status ReadExploration::ExploreStates() {
   leaves_.clear();
   examples_.clear();
   found_.clear();
+  looked_at_ = 0;
   judged_.clear();
   clean_.clear();
   const DecisionTree::Visitor visitor = MakeVisitor(/*nested=*/false);
@@ -331,7 +334,10 @@ Status ReadExploration::CrashAgain(const DecisionTree::Visitor& visitor) {
                         visitor));
     }
     constexpr size_t kJobsAtOnce = 16;
-    if (wanted_.size() >= kJobsAtOnce) RETURN_IF_ERROR(RunJobs(visitor));
+    if (wanted_.size() >= kJobsAtOnce) {
+      RETURN_IF_ERROR(RunJobs(visitor));
+      JudgeFound();
+    }
     if (stopped()) return Status::Ok();
   }
   return RunJobs(visitor);
@@ -367,6 +373,12 @@ Status ReadExploration::RunJobs(const DecisionTree::Visitor& visitor) {
       completed_.pop_front();
       RETURN_IF_ERROR(Accept(completed, visitor));
     }
+    if (nested_ && AnyFails()) {
+      // What fails without a second crash is to be mended first.
+      result_.traced_recoveries = nested_->traced();
+      nested_.reset();
+    }
+    if (!nested_) JudgeFound();
   }
   return Status::Ok();
 }
@@ -439,7 +451,24 @@ std::vector<LineRead> ReadExploration::WholeReads(const ReadLog& log) const {
 
 // --- verdicts ---------------------------------------------------------------------------------
 
+// Whether a state that was found and is not judged yet fails.
+bool ReadExploration::AnyFails() {
+  for (; looked_at_ < found_.size(); ++looked_at_) {
+    const auto& [states, leaf] = found_[looked_at_];
+    const Place& place = places_[states.point()];
+    if (place.recovery != nullptr) continue;
+    const Outcome* const outcome = leaves_[leaf].outcome;
+    const auto [known, is_new] = clean_.try_emplace({place.point, outcome}, true);
+    if (is_new) {
+      known->second = judge_->Verdict(batch_->points()[place.point], *outcome).empty();
+    }
+    if (!known->second) return true;
+  }
+  return false;
+}
+
 void ReadExploration::JudgeFound() {
+  looked_at_ = 0;
   for (const auto& [states, leaf] : std::exchange(found_, {})) {
     covered_[states.point()] += states.Share();
     if (places_[states.point()].recovery != nullptr) {

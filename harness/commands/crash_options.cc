@@ -62,9 +62,8 @@ void DeclareCrashFlags(CLI::App& app, CrashFlags* flags) {
 
 Result<CampaignSettings> MakeSettings(const CrashFlags& flags) {
   CampaignSettings settings;
-  const bool is_default = flags.strategy.empty();
-  ASSIGN_OR_RETURN(settings.explore.strategy, ParseStrategy(is_default ? "reads" : flags.strategy));
-  if (is_default) {
+  ASSIGN_OR_RETURN(settings.explore.strategy, ParseStrategy(flags.strategy.value_or("reads")));
+  if (!flags.strategy) {
     ASSIGN_OR_RETURN(settings.fallback, ParseStrategy("prefix"));
   }
   settings.explore.seed = flags.seed;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "harness/commands/command.h"
@@ -19,7 +20,7 @@ namespace fencepost {
 
 // The flags, as the user gave them.
 struct CrashFlags {
-  std::string strategy;  // empty: reads, or prefix where recovery cannot be watched
+  std::optional<std::string> strategy;  // none: reads, or prefix where recovery is not watched
   uint64_t seed = 1;
   unsigned jobs = 0;  // 0: as many as there are processors
   double timeout_s = 10;
