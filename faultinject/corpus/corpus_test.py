@@ -217,7 +217,7 @@ class Reads(CorpusTest):
 
     def test_where_there_are_too_many_states_to_try_each(self) -> None:
         for program, bugs in self.BUGS.items():
-            report = self.watched(program, self.record(program), "reads")
+            report = self.watched(program, self.record(program, "", program), "reads")
             self.assertEqual(report["verdict"], "passed")
             self.assertTrue(report["explored"]["every_state"])
             self.assertGreater(report["explored"]["log10_raw_states"], 9)
