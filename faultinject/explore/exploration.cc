@@ -87,7 +87,8 @@ Result<ExploreResult> Exploration::Finish(const TraceWalk& walk) {
   result_.verdicts = verdicts_.judged();
   result_.failed_verdicts = verdicts_.failed();
   result_.every_state = options_.strategy.exhaustive() && !result_.lines_cut && !stopped() &&
-                        options_.shards == 1 && options_.first_point == 0;
+                        result_.explored_points == result_.crash_points && options_.shards == 1 &&
+                        options_.first_point == 0;
   result_.groups = verdicts_.TakeGroups();
   result_.seconds = Seconds();
   return std::move(result_);

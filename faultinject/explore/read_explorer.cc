@@ -26,6 +26,9 @@ namespace {
 // lines cost more faults in each.
 constexpr size_t kMostPoints = 8;
 constexpr size_t kMostLines = 128;
+// What fails is to be mended, not proved: so many recoveries after the first failure in a batch the
+// rest of the batch is left out.
+constexpr uint64_t kMostAfterFailure = 500;
 // One leaf in so many, told by its state's hash, is recovered again with all else changed.
 constexpr uint64_t kLeavesACheck = 16;
 
@@ -124,7 +127,9 @@ class ReadExploration : public Exploration {
   std::deque<Leaf> leaves_;
   std::vector<std::pair<StateSet, DecisionTree::Leaf>> found_;  // to be judged
   std::map<const Outcome*, Example> examples_;
-  size_t looked_at_ = 0;                                         // of those
+  std::optional<uint64_t> failed_at_;  // recoveries executed when something first failed
+  bool cut_short_ = false;             // because of that
+  size_t looked_at_ = 0;               // of those
   std::vector<std::pair<StateSet, DecisionTree::Leaf>> judged_;  // of first crashes
   std::map<std::pair<size_t, const Outcome*>, bool> clean_;  // by point: nothing is wrong with it
   uint64_t next_job_ = 0;
@@ -236,10 +241,12 @@ Status ReadExploration::ExploreBatch() {
       WantUse();
       RETURN_IF_ERROR(RunJobs(MakeVisitor(/*nested=*/false)));
     }
-    if (!stopped()) RETURN_IF_ERROR(CheckWhole());
+    if (!stopped() && !cut_short_) RETURN_IF_ERROR(CheckWhole());
     RETURN_IF_ERROR(judge_->status());
   }
-  for (const PointSize& size : sizes_) CountPoint(size, !stopped());
+  for (const PointSize& size : sizes_) CountPoint(size, !stopped() && !cut_short_);
+  failed_at_.reset();
+  cut_short_ = false;
   if (stopped()) result_.next_point = points.front().index;
   sizes_.clear();
   batch_.reset();
@@ -363,6 +370,10 @@ LineChoices ReadExploration::ChoicesAt(const ScriptPoint& point, const LineChoic
 Status ReadExploration::RunJobs(const DecisionTree::Visitor& visitor) {
   while (!wanted_.empty() || !under_way_.empty()) {
     if (!wanted_.empty() && !MayRecover()) wanted_.clear();
+    if (failed_at_ && result_.recoveries >= *failed_at_ + kMostAfterFailure && !wanted_.empty()) {
+      wanted_.clear();
+      cut_short_ = true;
+    }
     if (!wanted_.empty()) {
       RETURN_IF_ERROR(SubmitNext());
     } else if (!under_way_.empty() && completed_.empty()) {
@@ -468,6 +479,7 @@ bool ReadExploration::AnyFails() {
 }
 
 void ReadExploration::JudgeFound() {
+  const uint64_t failed = verdicts_.failed();
   looked_at_ = 0;
   for (const auto& [states, leaf] : std::exchange(found_, {})) {
     covered_[states.point()] += states.Share();
@@ -478,6 +490,7 @@ void ReadExploration::JudgeFound() {
       judged_.emplace_back(states, leaf);
     }
   }
+  if (!failed_at_ && verdicts_.failed() > failed) failed_at_ = result_.recoveries;
 }
 
 void ReadExploration::JudgeLeaf(const StateSet& states, DecisionTree::Leaf leaf) {

@@ -50,6 +50,7 @@ class ReadExplorerTest : public ExplorerTest {
 
   void SetUp() override {
     if (!CanWatch()) GTEST_SKIP() << "sanitized, or no filter of calls allowed";
+    verdict_ = [](const CrashPoint&, const Outcome&) { return std::vector<Finding>{}; };
   }
 
   Result<ExploreResult> Explored(TestRun& run, const ExploreOptions& options,
@@ -62,7 +63,7 @@ class ReadExplorerTest : public ExplorerTest {
     });
     FunctionJudge judge([this](const CrashPoint& point, const Outcome& outcome) {
       seen_[point.index].insert(outcome.answer);
-      return std::vector<Finding>{};
+      return verdict_(point, outcome);
     });
     return fencepost::Explore(*run.recording(), &trace, survey, options, Pool(workers), &recoverer,
                               &judge, {});
@@ -179,6 +180,30 @@ TEST_F(ReadExplorerTest, WhatKillsItIsAnOutcomeLikeOthers) {
   ASSERT_TRUE(result.ok()) << result.status().message();
   EXPECT_EQ(result->outcomes, 2u);
   EXPECT_EQ(result->states, 4u);
+}
+
+TEST_F(ReadExplorerTest, WhatFailsIsNotExploredToItsEnd) {
+  TestRun run;
+  // 4^8 states, each of which recovery can tell from all others, and most of which fail.
+  for (uint64_t value = 1; value < 4; ++value) {
+    for (uint64_t line = 0; line < 8; ++line) run.Store8(line * 64, value);
+  }
+  run.Finish();
+  verdict_ = [](const CrashPoint&, const Outcome& outcome) {
+    if (outcome.answer == "0") return std::vector<Finding>{};
+    return std::vector<Finding>{Found("wrong", outcome.answer)};
+  };
+  const Result<ExploreResult> result = Explored(run, Options("reads"), [](const Mapped& image) {
+    uint64_t all = 0;
+    for (uint64_t line = 0; line < 8; ++line) all = all * 4 + image.Load8(line * 64);
+    return fmt::format("{}", all);
+  });
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_EQ(result->groups.size(), 1u);
+  EXPECT_FALSE(result->every_state);
+  EXPECT_LT(result->explored_points, result->crash_points);
+  EXPECT_GT(result->recoveries, 300u);
+  EXPECT_LT(result->recoveries, 1000u);
 }
 
 TEST_F(ReadExplorerTest, WhatCannotBeWatchedIsRefusedWithTheReason) {
