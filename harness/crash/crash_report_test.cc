@@ -48,12 +48,33 @@ TEST(ExitCodeOf, IsOneForViolationsAndThreeWhereNothingWasJudged) {
 
 TEST(CrashText, SaysWhatAPassIsWorth) {
   json report = TestReport();
-  EXPECT_THAT(CrashText(report, "r"), HasSubstr("every state that the model allows"));
+  EXPECT_THAT(CrashText(report, "r"), HasSubstr("PROVED of what was recorded"));
+  EXPECT_THAT(CrashText(report, "r"), HasSubstr("that the model allows, each was recovered"));
+  EXPECT_THAT(CrashText(report, "r"), HasSubstr("1: no crash inside a recovery was tried"));
+  report["settings"]["strategy"] = "reads";
+  report["settings"]["depth"] = 2u;
+  report["explored"]["nested_points"] = uint64_t{1234};
+  EXPECT_THAT(CrashText(report, "r"), HasSubstr("of each, one was recovered and judged"));
+  EXPECT_THAT(CrashText(report, "r"), HasSubstr("crashed in turn, at 1234 points"));
   report["explored"]["every_state"] = false;
   report["settings"]["strategy"] = "prefix";
   EXPECT_THAT(CrashText(report, "r"), HasSubstr("`prefix` tries; it does not try all"));
   EXPECT_THAT(CrashText(TestPart(0, 60), "r"), HasSubstr("INCOMPLETE: interrupted"));
   EXPECT_THAT(CrashText(TestShard(0, 4), "r"), HasSubstr("INCOMPLETE: one shard of 4"));
+}
+
+TEST(CrashText, ASecondCrashSaysWhereItWas) {
+  json report = TestReport();
+  json violation = TestViolation("lost", {});
+  violation["second_crash"] = {{"before", "a fence"},
+                               {"where", "Recover (a.c:9)"},
+                               {"ended", false},
+                               {"first_answer", "00"}};
+  report["violations"] = json::array({violation});
+  EXPECT_THAT(CrashText(report, "r"),
+              HasSubstr("in the recovery from it, before a fence at Recover (a.c:9)"));
+  report["violations"][0]["second_crash"]["ended"] = true;
+  EXPECT_THAT(CrashText(report, "r"), HasSubstr("a second crash after the recovery from it"));
 }
 
 TEST(CrashText, SaysThatThereIsMoreThanItShows) {
@@ -69,9 +90,11 @@ TEST(CrashText, SaysThatThereIsMoreThanItShows) {
 
 TEST(CrashText, NamesSchedulesWhereThereAreSeveral) {
   json report = TestReport();
-  EXPECT_THAT(CrashText(report, "r"), Not(HasSubstr("schedule")));
+  EXPECT_THAT(CrashText(report, "r"), HasSubstr("schedules  the one that was recorded"));
   report["schedules"] = {{"asked", 20u}, {"recorded", 20u}, {"distinct", 17u}};
   EXPECT_THAT(CrashText(report, "r"), HasSubstr("20 of 20 schedules recorded, 17 distinct"));
+  EXPECT_THAT(CrashText(report, "r"), HasSubstr("17 distinct; of others this says nothing"));
+  report["explored"]["every_state"] = false;
   EXPECT_THAT(CrashText(report, "r"), HasSubstr("of other schedules"));
 }
 

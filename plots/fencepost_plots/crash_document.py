@@ -35,10 +35,10 @@ def headline(report: dict[str, Any]) -> str:
     if explored["every_state"]:
         if strategy == "reads":
             return (
-                "no violation: of every state that the model allows, one that recovery cannot "
-                "tell from it was recovered and judged"
+                "proved of what was recorded: of every state that the model allows, one that "
+                "recovery cannot tell from it was recovered and judged"
             )
-        return "no violation: every state that the model allows was recovered and judged"
+        return "proved of what was recorded: every state that the model allows was recovered and judged"
     return f"no violation in the states that `{strategy}` tries; it does not try all"
 
 
@@ -154,6 +154,15 @@ def _explored(explored: dict[str, Any], shards: int) -> list[Row]:
         ("every state tried", every),
         ("time", f"{seconds:,.2f} s"),
     ]
+    if explored["traced_recoveries"]:
+        rows += [
+            ("kinds of recoveries crashed in turn", f"{explored['traced_recoveries']:,}"),
+            (
+                "second crashes",
+                f"{explored['nested_points']:,}: {explored['nested_states']:,} states tried, "
+                f"{explored['nested_recoveries']:,} images recovered for them",
+            ),
+        ]
     if seconds > 0:
         rows.append(("rate", f"{recoveries / seconds:,.0f} recoveries/s"))
     return rows
@@ -163,6 +172,7 @@ def _settings(settings: dict[str, Any]) -> list[Row]:
     whole = {"8": "an aligned 8 bytes", "line": "a store inside one line"}
     return [
         ("strategy", element("strong", settings["strategy"])),
+        ("crashes", "two: recoveries are crashed" if settings["depth"] == 2 else "one"),
         ("seed", settings["seed"]),
         ("shard", f"{settings['shard']} of {settings['shards']}, from 0"),
         ("never tears", whole[settings["tearing"]]),

@@ -65,6 +65,16 @@ def _crash_point(point: dict[str, Any]) -> Markup:
     )
 
 
+def _second_crash(second: dict[str, Any] | None) -> Markup:
+    if second is None:
+        return Markup("")
+    where: list[Node] = [" at ", element("code", second["where"])] if second["where"] else []
+    moment: list[Node] = ["before ", element("strong", second["before"]), *where]
+    if second["ended"]:
+        moment = ["after it had answered"]
+    return element("p", "And a second crash in the recovery from it, ", *moment, ".")
+
+
 def _how(store: dict[str, Any]) -> str:
     how = "in part (torn)" if store["torn"] else "whole"
     return f"{how}, non-temporal" if store["non_temporal"] else how
@@ -166,6 +176,8 @@ def section(violation: dict[str, Any]) -> Markup:
     about.append(f"Seen {count(violation['occurrences'], 'time')}; minimised by {recoveries}. In ")
     about += [element("code", violation["recording"]), "."]
     survived = "Every store had survived: no line is missing, and it fails even so."
+    if violation["second_crash"] is not None:
+        survived = "What is missing is missing of the recovery's stores, which are not listed."
     had_to = "Everything else had survived: these lines alone make it fail."
     if not violation["minimal"]:
         had_to = "Everything else had survived; the search for fewer lines was cut short."
@@ -177,6 +189,7 @@ def section(violation: dict[str, Any]) -> Markup:
         _values(violation),
         element("h3", "The crash"),
         _crash_point(violation["crash_point"]),
+        _second_crash(violation["second_crash"]),
         _timeline(violation),
         element("h3", "Had to survive, and did not"),
         element("p", had_to if missing else survived),

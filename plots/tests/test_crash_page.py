@@ -52,8 +52,24 @@ class VerdictTest(unittest.TestCase):
         tries = "✓ No violation in the states that `one-missing` tries; it does not try all"
         self.assertEqual(self.headline(document), tries)
         document["explored"]["every_state"] = True
-        every = "✓ No violation: every state that the model allows was recovered and judged"
-        self.assertEqual(self.headline(document), every)
+        every = "every state that the model allows was recovered and judged"
+        self.assertEqual(self.headline(document), f"✓ Proved of what was recorded: {every}")
+        document["settings"]["strategy"] = "reads"
+        self.assertIn("recovery cannot tell from it", self.headline(document))
+        self.assertNotIn("second crashes", _read(document))
+
+    def test_second_crashes_are_counted_apart(self) -> None:
+        document = report("passed")
+        document["settings"]["depth"] = 2
+        document["explored"] |= {
+            "traced_recoveries": 16,
+            "nested_points": 10739,
+            "nested_states": 20215,
+            "nested_recoveries": 7307,
+        }
+        text = _read(document)
+        self.assertIn("10,739: 20,215 states tried, 7,307 images recovered for them", text)
+        self.assertIn("two: recoveries are crashed", text)
 
     def test_incomplete_says_what_is_missing(self) -> None:
         document = synthetic_crash.incomplete_report()
@@ -235,6 +251,20 @@ class ViolationTest(unittest.TestCase):
         text = _read(report("violated", found))
         self.assertIn("the search for fewer lines was cut short", text)
         self.assertNotIn("these lines alone make it fail", text)
+
+    def test_a_second_crash_says_where_it_was(self) -> None:
+        second = {
+            "before": "a fence",
+            "where": "Recover (ledger.c:9)",
+            "ended": False,
+            "first_answer": "00ff",
+        }
+        found = synthetic_crash.one_line() | {"second_crash": second, "missing": []}
+        text = _read(report("violated", found))
+        self.assertIn("a second crash in the recovery from it, before a fence at Recover", text)
+        self.assertNotIn("Every store had survived", text)
+        ended = found | {"second_crash": second | {"ended": True}}
+        self.assertIn("after it had answered", _read(report("violated", ended)))
 
     def test_a_violation_about_nothing_in_particular(self) -> None:
         found: dict[str, Any] = violation() | {"subject": "", "allowed": "", "found": ""}
