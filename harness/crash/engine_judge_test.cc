@@ -273,6 +273,22 @@ TEST_F(EngineJudgeTest, ARecoveryThatSaidNothingIsToldWithoutAQuotation) {
   EXPECT_THAT(findings[0].message, testing::Not(HasSubstr("it said")));
 }
 
+TEST_F(EngineJudgeTest, WhatOneRecoveryAnsweredTheNextMustFindToo) {
+  const Outcome old = Holding({{"a", "v1"}}), put = Holding({{"a", "v2"}}), none = Holding({});
+  EXPECT_THAT(judge_.Contradictions(put, put), IsEmpty());
+  // Each of them is allowed while the put is under way.
+  EXPECT_THAT(Kinds(11, old), IsEmpty());
+  const std::vector<Finding> stale = judge_.Contradictions(put, old);
+  ASSERT_EQ(stale.size(), 1u);
+  EXPECT_EQ(stale[0].kind, "changed");
+  EXPECT_EQ(stale[0].message, "a: one recovery found v2, the next one, after a crash, v1");
+  ASSERT_EQ(judge_.Contradictions(old, none).size(), 1u);
+  EXPECT_EQ(judge_.Contradictions(none, old)[0].allowed, "absent");
+  // Of what failed something is said elsewhere.
+  const Outcome killed = {.end = Outcome::End::kSignal, .code = 11, .answer = {}, .complaint = {}};
+  EXPECT_THAT(judge_.Contradictions(put, killed), IsEmpty());
+}
+
 TEST(EngineJudge, AStoreThatPromisesNothingLosesNothing) {
   const History history = ThreeWrites();
   EngineJudge judge(history, Durability::kNone, /*timeout_s=*/1);
