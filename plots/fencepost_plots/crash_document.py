@@ -38,7 +38,8 @@ def headline(report: dict[str, Any]) -> str:
                 "proved of what was recorded: of every state that the model allows, one that "
                 "recovery cannot tell from it was recovered and judged"
             )
-        return "proved of what was recorded: every state that the model allows was recovered and judged"
+        every = "every state that the model allows was recovered and judged"
+        return f"proved of what was recorded: {every}"
     return f"no violation in the states that `{strategy}` tries; it does not try all"
 
 
