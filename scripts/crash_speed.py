@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 STRATEGIES = ("prefix", "one-missing", "sample:10")
 TARGET_PER_S = 150
 FEW, MANY = 2, 40  # samples a crash point, for the memory
+# Of `reads`: operations of the campaign; its targets.
+EVERY_OPERATIONS = 20
+EVERY_S, EVERY_RECOVERIES_PER_S, EVERY_STATES_PER_S, RECOVERIES_AN_OUTCOME = 60, 200, 1000, 4
 
 
 class Bench:
@@ -62,6 +65,39 @@ class Bench:
         return explored, peak_kib
 
 
+def every_state(bench: Bench, rounds: int) -> None:
+    """The campaign that leaves out nothing that recovery can tell apart, by depth."""
+    for depth in (1, 2):
+        seconds, runs = [], []
+        for _ in range(rounds):
+            begin = time.monotonic()
+            text, _ = bench.crash(
+                *["cmap", "-P", str(ROOT / "workloads/crash-mixed"), "--strategy=reads", "--json"],
+                *["-p", f"operationcount={EVERY_OPERATIONS}", "--depth", str(depth)],
+            )
+            seconds.append(time.monotonic() - begin)
+            runs.append(json.loads(text)["explored"])
+        of_recoveries = [run["recoveries"] + run["nested_recoveries"] for run in runs]
+        # Sets of states that recovery tells apart; each stands for many raw ones.
+        of_states = [run["states"] + run["nested_states"] for run in runs]
+        rates = [
+            median(count / run["seconds"] for count, run in zip(counts, runs))
+            for counts in (of_recoveries, of_states)
+        ]
+        print(f"reads, {EVERY_OPERATIONS} operations, depth {depth}:")
+        for name, value, target in (
+            ("s from start to report", median(seconds), f"at most {EVERY_S}"),
+            ("recoveries/s", rates[0], f"{EVERY_RECOVERIES_PER_S}"),
+            ("sets of states judged/s", rates[1], f"{EVERY_STATES_PER_S}"),
+            (
+                "recoveries an outcome",
+                of_recoveries[0] / runs[0]["outcomes"],
+                f"at most {RECOVERIES_AN_OUTCOME}",
+            ),
+        ):
+            print(f"  {name:26} {value:>8.0f}  {target}")
+
+
 def main() -> int:
     fencepost, rounds, operations = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     with tempfile.TemporaryDirectory() as results:
@@ -78,6 +114,7 @@ def main() -> int:
             f"peak memory: {few_kib / 1024:.0f} MiB for {few['recoveries']} recoveries, "
             f"{many_kib / 1024:.0f} MiB for {many['recoveries']}"
         )
+        every_state(bench, rounds)
     return 0
 
 

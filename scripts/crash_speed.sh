@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # How fast crashes are explored: recoveries of cmap a second, each with a check of every pair and of
-# every allocation, by strategy; and that memory follows what is dirty, not how many states are
-# tried. Nothing fails: each target is printed beside what was measured.
+# every allocation, by strategy; that memory follows what is dirty, not how many states are tried;
+# and what a campaign costs that leaves out no state that recovery can tell apart. Nothing fails:
+# each target is printed beside what was measured.
 #
 # Usage: scripts/crash_speed.sh [--rounds N] [--operations N]
 #   --rounds N       explorations a line, of which the median is shown (default 3)
