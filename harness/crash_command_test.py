@@ -402,6 +402,12 @@ class BadInput(CrashTest):
         self.assertIn("--mutate", done.stderr)
         self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
 
+    def test_what_goes_together(self) -> None:
+        one = self.words("--mutate", "-threads", "2")
+        self.assert_refused("canary-shared", *one, says="--mutate takes one schedule")
+        self.assert_refused("cmap", *self.words("--depth=2"), says="need --strategy=reads")
+        self.assert_refused("cmap", *self.words("--depth=3"), says="--depth")
+
     def test_no_verdict_without_a_look(self) -> None:
         folder = self.record("cmap", "recordcount=5", "operationcount=5")
         done = self.crash("--from", folder, "--strategy", "NoReorderNoCheck")

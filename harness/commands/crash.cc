@@ -128,12 +128,16 @@ ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
   if (request.from.empty()) {
     schedules = Record(request, folder.path());
     if (!schedules.ok()) return Failed(schedules.status());
-    if (request.record_only) {
-      if (const Status status = RecordAll(*schedules); !status.ok()) return Failed(status);
-      fmt::print("{}\n", folder.path().string());
-      folder.Keep();
-      return ExitCode::kPass;
-    }
+  }
+  if (settings->mutate && schedules->asked > 1) {
+    return ReportError(
+        Status::InvalidArgument("--mutate takes one schedule of the threads (--schedules=1)"));
+  }
+  if (request.from.empty() && request.record_only) {
+    if (const Status status = RecordAll(*schedules); !status.ok()) return Failed(status);
+    fmt::print("{}\n", folder.path().string());
+    folder.Keep();
+    return ExitCode::kPass;
   }
   const Result<json> report = ExploreSchedules(*schedules, folder.path(), *settings, arguments);
   if (!report.ok()) return Failed(report.status());
