@@ -448,6 +448,9 @@ class InstructionMaker {
       if (operand.reg.value == ZYDIS_REGISTER_MXCSR && changes) return false;
     }
     switch (decoded.mnemonic) {
+      // Of the processor that it happens to run on.
+      case ZYDIS_MNEMONIC_CPUID:
+      case ZYDIS_MNEMONIC_RDPID:
       case ZYDIS_MNEMONIC_RDTSC:
       case ZYDIS_MNEMONIC_RDTSCP:
       case ZYDIS_MNEMONIC_RDRAND:
