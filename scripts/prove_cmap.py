@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The campaigns of scripts/prove_cmap.sh.
 
-Usage: prove_cmap.py FENCEPOST OPERATIONS SCHEDULES DEPTH
+Usage: prove_cmap.py FENCEPOST OPERATIONS SCHEDULES DEPTH SECONDS
 """
 
 from __future__ import annotations
@@ -56,12 +56,13 @@ def words(properties: list[str]) -> list[str]:
     return [word for text in properties for word in ("-p", text)]
 
 
-def crash(fencepost: str, name: str, chosen: list[str], depth: int) -> dict[str, Any]:
+def crash(fencepost: str, name: str, chosen: list[str], depth: int, seconds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as results:
         done = subprocess.run(
             [
                 *[fencepost, "crash", "cmap", "-P", str(WORKLOAD), *chosen, "--json", "--quiet"],
                 *["--depth", str(depth), "--strategy=reads", "--results", results],
+                *["--max-seconds", str(seconds)],
             ],
             stdout=subprocess.PIPE,
             text=True,
@@ -74,7 +75,7 @@ def crash(fencepost: str, name: str, chosen: list[str], depth: int) -> dict[str,
 
 
 def main() -> None:
-    fencepost, operations, schedules, depth = sys.argv[1], *map(int, sys.argv[2:5])
+    fencepost, operations, schedules, depth, seconds = sys.argv[1], *map(int, sys.argv[2:6])
     print(
         ROW.format(
             *["campaign", "ops", "schedules", "points", "log10 raw", "recovered", "nested"],
@@ -84,7 +85,7 @@ def main() -> None:
     failed = False
     for name, chosen in campaigns(operations, schedules):
         begin = time.monotonic()
-        report = crash(fencepost, name, chosen, depth)
+        report = crash(fencepost, name, chosen, depth, seconds)
         explored = report["explored"]
         proved = report["verdict"] == "passed" and explored["every_state"]
         failed |= not proved
