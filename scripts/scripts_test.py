@@ -5,6 +5,8 @@ setup.sh runs with a PATH of its own, in which apt-get, dpkg-query, sudo and id 
 write down what they are called with: nothing is installed and no network is touched.
 """
 
+import csv
+import json
 import os
 import pathlib
 import shutil
@@ -13,7 +15,15 @@ import tempfile
 import unittest
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent
-COMMANDS = ("setup.sh", "build.sh", "test.sh", "quickstart.sh", "microbench.sh", "parity.sh")
+COMMANDS = (
+    "setup.sh",
+    "build.sh",
+    "test.sh",
+    "quickstart.sh",
+    "microbench.sh",
+    "parity.sh",
+    "crash_cost.sh",
+)
 NEEDED = ("awk", "basename", "bash", "cat", "dirname", "env", "grep", "printf", "sed", "tr")
 
 OS_RELEASE = {
@@ -58,6 +68,7 @@ class CommandLineTest(unittest.TestCase):
             ("test.sh", "--filter"),
             ("microbench.sh", "--filter"),
             ("parity.sh", "--rounds"),
+            ("crash_cost.sh", "--sizes"),
         ):
             self.assert_one_line_and_2(run(command, flag), f"{flag} needs a value")
 
@@ -68,6 +79,8 @@ class CommandLineTest(unittest.TestCase):
             ("microbench.sh", "--repetitions", "0"),
             ("microbench.sh", "--seconds", "fast"),
             ("parity.sh", "--rounds", "-1"),
+            ("crash_cost.sh", "--seconds", "0"),
+            ("crash_cost.sh", "--sizes", "5"),
         ):
             self.assert_one_line_and_2(run(command, flag, value), f"{flag} {value}")
 
@@ -81,6 +94,86 @@ class CommandLineTest(unittest.TestCase):
         for path in ("/nonexistent/ycsb", "/", "/etc/passwd"):
             done = run("parity.sh", env=os.environ | {"YCSB_CPP": path})
             self.assert_one_line_and_2(done, f"YCSB_CPP={path} is no program")
+
+
+class CrashCostTest(unittest.TestCase):
+    """crash_cost.py with a stand-in for fencepost, which writes down what it is called with."""
+
+    FENCEPOST = """#!/usr/bin/python3
+import json, pathlib, sys
+words = sys.argv[1:]
+calls = pathlib.Path(__file__).with_name("calls")
+with calls.open("a") as file:
+    file.write(json.dumps(words) + "\\n")
+number = len(calls.read_text().splitlines())
+deep = words[words.index("--depth") + 1] == "2"
+explored = {
+    "recoveries": 100 * number, "nested_recoveries": 1000 if deep else 0, "states": 7,
+    "nested_states": 50 if deep else 0, "outcomes": 3, "seconds": 0.5,
+    "stopped": "a budget" if deep else None,
+}
+print(json.dumps({
+    "verdict": VERDICT, "explored": explored,
+    "created_utc": "2026-01-02T03:04:05Z", "commit": "face" * 10,
+}))
+sys.exit(1 if VERDICT == "violated" else 0)
+"""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root = pathlib.Path(directory.name)
+
+    def measure(
+        self, rounds: int, sizes: int, verdict: str = "passed"
+    ) -> subprocess.CompletedProcess[str]:
+        program = self.root / "fencepost"
+        program.write_text(self.FENCEPOST.replace("VERDICT", repr(verdict)))
+        program.chmod(0o755)
+        command = [str(program), str(self.root), str(rounds), str(sizes), "9"]
+        return subprocess.run(
+            ["/usr/bin/python3", str(SCRIPTS / "crash_cost.py"), *command],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def rows(self) -> list[dict[str, str]]:
+        with (self.root / "crash_cost.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def calls(self) -> list[list[str]]:
+        return [json.loads(line) for line in (self.root / "calls").read_text().splitlines()]
+
+    def test_a_row_is_the_median_of_its_rounds_and_nested_recoveries_count(self) -> None:
+        done = self.measure(rounds=3, sizes=1)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        first, second = self.rows()[:2]
+        names = ("depth", "recoveries", "recoveries_min", "recoveries_max", "states", "rounds_cut")
+        self.assertEqual([first[name] for name in names], ["1", "200", "100", "300", "7", "0"])
+        self.assertEqual([second[name] for name in names], ["2", "1500", "1400", "1600", "57", "3"])
+
+    def test_each_size_is_measured_at_both_depths_in_the_way_it_is_written_down(self) -> None:
+        self.measure(rounds=1, sizes=4)
+        rows, calls = self.rows(), self.calls()
+        self.assertEqual((len(rows), len(calls)), (24, 24))
+        for row, words in zip(rows, calls):
+            self.assertIn(f"operationcount={row['operations']}", words)
+            self.assertEqual(words[words.index("--depth") + 1], row["depth"])
+            self.assertEqual(words[words.index("--max-seconds") + 1], "9")
+            fixed = row["value_min_bytes"] == row["value_max_bytes"]
+            self.assertEqual(f"fieldlength={row['value_max_bytes']}" in words, fixed, words)
+            several = row["threads"] != "1"  # fencepost refuses schedules of one thread
+            self.assertEqual(f"--threads={row['threads']}" in words, several, words)
+            self.assertEqual("--schedules=2" in words, several, words)
+        sizes = [row["size"] for row in rows if row["varied"] == "value_bytes"]
+        self.assertEqual(sizes, ["16", "16", "100", "100", "400", "400", "1000", "1000"])
+
+    def test_a_violation_has_no_cost(self) -> None:
+        done = self.measure(rounds=1, sizes=1, verdict="violated")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("exit code 1", done.stderr)
+        self.assertEqual((len(self.calls()), self.rows()), (1, []))
 
 
 class SetupTest(unittest.TestCase):

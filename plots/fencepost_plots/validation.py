@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from . import schema, timeline
+from . import crash_cost_table, schema, timeline
 from .schema import BadInput
 
 
@@ -37,12 +37,16 @@ def check(roots: Sequence[Path]) -> tuple[int, list[str]]:
         for path in _files(roots, f"{document}.json"):
             count += 1
             found += _document(path, document)
-    for path in _files(roots, "intervals.csv"):
-        count += 1
-        try:
-            timeline.read(path)
-        except BadInput as error:
-            found.append(str(error))
+    for name, read in (
+        ("intervals.csv", timeline.read),
+        (crash_cost_table.NAME, crash_cost_table.read),
+    ):
+        for path in _files(roots, name):
+            count += 1
+            try:
+                read(path)
+            except BadInput as error:
+                found.append(str(error))
     for name, partner in (("summary", "manifest"), ("manifest", "summary")):
         for path in _files(roots, f"{name}.json"):
             if not path.with_name(f"{partner}.json").is_file():

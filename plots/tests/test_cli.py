@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from plots.fencepost_plots import cli, validation
-from plots.tests import synthetic, synthetic_crash
+from plots.tests import synthetic, synthetic_crash, synthetic_crash_cost
 from plots.tests.synthetic import Case
 
 _PLOTS = Path(__file__).resolve().parents[1]
@@ -195,6 +195,16 @@ class ValidateTest(CommandCase):
         self.assertEqual((code, err.count("\n")), (1, 2), err)
         self.assertIn("crash.json: violations: ", err)
         self.assertIn("crash.json: run_id: 'other' is in folder 'crash'", err)
+
+    def test_costs_of_campaigns_are_checked_like_the_rest(self) -> None:
+        made = synthetic_crash_cost.rows()
+        synthetic_crash_cost.write(self.root / "cost", made)
+        self.assertEqual(_run(validation.main, str(self.root)), (0, "1 files valid\n", ""))
+        made[3]["depth"] = 3
+        synthetic_crash_cost.write(self.root / "cost", made)
+        code, _, err = _run(validation.main, str(self.root))
+        self.assertEqual((code, err.count("\n")), (1, 1), err)
+        self.assertIn("crash_cost.csv: depth, line 5: '3' is neither 1 nor 2", err)
 
     def test_nothing_to_check_is_usage(self) -> None:
         self.assertEqual(_run(validation.main, str(self.root))[0], 2)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from plots.fencepost_plots import schema, timeline
+from plots.fencepost_plots import crash_cost_table, schema, timeline
 from plots.tests import synthetic, synthetic_crash
 
 
@@ -81,7 +81,7 @@ class SchemaTest(unittest.TestCase):
             for node in _objects(_schema(name)):
                 for field in node["properties"]:
                     self.assertTrue(re.search(rf"[`.]{field}[`.]", readme), f"{name}: {field}")
-        for column in timeline.COLUMNS:
+        for column in (*timeline.COLUMNS, *crash_cost_table.COLUMNS):
             self.assertIn(f"`{column}`", readme)
 
     def test_each_missing_field_is_named(self) -> None:
@@ -192,6 +192,7 @@ class TimelineTest(unittest.TestCase):
         frame = self._read(f"{header}\n0.1,READ,0,0,,,,\n")
         self.assertTrue(frame["p99_ns"].isna().all())
         self.assertEqual(frame["ops_per_s"][0], 0)
+        self.assertEqual(len(self._read(f"{header}\n")), 0)
 
     def test_bad_series_names_file_and_column(self) -> None:
         header = ",".join(timeline.COLUMNS)
