@@ -24,9 +24,10 @@ _DEPTH_TEXT = {1: "depth 1: one crash", 2: "depth 2: recoveries crashed in turn"
 # Column of a median, of its range; what stands at the axis.
 _COUNT = ("recoveries", "recoveries_min", "recoveries_max")
 _TIME = ("wall_s", "wall_min_s", "wall_max_s")
-_AXES = ((_COUNT, "recoveries executed (log)"), (_TIME, "s, start to report (log)"))
-_ROW_IN = 1.5
+_AXES = ((_COUNT, "recoveries (log)"), (_TIME, "seconds (log)"))
+_ROW_IN = 1.6
 _ARROW_PT = 11
+_HEADROOM = 0.2  # of the height of a panel: an arrow fits in
 
 
 def _numbers(values: Iterable[float]) -> str:
@@ -94,6 +95,13 @@ def _size_axis(axes: Any, frame: Any) -> None:
     axes.set_xlim(sizes[0] / 1.15, sizes[-1] * 1.15)
 
 
+def _cost_axis(axes: Any, least: float, most: float) -> None:
+    """From the least to the most of all panels of a column, with room above."""
+    lines.log_axis(axes, style.engineering)
+    low = least / 1.3
+    axes.set_ylim(low, low * (most / low) ** (1 / (1 - _HEADROOM)))
+
+
 def _handles(frame: Any) -> list[Any]:
     found: list[Any] = [
         Line2D([], [], color=look.color, ls=look.dashes, marker=look.marker, label=text)
@@ -118,7 +126,8 @@ def _footer(frame: Any) -> list[str]:
         f"commit {', '.join(sorted({text[:12] for text in frame['commit']}))}",
         f"machine: {', '.join(sorted(set(frame['machine'])))}",
         "cmap under crash-mixed, strategy reads",
-        "time: with the recording, all CPUs",
+        "recoveries: all that were executed",
+        "seconds: from the start to the report, the recording included, a recovery a CPU at a time",
     ]
     if ((frame["varied"] == "threads") & (frame["threads"] == 1)).any():
         note += f"{footer.SEPARATOR}one thread has one schedule only"
@@ -143,7 +152,7 @@ def draw(frame: Any) -> Page:
         for axes, (columns, label) in zip(row, _AXES):
             for depth, look in _LOOKS.items():
                 _draw_series(axes, members[members["depth"] == depth], columns, look)
-            lines.log_axis(axes, style.engineering)
+            _cost_axis(axes, frame[columns[1]].min(), frame[columns[2]].max())
             _size_axis(axes, members)
             axes.set_xlabel(f"{_NAMES[varied]} (log)")
             axes.set_ylabel(label)
