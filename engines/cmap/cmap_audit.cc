@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The audit of cmap: everything allocated against everything that can be reached.
 //
-// Equal sums alone could hide a leak behind a slot that refers to freed space, so each link is
-// looked up among the allocations, and each allocation may be linked once.
+// Allocated are the objects of libpmemobj and, within extents, the taken positions. Equal sums
+// alone could hide a leak behind a slot that refers to freed space, so each link is looked up among
+// the allocations, and each allocation may be linked once.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "engines/cmap/cmap_chain.h"
@@ -27,8 +29,11 @@ class Map::Auditor {
     });
     std::sort(objects_.begin(), objects_.end(),
               [](const Object& a, const Object& b) { return a.offset < b.offset; });
-    RETURN_IF_ERROR(
-        store_.ForEachUnit([&](uint64_t offset) { return Reach(offset, kSegmentBytes); }));
+    const SlabHeap::Usage usage = store_.heap().ReadUsage();
+    report_.allocated_bytes += usage.position_bytes;
+    report_.allocated_objects += usage.positions;
+    RETURN_IF_ERROR(store_.ForEachOwnObject(
+        [&](uint64_t offset, uint64_t bytes) { return Reach(offset, bytes); }));
     for (uint64_t i = 0; i < store_.bucket_count(); ++i) RETURN_IF_ERROR(AuditChain(i));
     if (pair_count_ != map_.count()) {
       return store_.Corrupt(
@@ -58,10 +63,25 @@ class Map::Auditor {
     return Status::Ok();
   }
 
+  // A position of a slab, or a record that is an object.
+  Status ReachPosition(uint64_t offset, uint64_t needed_bytes) {
+    if (!store_.heap().Owns(offset)) return Reach(offset, needed_bytes);
+    const uint64_t bytes = store_.heap().TakenBytes(offset);
+    if (bytes < needed_bytes) {
+      return store_.Corrupt(fmt::format("a link to {:#x} refers to no taken position", offset));
+    }
+    if (!positions_.insert(offset).second) {
+      return store_.Corrupt(fmt::format("{:#x} is linked twice", offset));
+    }
+    report_.reachable_bytes += bytes;
+    ++report_.reachable_objects;
+    return Status::Ok();
+  }
+
   Status AuditChain(uint64_t index) {
     std::set<std::string_view> keys;
     return WalkChain(store_, index, [&](Bucket& bucket, uint64_t offset) -> Status {
-      if (offset != 0) RETURN_IF_ERROR(Reach(offset, sizeof(Bucket)));
+      if (offset != 0) RETURN_IF_ERROR(ReachPosition(offset, sizeof(Bucket)));
       for (const uint64_t slot : bucket.slots) {
         if (slot == 0) continue;
         RETURN_IF_ERROR(AuditPair(index, slot, &keys));
@@ -76,7 +96,8 @@ class Map::Auditor {
     if (!store_.ReadRecord(SlotOffset(slot), &record)) {
       return store_.Corrupt(fmt::format("a slot refers to no record ({:#x})", slot));
     }
-    RETURN_IF_ERROR(Reach(SlotOffset(slot), RecordBytes(record.key.size(), record.value.size())));
+    RETURN_IF_ERROR(
+        ReachPosition(SlotOffset(slot), RecordBytes(record.key.size(), record.value.size())));
     const uint64_t hash = store_.Hash(record.key);
     if (BucketIndex(hash, store_.bucket_count()) != index ||
         SlotFingerprint(slot) != Fingerprint(hash)) {
@@ -90,7 +111,8 @@ class Map::Auditor {
 
   const Map& map_;
   Store& store_;
-  std::vector<Object> objects_;  // by offset
+  std::vector<Object> objects_;             // by offset
+  std::unordered_set<uint64_t> positions_;  // reached so far
   AuditReport report_;
   uint64_t pair_count_ = 0;
 };

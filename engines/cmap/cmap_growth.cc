@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Growth of cmap: one bucket is split at a time, in order, by whoever inserts.
+// Growth of cmap: a few buckets are split at a time, in order, by whoever inserts.
 //
-// The new bucket lies beyond bucket_count, where nobody looks, so it is written in place and made
-// durable first. One publication then links its overflow buckets, takes the moved slots out of the
-// old chain and advances bucket_count: after a crash the split has happened or it has not, and the
-// bucket that an unfinished split left behind is written anew by the next.
+// The new buckets lie beyond bucket_count, where nobody looks, so they are written in place and
+// made durable first. One change then takes the moved slots out of the old chains and advances
+// bucket_count: after a crash the split has happened or it has not, and the buckets that an
+// unfinished split left behind are written anew by the next. Readers go on meanwhile: they find a
+// pair in the old chain or in the new one, or look again.
 #include <algorithm>
 #include <bit>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "engines/cmap/cmap_chain.h"
@@ -19,6 +21,10 @@ namespace {
 // The table grows above this many pairs a bucket. At 4 of 7 slots one chain in eight overflows on
 // average over a round of splits.
 constexpr uint64_t kPairsPerBucket = 4;
+
+// Buckets split by one change. A power of two not above kMinInitialBuckets, so that those of a
+// group have stripes in ascending order, one segment, and the same bit to be told apart by.
+constexpr uint64_t kSplitGroup = 4;
 
 // After a split that failed (the pool is full), this many inserts go by before the next attempt.
 constexpr uint64_t kInsertsBetweenAttempts = 1024;
@@ -32,7 +38,8 @@ struct Map::Chain {
     uint64_t offset;  // 0 for the first, which is part of a segment
   };
   std::vector<Node> nodes;
-  std::vector<uint64_t> moving;   // slot values that go to the new bucket
+  std::vector<uint64_t> slots;    // all, in the order of the chain
+  std::vector<uint64_t> moving;   // those that go to the new bucket
   std::vector<uint64_t> staying;  // the others
 };
 
@@ -48,57 +55,103 @@ void Map::Grow(size_t max_splits) {
   if (!growing) return;
   for (size_t i = 0; i < max_splits && wanted(); ++i) {
     // A table that cannot grow is slower, not wrong: the insert that brought us here has succeeded.
-    if (!SplitNextBucket().ok()) {
+    if (!SplitNextBuckets().ok()) {
       grow_above_.store(count() + kInsertsBetweenAttempts, std::memory_order_relaxed);
     }
   }
 }
 
-Status Map::SplitNextBucket() {
+// Lets readers know that slots are being moved from place to place under them.
+class Map::SplitWatcher final : public CommitWatcher {
+ public:
+  SplitWatcher(Map& map, uint64_t first_index, std::span<const Chain> chains,
+               uint64_t new_bucket_count)
+      : map_(map),
+        first_index_(first_index),
+        chains_(chains),
+        new_bucket_count_(new_bucket_count) {}
+
+  void BeforeStores() override {
+    ForEachStripe(
+        [](Stripe& stripe, const Chain&) { stripe.moves.fetch_add(1, std::memory_order_relaxed); });
+    map_.store_->SetBucketCount(new_bucket_count_);
+  }
+
+  void AfterStores() override {
+    ForEachStripe([](Stripe& stripe, const Chain& chain) {
+      stripe.moves.fetch_add(1, std::memory_order_release);
+      // An overflow bucket is about to be freed: whoever is in it must have left.
+      if (chain.nodes.size() > 1) stripe.lock.AwaitReaders();
+    });
+  }
+
+ private:
+  template <typename F>
+  void ForEachStripe(F&& visit) {
+    for (size_t i = 0; i < chains_.size(); ++i) {
+      visit(map_.stripes_[(first_index_ + i) & map_.stripe_mask_], chains_[i]);
+    }
+  }
+
+  Map& map_;
+  const uint64_t first_index_;
+  const std::span<const Chain> chains_;
+  const uint64_t new_bucket_count_;
+};
+
+Status Map::SplitNextBuckets() {
   const uint64_t bucket_count = store_->bucket_count();
   const uint64_t moved_bit = std::bit_floor(bucket_count);
-  const uint64_t old_index = bucket_count - moved_bit;
+  const uint64_t first_index = bucket_count - moved_bit;
+  const size_t group = kSplitGroup - bucket_count % kSplitGroup;
   if (bucket_count % kBucketsPerSegment == 0) {
     RETURN_IF_ERROR(store_->AddSegment(bucket_count / kBucketsPerSegment));
   }
-  const std::unique_lock lock(stripes_[old_index & stripe_mask_]);
-  ASSIGN_OR_RETURN(const Chain chain, ReadChain(old_index, moved_bit));
-  pmem::Publication publication(store_->pool());
-  RETURN_IF_ERROR(StageNewChain(publication, chain, bucket_count));
-  StageOldChain(publication, chain);
-  publication.Store(store_->bucket_count_word(), bucket_count + 1);
-  // The new chain is durable before bucket_count lets anybody find it.
-  store_->pool().Drain();
-  RETURN_IF_ERROR(publication.Publish());
-  store_->SetBucketCount(bucket_count + 1);
+  std::vector<UpdateLock> locks;
+  locks.reserve(group);
+  std::vector<Chain> chains(group);
+  for (size_t i = 0; i < group; ++i) {
+    locks.emplace_back(stripes_[(first_index + i) & stripe_mask_].lock);
+    RETURN_IF_ERROR(ReadChain(first_index + i, &chains[i]));
+  }
+  Change change(*store_);
+  for (size_t i = 0; i < group; ++i) {
+    RETURN_IF_ERROR(DivideChain(moved_bit, &chains[i]));
+    RETURN_IF_ERROR(StageNewChain(change, chains[i], bucket_count + i));
+    StageOldChain(change, chains[i]);
+  }
+  change.StoreWord(store_->bucket_count_word(), bucket_count + group);
+  SplitWatcher watcher(*this, first_index, chains, bucket_count + group);
+  change.CommitWords(&watcher);
   return Status::Ok();
 }
 
-Result<Map::Chain> Map::ReadChain(uint64_t bucket_index, uint64_t moved_bit) const {
-  Chain chain;
-  std::vector<uint64_t> slots;
-  RETURN_IF_ERROR(WalkChain(*store_, bucket_index, [&](Bucket& bucket, uint64_t offset) {
-    chain.nodes.push_back({&bucket, offset});
+Status Map::ReadChain(uint64_t bucket_index, Chain* chain) const {
+  return WalkChain(*store_, bucket_index, [&](Bucket& bucket, uint64_t offset) {
+    chain->nodes.push_back({&bucket, offset});
     for (const uint64_t slot : bucket.slots) {
       if (slot == 0) continue;
-      slots.push_back(slot);
-      // All records are read below, each a cache miss: let the misses overlap.
+      chain->slots.push_back(slot);
+      // All records are read later, each a cache miss: let the misses overlap.
       __builtin_prefetch(store_->pool().At<char>(SlotOffset(slot)));
     }
     return Status::Ok();
-  }));
-  for (const uint64_t slot : slots) {
+  });
+}
+
+Status Map::DivideChain(uint64_t moved_bit, Chain* chain) const {
+  for (const uint64_t slot : chain->slots) {
     RecordView record;
     if (!store_->ReadRecord(SlotOffset(slot), &record)) {
       return store_->Corrupt("a slot refers to no record");
     }
     const bool moves = (store_->Hash(record.key) & moved_bit) != 0;
-    (moves ? chain.moving : chain.staying).push_back(slot);
+    (moves ? chain->moving : chain->staying).push_back(slot);
   }
-  return chain;
+  return Status::Ok();
 }
 
-Status Map::StageNewChain(pmem::Publication& publication, const Chain& chain, uint64_t new_index) {
+Status Map::StageNewChain(Change& change, const Chain& chain, uint64_t new_index) {
   pmem::Pool& pool = store_->pool();
   Bucket* bucket = store_->BucketAt(new_index);
   size_t next = 0;
@@ -108,7 +161,7 @@ Status Map::StageNewChain(pmem::Publication& publication, const Chain& chain, ui
       content.slots[i] = chain.moving[next++];
     }
     if (next < chain.moving.size()) {
-      content.overflow = publication.ReserveUnit(store_->bucket_unit());
+      content.overflow = change.ReserveBucket();
       if (content.overflow == 0) return store_->Full("no space for an overflow bucket");
     }
     *bucket = content;
@@ -120,7 +173,7 @@ Status Map::StageNewChain(pmem::Publication& publication, const Chain& chain, ui
 
 // What stays is packed into as few buckets as hold it, moving as few slots as can be; the buckets
 // behind those are freed.
-void Map::StageOldChain(pmem::Publication& publication, const Chain& chain) {
+void Map::StageOldChain(Change& change, const Chain& chain) {
   const size_t kept_nodes =
       std::max<size_t>(1, (chain.staying.size() + kSlotsPerBucket - 1) / kSlotsPerBucket);
   const auto stays = [&](uint64_t slot) {
@@ -131,7 +184,7 @@ void Map::StageOldChain(pmem::Publication& publication, const Chain& chain) {
     for (const uint64_t slot : chain.nodes[i].bucket->slots) {
       if (slot != 0 && stays(slot)) homeless.push_back(slot);
     }
-    publication.Free(chain.nodes[i].offset);
+    change.FreeBucket(chain.nodes[i].offset);
   }
   for (size_t i = 0; i < kept_nodes; ++i) {
     for (uint64_t& slot : chain.nodes[i].bucket->slots) {
@@ -141,11 +194,11 @@ void Map::StageOldChain(pmem::Publication& publication, const Chain& chain) {
         value = homeless.back();
         homeless.pop_back();
       }
-      if (slot != value) publication.Store(&slot, value);
+      if (slot != value) change.StoreWord(&slot, value);
     }
   }
   Bucket& last = *chain.nodes[kept_nodes - 1].bucket;
-  if (last.overflow != 0 && kept_nodes < chain.nodes.size()) publication.Store(&last.overflow, 0);
+  if (last.overflow != 0 && kept_nodes < chain.nodes.size()) change.StoreWord(&last.overflow, 0);
 }
 
 }  // namespace fencepost::cmap

@@ -7,6 +7,9 @@
 //   bucket (one line): 7 slots and the offset of an overflow bucket of the same form
 //   slot: 48 bits offset of a record, 16 bits fingerprint; 0 is an empty slot
 //   record: header (24 bits key bytes, 40 bits value bytes), key, NUL, value, NUL
+//   root -> directory -> extents of slabs; a slab holds records of one size class, or overflow
+//   buckets; a record too large for a slab is an object of its own
+//   root -> intent log: the words that a change of several words stores
 //
 // The NULs serve programs that print data(); they belong to neither length.
 #ifndef FENCEPOST_ENGINES_CMAP_CMAP_LAYOUT_H_
@@ -22,7 +25,7 @@ namespace fencepost::cmap {
 
 inline constexpr char kLayoutName[] = "fencepost-cmap";
 inline constexpr uint64_t kMagic = 0x70616d6374736f70;  // "postcmap"
-inline constexpr uint64_t kLayoutVersion = 1;
+inline constexpr uint64_t kLayoutVersion = 2;
 
 inline constexpr uint64_t kLineBytes = 64;
 inline constexpr uint64_t kSlotsPerBucket = 7;
@@ -34,7 +37,8 @@ inline constexpr unsigned kTableBits = 11;
 inline constexpr uint64_t kTableEntries = uint64_t{1} << kTableBits;
 static_assert(kTableEntries * sizeof(uint64_t) == kSegmentBytes);
 inline constexpr uint64_t kRootEntries = 4;
-inline constexpr uint64_t kMaxSegments = kRootEntries * kTableEntries * kTableEntries;
+inline constexpr uint64_t kMaxDirectoryEntries = kRootEntries * kTableEntries * kTableEntries;
+inline constexpr uint64_t kMaxSegments = kMaxDirectoryEntries;
 inline constexpr uint64_t kMaxBuckets = kMaxSegments * kBucketsPerSegment;
 static_assert(kMaxBuckets == uint64_t{1} << 32);
 
@@ -43,6 +47,9 @@ inline constexpr uint64_t kMaxInitialBuckets = uint64_t{1} << 24;
 
 // What libpmemobj knows our objects by. Units without a header (buckets, tables) have type 0.
 inline constexpr uint64_t kRecordType = 1;
+inline constexpr uint64_t kExtentType = 2;
+
+using DirectoryRoot = std::array<uint64_t, kRootEntries>;
 
 struct Root {
   uint64_t magic;
@@ -52,9 +59,10 @@ struct Root {
   uint64_t pool_bytes;
   uint64_t checksum;  // of the five above, which never change
 
-  uint64_t bucket_count;  // changed by growth, in its publication
-  std::array<uint64_t, kRootEntries> directory;
-  std::array<uint64_t, 5> reserved;  // zero
+  uint64_t bucket_count;   // changed by growth, through the intent log
+  DirectoryRoot segments;  // entry: offset of a segment
+  DirectoryRoot extents;   // entry: offset of an extent, or 0
+  uint64_t intent_log;     // offset
 };
 static_assert(sizeof(Root) == 128 && std::is_trivially_copyable_v<Root>);
 inline constexpr size_t kRootChecksummedBytes = offsetof(Root, checksum);
@@ -86,6 +94,19 @@ constexpr uint64_t HeaderValueBytes(uint64_t header) { return header >> kKeyBits
 constexpr uint64_t RecordBytes(uint64_t key_bytes, uint64_t value_bytes) {
   return sizeof(uint64_t) + key_bytes + 1 + value_bytes + 1;
 }
+
+// The words of a change, while it is being carried out: a unit as large as a segment. `count` is
+// the number of entries that are to be stored, 0 when nothing is under way.
+struct IntentEntry {
+  uint64_t offset;  // of an 8-byte word
+  uint64_t value;
+};
+inline constexpr uint64_t kIntentEntries = (kSegmentBytes - kLineBytes) / sizeof(IntentEntry);
+struct IntentLogUnit {
+  alignas(kLineBytes) uint64_t count;
+  alignas(kLineBytes) std::array<IntentEntry, kIntentEntries> entries;
+};
+static_assert(sizeof(IntentLogUnit) == kSegmentBytes);
 
 // Linear hashing: the bucket of `hash` when there are `bucket_count`. With 2^k <= bucket_count <
 // 2^(k+1), buckets below bucket_count - 2^k have been split and are told apart by k+1 bits.

@@ -18,34 +18,17 @@ constexpr uint64_t kCopyThroughCacheBytes = 1024;
 
 constexpr uint64_t kMaxStripes = 1024;
 
+// Beside readers of what a split is changing.
 struct LoadDirectly {
-  uint64_t operator()(const uint64_t* word) const { return *word; }
+  uint64_t operator()(uint64_t* word) const {
+    return std::atomic_ref(*word).load(std::memory_order_acquire);
+  }
 };
 
-// Sees what the publication is going to store: a batch may change a key twice.
+// Sees what the change is going to store: a batch may change a key twice.
 struct LoadThrough {
-  const pmem::Publication& publication;
-  uint64_t operator()(const uint64_t* word) const { return publication.Load(word); }
-};
-
-// The stripes of a batch, locked in ascending order for as long as this lives.
-class LockedStripes {
- public:
-  LockedStripes(std::vector<StripeLock>& stripes, std::vector<uint64_t> indexes)
-      : stripes_(stripes), indexes_(std::move(indexes)) {
-    std::sort(indexes_.begin(), indexes_.end());
-    indexes_.erase(std::unique(indexes_.begin(), indexes_.end()), indexes_.end());
-    for (uint64_t index : indexes_) stripes_[index].lock();
-  }
-  ~LockedStripes() {
-    for (uint64_t index : indexes_) stripes_[index].unlock();
-  }
-  LockedStripes(const LockedStripes&) = delete;
-  LockedStripes& operator=(const LockedStripes&) = delete;
-
- private:
-  std::vector<StripeLock>& stripes_;
-  std::vector<uint64_t> indexes_;
+  const Change& change;
+  uint64_t operator()(uint64_t* word) const { return change.LoadWord(word); }
 };
 
 }  // namespace
@@ -63,19 +46,6 @@ Map::Map(std::unique_ptr<Store> store)
     : store_(std::move(store)),
       stripe_mask_(std::min(kMaxStripes, store_->root().initial_buckets) - 1),
       stripes_(stripe_mask_ + 1) {}
-
-Result<std::unique_ptr<Map>> Map::Open(std::unique_ptr<Store> store) {
-  std::unique_ptr<Map> map(new Map(std::move(store)));
-  uint64_t count = 0;
-  for (uint64_t i = 0; i < map->store_->bucket_count(); ++i) {
-    RETURN_IF_ERROR(WalkChain(*map->store_, i, [&](Bucket& bucket, uint64_t) {
-      for (const uint64_t slot : bucket.slots) count += slot != 0 ? 1 : 0;
-      return Status::Ok();
-    }));
-  }
-  map->count_ = count;
-  return map;
-}
 
 template <typename Load>
 Status Map::Find(const Load& load, uint64_t hash, std::string_view key, Place* place) const {
@@ -110,23 +80,32 @@ Status Map::Find(const Load& load, uint64_t hash, std::string_view key, Place* p
 
 Status Map::Get(std::string_view key, ValueVisitor visit) {
   const uint64_t hash = store_->Hash(key);
-  StripeLock& stripe = StripeOf(hash);
+  Stripe& stripe = StripeOf(hash);
   __builtin_prefetch(BucketOf(hash));  // may be another by the time of the lock: only a hint
-  const std::shared_lock lock(stripe);
-  Place place;
-  RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
-  if (place.slot == nullptr) return Status::NotFound();
-  visit(place.value);
-  return Status::Ok();
+  const std::shared_lock lock(stripe.lock);
+  for (;;) {
+    const uint32_t moves = stripe.moves.load(std::memory_order_acquire);
+    Place place;
+    RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
+    if (place.slot != nullptr) {
+      visit(place.value);
+      return Status::Ok();
+    }
+    // Nothing was moved from where we had not looked yet to where we had.
+    if (moves % 2 == 0 && stripe.moves.load(std::memory_order_relaxed) == moves) {
+      return Status::NotFound();
+    }
+    __builtin_ia32_pause();
+  }
 }
 
-Result<uint64_t> Map::StageRecord(pmem::Publication& publication, std::string_view key,
-                                  std::string_view value) {
+Status Map::StageRecord(Change& change, std::string_view key, std::string_view value,
+                        uint64_t* offset) {
   const uint64_t bytes = RecordBytes(key.size(), value.size());
-  const uint64_t offset = publication.Reserve(bytes, kRecordType);
-  if (offset == 0) return store_->Full(fmt::format("no space for {} bytes", bytes));
+  *offset = change.ReserveRecord(bytes);
+  if (*offset == 0) return store_->Full(fmt::format("no space for {} bytes", bytes));
   pmem::Pool& pool = store_->pool();
-  char* const record = pool.At<char>(offset);
+  char* const record = pool.At<char>(*offset);
   const uint64_t header = PackHeader(key.size(), value.size());
   std::memcpy(record, &header, sizeof(header));
   char* const key_at = record + sizeof(header);
@@ -142,74 +121,100 @@ Result<uint64_t> Map::StageRecord(pmem::Publication& publication, std::string_vi
     pool.Flush(record, static_cast<uint64_t>(value_at - record));
     pool.Flush(value_at + value.size(), 1);
   }
-  return offset;
+  return Status::Ok();
 }
 
-Status Map::StagePut(pmem::Publication& publication, uint64_t hash, std::string_view key,
-                     std::string_view value, int64_t* count_change) {
-  Place place;
-  RETURN_IF_ERROR(Find(LoadThrough{publication}, hash, key, &place));
-  ASSIGN_OR_RETURN(const uint64_t record, StageRecord(publication, key, value));
+Status Map::StagePut(Change& change, uint64_t hash, std::string_view key, std::string_view value,
+                     const Place& place) {
+  uint64_t record;
+  RETURN_IF_ERROR(StageRecord(change, key, value, &record));
   const uint64_t slot_value = PackSlot(record, hash);
   if (place.slot != nullptr) {
-    publication.Store(place.slot, slot_value);
-    publication.Free(place.offset);
+    change.StoreWord(place.slot, slot_value);
+    change.FreeRecord(place.offset);
     return Status::Ok();
   }
-  ++*count_change;
   if (place.empty_slot != nullptr) {
-    publication.Store(place.empty_slot, slot_value);
+    change.StoreWord(place.empty_slot, slot_value);
     return Status::Ok();
   }
-  const uint64_t overflow = publication.ReserveUnit(store_->bucket_unit());
+  const uint64_t overflow = change.ReserveBucket();
   if (overflow == 0) return store_->Full("no space for an overflow bucket");
   pmem::Pool& pool = store_->pool();
   Bucket& bucket = *pool.At<Bucket>(overflow);
   bucket = Bucket{};
   bucket.slots[0] = slot_value;
   pool.Flush(&bucket, sizeof(bucket));
-  publication.Store(&place.last->overflow, overflow);
+  change.StoreWord(&place.last->overflow, overflow);
   return Status::Ok();
 }
 
-Status Map::StageDelete(pmem::Publication& publication, uint64_t hash, std::string_view key,
-                        int64_t* count_change) {
-  Place place;
-  RETURN_IF_ERROR(Find(LoadThrough{publication}, hash, key, &place));
-  if (place.slot == nullptr) return Status::NotFound();
-  publication.Store(place.slot, 0);
-  publication.Free(place.offset);
-  --*count_change;
-  return Status::Ok();
+void Map::StageDelete(Change& change, const Place& place) {
+  change.StoreWord(place.slot, 0);
+  change.FreeRecord(place.offset);
+}
+
+void Map::CountInserted() {
+  count_.fetch_add(1, std::memory_order_relaxed);
+  constexpr size_t kSplitsAnInsert = 1;
+  Grow(kSplitsAnInsert);
 }
 
 Status Map::Put(std::string_view key, std::string_view value) {
   const uint64_t hash = store_->Hash(key);
-  int64_t count_change = 0;
+  __builtin_prefetch(BucketOf(hash));
+  bool inserted;
   {
-    const std::unique_lock lock(StripeOf(hash));
-    pmem::Publication publication(store_->pool());
-    RETURN_IF_ERROR(StagePut(publication, hash, key, value, &count_change));
-    // The record is durable before a slot can refer to it.
-    store_->pool().Drain();
-    RETURN_IF_ERROR(publication.Publish());
+    const std::unique_lock lock(StripeOf(hash).lock);
+    Place place;
+    RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
+    inserted = place.slot == nullptr;
+    Change change(*store_);
+    RETURN_IF_ERROR(StagePut(change, hash, key, value, place));
+    RETURN_IF_ERROR(change.Commit());
   }
-  if (count_change != 0) {
-    count_.fetch_add(1, std::memory_order_relaxed);
-    constexpr size_t kSplitsAnInsert = 2;  // one in four would do; the second catches up
-    Grow(kSplitsAnInsert);
-  }
+  if (inserted) CountInserted();
   return Status::Ok();
+}
+
+Result<bool> Map::CompareAndPut(std::string_view key, std::string_view expected,
+                                std::string_view value) {
+  const uint64_t hash = store_->Hash(key);
+  const std::unique_lock lock(StripeOf(hash).lock);
+  Place place;
+  RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
+  if (place.slot == nullptr) return Status::NotFound();
+  if (place.value != expected) return false;
+  Change change(*store_);
+  RETURN_IF_ERROR(StagePut(change, hash, key, value, place));
+  RETURN_IF_ERROR(change.Commit());
+  return true;
 }
 
 Status Map::Delete(std::string_view key) {
   const uint64_t hash = store_->Hash(key);
-  int64_t count_change = 0;
-  const std::unique_lock lock(StripeOf(hash));
-  pmem::Publication publication(store_->pool());
-  RETURN_IF_ERROR(StageDelete(publication, hash, key, &count_change));
-  RETURN_IF_ERROR(publication.Publish());
+  __builtin_prefetch(BucketOf(hash));
+  const std::unique_lock lock(StripeOf(hash).lock);
+  Place place;
+  RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
+  if (place.slot == nullptr) return Status::NotFound();
+  Change change(*store_);
+  StageDelete(change, place);
+  RETURN_IF_ERROR(change.Commit());
   count_.fetch_sub(1, std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+Status Map::StageWrite(Change& change, uint64_t hash, const Write& write, int64_t* count_change) {
+  Place place;
+  RETURN_IF_ERROR(Find(LoadThrough{change}, hash, write.key, &place));
+  if (write.kind == Write::Kind::kPut) {
+    if (place.slot == nullptr) ++*count_change;
+    return StagePut(change, hash, write.key, write.value, place);
+  }
+  if (place.slot == nullptr) return Status::Ok();
+  --*count_change;
+  StageDelete(change, place);
   return Status::Ok();
 }
 
@@ -220,33 +225,31 @@ Status Map::Apply(std::span<const Write> batch) {
     hashes[i] = store_->Hash(batch[i].key);
     stripe_indexes[i] = hashes[i] & stripe_mask_;
   }
+  std::sort(stripe_indexes.begin(), stripe_indexes.end());
+  stripe_indexes.erase(std::unique(stripe_indexes.begin(), stripe_indexes.end()),
+                       stripe_indexes.end());
   int64_t count_change = 0;
   {
-    const LockedStripes locked(stripes_, std::move(stripe_indexes));
-    pmem::Publication publication(store_->pool());
+    std::vector<std::unique_lock<StripeLock>> locks;
+    locks.reserve(stripe_indexes.size());
+    for (const uint64_t index : stripe_indexes) locks.emplace_back(stripes_[index].lock);
+    Change change(*store_);
     for (size_t i = 0; i < batch.size(); ++i) {
-      const Write& write = batch[i];
-      if (write.kind == Write::Kind::kPut) {
-        RETURN_IF_ERROR(StagePut(publication, hashes[i], write.key, write.value, &count_change));
-      } else if (Status status = StageDelete(publication, hashes[i], write.key, &count_change);
-                 !status.ok() && !status.IsNotFound()) {
-        return status;
-      }
+      RETURN_IF_ERROR(StageWrite(change, hashes[i], batch[i], &count_change));
     }
-    store_->pool().Drain();
-    RETURN_IF_ERROR(publication.Publish());
+    RETURN_IF_ERROR(change.Commit());
   }
   count_.fetch_add(static_cast<uint64_t>(count_change), std::memory_order_relaxed);
   Grow(batch.size());
   return Status::Ok();
 }
 
-// Stripe by stripe: a pair never leaves its stripe, so growth meanwhile neither hides nor repeats
-// one.
+// Stripe by stripe: a pair never leaves its stripe, and nothing moves in one that is held for
+// update, so growth neither hides nor repeats one.
 Status Map::ForEach(PairVisitor visit) {
   bool go_on = true;
   for (uint64_t stripe = 0; stripe <= stripe_mask_ && go_on; ++stripe) {
-    const std::shared_lock lock(stripes_[stripe]);
+    const UpdateLock lock(stripes_[stripe].lock);
     const uint64_t bucket_count = store_->bucket_count();
     for (uint64_t i = stripe; i < bucket_count && go_on; i += stripe_mask_ + 1) {
       RETURN_IF_ERROR(WalkChain(*store_, i, [&](Bucket& bucket, uint64_t) {

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Map: the operations of cmap. A linear-hashing table whose every change is one publication.
+// Map: the operations of cmap. A linear-hashing table whose every change is one Change.
 //
 // Invariants:
-//   1. What can be reached from the root changes only by a Publication, so a crash shows the state
-//      before an operation or after it, and libpmemobj's recovery is all the recovery there is.
+//   1. What can be reached from the root changes only by a Change, so a crash shows the state
+//      before an operation or after it.
 //   2. A pair's bucket is BucketIndex(hash, bucket_count). The number of stripes is a power of two
-//      not above the initial bucket count, so a bucket and the one split from it have one stripe:
-//      with that stripe locked, neither a key's bucket nor the bucket's contents change.
+//      not above the initial bucket count, so a bucket and the one split from it have one stripe,
+//      and a pair never leaves its stripe.
 //   3. A record is written once, before it is published, and never changed.
-// Threads: any. Readers hold a stripe shared during the visit; writers exclusively. Lock order:
-//   growth_mutex_, then stripes in ascending order; growth_mutex_ is never waited for.
+//   4. Whoever holds a stripe shared sees no record of it freed; whoever holds it for update or
+//      exclusively is the only one to change its chains.
+// Threads: any. Readers hold a stripe shared during the visit; writers exclusively; a split for
+//   update, beside readers. Lock order: growth_mutex_, then stripes in ascending order, then the
+//   intent log; growth_mutex_ is never waited for.
 // Not covered: shrinking; the table keeps its buckets when pairs are deleted.
 // Source: Litwin, Linear Hashing, VLDB 1980. Fingerprints: Oukid et al., FPTree, SIGMOD 2016; Lu et
 //   al., Dash, VLDB 2020.
@@ -24,6 +27,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engines/cmap/change.h"
 #include "engines/cmap/cmap_store.h"
 #include "engines/cmap/stripe_lock.h"
 #include "engines/engine.h"
@@ -33,7 +37,8 @@ namespace fencepost::cmap {
 
 class Map {
  public:
-  // Counts the pairs by walking all bucket lines; reads no record. kCorrupt if a chain is broken.
+  // Walks all bucket lines, in several threads where there are many; reads no record of a slab.
+  // kCorrupt if a chain is broken or refers to what is not there.
   static Result<std::unique_ptr<Map>> Open(std::unique_ptr<Store> store);
 
   // REQUIRES of all: the key and the value are of legal length.
@@ -42,6 +47,14 @@ class Map {
   Status Delete(std::string_view key);
   Status ForEach(PairVisitor visit);
   Status Apply(std::span<const Write> batch);
+
+  // Replaces the value if it is `expected`; whether it was. kNotFound if there is none.
+  Result<bool> CompareAndPut(std::string_view key, std::string_view expected,
+                             std::string_view value);
+
+  // Moves the records of sparse slabs together and gives what becomes empty back to the pool;
+  // others may work meanwhile. The number of records moved.
+  Result<uint64_t> Defragment();
 
   uint64_t count() const { return count_.load(std::memory_order_relaxed); }
   Store& store() { return *store_; }
@@ -54,38 +67,52 @@ class Map {
   struct Place;
   struct Chain;
 
+  // In DRAM, for all buckets with the same low bits of their index.
+  struct alignas(64) Stripe {
+    StripeLock lock;
+    // Odd while a split moves slots: a reader that finds nothing then looks again.
+    std::atomic<uint32_t> moves{0};
+  };
+
   explicit Map(std::unique_ptr<Store> store);
 
-  StripeLock& StripeOf(uint64_t hash) { return stripes_[hash & stripe_mask_]; }
+  Stripe& StripeOf(uint64_t hash) { return stripes_[hash & stripe_mask_]; }
   Bucket* BucketOf(uint64_t hash) const {
     return store_->BucketAt(BucketIndex(hash, store_->bucket_count()));
   }
   template <typename Load>
   Status Find(const Load& load, uint64_t hash, std::string_view key, Place* place) const;
 
-  // Add one change to a publication. REQUIRES: the hash's stripe is held exclusively.
-  Status StagePut(pmem::Publication& publication, uint64_t hash, std::string_view key,
-                  std::string_view value, int64_t* count_change);
-  Status StageDelete(pmem::Publication& publication, uint64_t hash, std::string_view key,
-                     int64_t* count_change);
-  Result<uint64_t> StageRecord(pmem::Publication& publication, std::string_view key,
-                               std::string_view value);
+  // Add one change. REQUIRES: the hash's stripe is held exclusively.
+  Status StagePut(Change& change, uint64_t hash, std::string_view key, std::string_view value,
+                  const Place& place);
+  Status StageRecord(Change& change, std::string_view key, std::string_view value,
+                     uint64_t* offset);
+  void StageDelete(Change& change, const Place& place);
+  Status StageWrite(Change& change, uint64_t hash, const Write& write, int64_t* count_change);
+  void CountInserted();
 
-  // Splits at most `max_splits` buckets if the table is fuller than it should be.
+  // Splits buckets if the table is fuller than it should be.
   void Grow(size_t max_splits);
-  Status SplitNextBucket();
-  Result<Chain> ReadChain(uint64_t bucket_index, uint64_t moved_bit) const;
-  Status StageNewChain(pmem::Publication& publication, const Chain& chain, uint64_t new_index);
-  void StageOldChain(pmem::Publication& publication, const Chain& chain);
+  Status SplitNextBuckets();
+  Status ReadChain(uint64_t bucket_index, Chain* chain) const;
+  Status DivideChain(uint64_t moved_bit, Chain* chain) const;
+  Status StageNewChain(Change& change, const Chain& chain, uint64_t new_index);
+  void StageOldChain(Change& change, const Chain& chain);
+
+  Result<bool> MoveRecord(uint64_t offset);
 
   class Auditor;
+  class Opener;
+  class SplitWatcher;
 
   std::unique_ptr<Store> store_;
   const uint64_t stripe_mask_;
-  std::vector<StripeLock> stripes_;
+  std::vector<Stripe> stripes_;
   alignas(64) std::atomic<uint64_t> count_{0};
   std::atomic<uint64_t> grow_above_{0};  // no split at or below this count
   std::mutex growth_mutex_;
+  std::mutex defragment_mutex_;
 };
 
 }  // namespace fencepost::cmap

@@ -162,7 +162,7 @@ TEST_F(CmapOpenTest, ImpossibleCountsAndOffsetsAreFound) {
   for (const uint64_t offset : {uint64_t{0}, uint64_t{64}, uint64_t{1} << 40, UINT64_MAX - 63}) {
     ChangeRoot([&](pmem::Pool&, Root& root) {
       root = good;
-      root.directory[0] = offset;
+      root.segments[0] = offset;
     });
     EXPECT_EQ(OpenStatus().code(), StatusCode::kCorrupt) << offset;
   }
@@ -175,7 +175,7 @@ TEST_F(CmapOpenTest, AFlippedBitOfABucketNeverCrashes) {
   MakePool();
   const auto flip_in_bucket = [&](size_t bucket_index, size_t bit) {
     ChangeRoot([&](pmem::Pool& pool, Root& root) {
-      const uint64_t upper = *pool.At<uint64_t>(root.directory[0]);
+      const uint64_t upper = *pool.At<uint64_t>(root.segments[0]);
       const uint64_t segment = *pool.At<uint64_t>(upper);
       auto* word = pool.At<uint64_t>(segment + bucket_index * kLineBytes + bit / 64 * 8);
       *word ^= uint64_t{1} << bit % 64;

@@ -15,22 +15,12 @@ namespace {
 
 // Objects of a class come out of the heap a chunk of 256 KiB at a time; a part of it is metadata.
 constexpr unsigned kSegmentsAtATime = 15;
-constexpr unsigned kBucketsAtATime = 4000;
 
 uint64_t RootChecksum(const Root& root) { return XXH3_64bits(&root, kRootChecksummedBytes); }
 
 uint64_t SegmentsFor(uint64_t buckets) {
   return (buckets + kBucketsPerSegment - 1) / kBucketsPerSegment;
 }
-
-// Where the directory has the offset of a segment: entry of the root, of its table, of that one's.
-struct DirectoryPath {
-  explicit DirectoryPath(uint64_t segment)
-      : root_entry(segment >> (2 * kTableBits)),
-        table_entries{segment >> kTableBits & (kTableEntries - 1), segment & (kTableEntries - 1)} {}
-  uint64_t root_entry;
-  uint64_t table_entries[2];
-};
 
 }  // namespace
 
@@ -52,6 +42,7 @@ Status Store::Create(const std::filesystem::path& path, uint64_t pool_bytes,
                               pool.Persist(&root, sizeof(root));
                               Store store(&pool);
                               RETURN_IF_ERROR(store.Attach());
+                              RETURN_IF_ERROR(store.AddIntentLog());
                               for (uint64_t i = 0; i < SegmentsFor(initial_buckets); ++i) {
                                 RETURN_IF_ERROR(store.AddSegment(i));
                               }
@@ -64,7 +55,12 @@ Result<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& path) {
   std::unique_ptr<Store> store(new Store(pool.get()));
   store->owned_pool_ = std::move(pool);
   RETURN_IF_ERROR(store->Attach());
+  RETURN_IF_ERROR(store->AttachIntentLog());
+  RETURN_IF_ERROR(store->intent_log().Recover());
+  RETURN_IF_ERROR(store->CheckRoot());  // again: growth goes through the log
+  store->SetBucketCount(store->root_->bucket_count);
   RETURN_IF_ERROR(store->MirrorSegments());
+  RETURN_IF_ERROR(store->heap().ReadExtents());
   return store;
 }
 
@@ -73,7 +69,9 @@ Status Store::Attach() {
   root_ = pool_->At<Root>(root_offset);
   RETURN_IF_ERROR(CheckRoot());
   ASSIGN_OR_RETURN(segment_unit_, pool_->MakeUnitClass(kSegmentBytes, kSegmentsAtATime));
-  ASSIGN_OR_RETURN(bucket_unit_, pool_->MakeUnitClass(sizeof(Bucket), kBucketsAtATime));
+  segment_directory_ = std::make_unique<Directory>(*pool_, segment_unit_, root_->segments);
+  extent_directory_ = std::make_unique<Directory>(*pool_, segment_unit_, root_->extents);
+  heap_ = std::make_unique<SlabHeap>(*pool_, *extent_directory_);
   segment_capacity_ = std::min(kMaxSegments, pool_->bytes() / kSegmentBytes + 1);
   // calloc: the kernel provides the zero pages that are touched and no others.
   segments_.reset(static_cast<Bucket**>(std::calloc(segment_capacity_, sizeof(Bucket*))));
@@ -105,69 +103,62 @@ Status Store::CheckRoot() const {
   return Status::Ok();
 }
 
-Result<uint64_t*> Store::TableAt(uint64_t offset) const {
+Status Store::AddIntentLog() {
+  pmem::Publication publication(*pool_);
+  const uint64_t offset = publication.ReserveZeroedUnit(segment_unit_);
+  if (offset == 0) return Full("no space for the intent log");
+  publication.Store(&root_->intent_log, offset);
+  RETURN_IF_ERROR(publication.Publish());
+  return AttachIntentLog();
+}
+
+Status Store::AttachIntentLog() {
+  ASSIGN_OR_RETURN(Bucket* const unit, SegmentAt(root_->intent_log));
+  intent_log_ = std::make_unique<IntentLog>(*pool_, reinterpret_cast<IntentLogUnit*>(unit));
+  return Status::Ok();
+}
+
+// Whatever is as large as a segment.
+Result<Bucket*> Store::SegmentAt(uint64_t offset) const {
   if (offset % kLineBytes != 0 || !pool_->Contains(offset, kSegmentBytes)) {
-    return Corrupt(fmt::format("the directory has an impossible offset {}", offset));
+    return Corrupt(
+        fmt::format("a segment or the intent log is at an impossible offset {}", offset));
   }
-  return pool_->At<uint64_t>(offset);
+  return pool_->At<Bucket>(offset);
 }
 
 Status Store::MirrorSegments() {
   for (uint64_t i = 0; i < SegmentsFor(bucket_count()); ++i) {
-    const DirectoryPath path(i);
-    uint64_t offset = root_->directory[path.root_entry];
-    for (const uint64_t entry : path.table_entries) {
-      ASSIGN_OR_RETURN(const uint64_t* table, TableAt(offset));
-      offset = table[entry];
-    }
-    ASSIGN_OR_RETURN(uint64_t* const segment, TableAt(offset));
-    segments_[i] = reinterpret_cast<Bucket*>(segment);
+    ASSIGN_OR_RETURN(const uint64_t offset, segment_directory_->Load(i));
+    ASSIGN_OR_RETURN(segments_[i], SegmentAt(offset));
   }
   return Status::Ok();
 }
 
 Status Store::AddSegment(uint64_t segment) {
   if (segment >= segment_capacity_) return Full("the directory is full");
-  const DirectoryPath path(segment);
-  pmem::Publication publication(*pool_);
-  uint64_t* word = &root_->directory[path.root_entry];
-  // One round for each table and one for the segment: what `word` should refer to is made if need
-  // be, and `word` goes on to the entry in it.
-  for (size_t level = 0;; ++level) {
-    uint64_t offset = publication.Load(word);
-    if (offset == 0) {
-      offset = publication.ReserveZeroedUnit(segment_unit_);
-      if (offset == 0) return Full("no space for a segment of buckets");
-      publication.Store(word, offset);
-    }
-    ASSIGN_OR_RETURN(uint64_t* const table, TableAt(offset));
-    if (level == std::size(path.table_entries)) {
-      RETURN_IF_ERROR(publication.Publish());
-      segments_[segment] = reinterpret_cast<Bucket*>(table);
-      return Status::Ok();
-    }
-    word = table + path.table_entries[level];
+  ASSIGN_OR_RETURN(uint64_t offset, segment_directory_->Load(segment));
+  // A crash may have come between a segment and its first bucket.
+  if (offset == 0) {
+    pmem::Publication publication(*pool_);
+    offset = publication.ReserveZeroedUnit(segment_unit_);
+    if (offset == 0) return Full("no space for a segment of buckets");
+    RETURN_IF_ERROR(segment_directory_->Stage(publication, segment, offset));
+    RETURN_IF_ERROR(publication.Publish());
   }
+  ASSIGN_OR_RETURN(segments_[segment], SegmentAt(offset));
+  return Status::Ok();
 }
 
-Status Store::ForEachUnit(FunctionRef<Status(uint64_t)> visit) const {
-  const auto visit_entries = [&](const uint64_t* entries, uint64_t count, auto&& next) -> Status {
-    for (uint64_t i = 0; i < count; ++i) {
-      if (entries[i] == 0) continue;
-      ASSIGN_OR_RETURN(const uint64_t* const unit, TableAt(entries[i]));
-      RETURN_IF_ERROR(visit(entries[i]));
-      RETURN_IF_ERROR(next(unit));
-    }
-    return Status::Ok();
-  };
-  const auto in_segment = [](const uint64_t*) { return Status::Ok(); };
-  const auto in_lower = [&](const uint64_t* table) {
-    return visit_entries(table, kTableEntries, in_segment);
-  };
-  const auto in_upper = [&](const uint64_t* table) {
-    return visit_entries(table, kTableEntries, in_lower);
-  };
-  return visit_entries(root_->directory.data(), kRootEntries, in_upper);
+Status Store::ForEachOwnObject(FunctionRef<Status(uint64_t, uint64_t)> visit) const {
+  const auto visit_unit = [&](uint64_t offset) { return visit(offset, kSegmentBytes); };
+  RETURN_IF_ERROR(visit_unit(root_->intent_log));
+  RETURN_IF_ERROR(segment_directory_->ForEachTable(visit_unit));
+  RETURN_IF_ERROR(extent_directory_->ForEachTable(visit_unit));
+  RETURN_IF_ERROR(segment_directory_->ForEachEntry(
+      [&](uint64_t, uint64_t offset) { return visit_unit(offset); }));
+  return extent_directory_->ForEachEntry(
+      [&](uint64_t, uint64_t offset) { return visit(offset, ExtentBytes(1)); });
 }
 
 uint64_t Store::Hash(std::string_view key) const {

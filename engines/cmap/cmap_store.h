@@ -4,7 +4,7 @@
 //
 // Invariants:
 //   1. Segments 0 .. ceil(bucket_count / 256) - 1 exist, in the directory and in its copy in DRAM.
-//   2. A segment or a table, once in the directory, stays.
+//   2. A segment, once in the directory, stays.
 // Threads: any; AddSegment and SetBucketCount one at a time (the caller's growth lock).
 #ifndef FENCEPOST_ENGINES_CMAP_CMAP_STORE_H_
 #define FENCEPOST_ENGINES_CMAP_CMAP_STORE_H_
@@ -17,6 +17,9 @@
 #include <string_view>
 
 #include "engines/cmap/cmap_layout.h"
+#include "engines/cmap/directory.h"
+#include "engines/cmap/intent_log.h"
+#include "engines/cmap/slab_heap.h"
 #include "engines/function_ref.h"
 #include "engines/pmem/pool.h"
 #include "engines/pmem/publication.h"
@@ -35,18 +38,21 @@ class Store {
   static Status Create(const std::filesystem::path& path, uint64_t pool_bytes,
                        uint64_t initial_buckets, uint64_t hash_seed);
 
-  // kCorrupt if the pool is of another layout or version, or its root or directory is damaged.
+  // Finishes the change that a crash interrupted. kCorrupt if the pool is of another layout or
+  // version, or its root, a directory, an extent or the intent log is damaged. The caller marks
+  // what is in use in heap(), and finishes that, before it changes anything.
   static Result<std::unique_ptr<Store>> Open(const std::filesystem::path& path);
 
   pmem::Pool& pool() { return *pool_; }
   const Root& root() const { return *root_; }
-  const pmem::UnitClass& bucket_unit() const { return bucket_unit_; }
+  SlabHeap& heap() const { return *heap_; }
+  IntentLog& intent_log() const { return *intent_log_; }
 
   uint64_t Hash(std::string_view key) const;
 
   uint64_t bucket_count() const { return bucket_count_.load(std::memory_order_acquire); }
   uint64_t* bucket_count_word() { return &root_->bucket_count; }
-  // After the publication that changed the word.
+  // Once the change of the word is certain.
   void SetBucketCount(uint64_t count) { bucket_count_.store(count, std::memory_order_release); }
 
   // REQUIRES: the segment of `index` exists.
@@ -64,9 +70,9 @@ class Store {
   // Makes the segment exist; kFull, with nothing changed, if there is no space for it.
   Status AddSegment(uint64_t segment);
 
-  // Visits the offset of every table and segment of the directory, used or not yet. kCorrupt if
-  // one is outside of the pool.
-  Status ForEachUnit(FunctionRef<Status(uint64_t offset)> visit) const;
+  // Visits the offset and the bytes of every object of the pool but records. kCorrupt if one is
+  // outside of the pool.
+  Status ForEachOwnObject(FunctionRef<Status(uint64_t offset, uint64_t bytes)> visit) const;
 
   Status Corrupt(std::string_view what) const;
   Status Full(std::string_view what) const;
@@ -79,14 +85,19 @@ class Store {
   explicit Store(pmem::Pool* pool) : pool_(pool) {}
   Status Attach();  // to the root, once it is written
   Status CheckRoot() const;
+  Status AddIntentLog();
+  Status AttachIntentLog();
   Status MirrorSegments();
-  Result<uint64_t*> TableAt(uint64_t offset) const;
+  Result<Bucket*> SegmentAt(uint64_t offset) const;
 
   std::unique_ptr<pmem::Pool> owned_pool_;  // null while the pool is being created
   pmem::Pool* const pool_;
   Root* root_ = nullptr;
-  pmem::UnitClass segment_unit_;
-  pmem::UnitClass bucket_unit_;
+  pmem::UnitClass segment_unit_;  // for tables of directories and the intent log as well
+  std::unique_ptr<Directory> segment_directory_;
+  std::unique_ptr<Directory> extent_directory_;
+  std::unique_ptr<SlabHeap> heap_;
+  std::unique_ptr<IntentLog> intent_log_;
   std::unique_ptr<Bucket*[], Free> segments_;  // room for all that fit into the pool
   uint64_t segment_capacity_ = 0;
   std::atomic<uint64_t> bucket_count_{0};

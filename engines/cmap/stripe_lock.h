@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // StripeLock: a small reader-writer spin lock on a line of its own, in DRAM.
 //
-// Held for a bucket's lookup or one publication, a microsecond or so, by any number of readers or
-// by one writer. A waiting writer keeps new readers out, so it is not starved. Meets the standard's
-// SharedLockable, for std::unique_lock and std::shared_lock.
+// Held for a bucket's lookup or one change, a microsecond or so, by any number of readers or by one
+// writer; or for update, which keeps writers and other updaters out and lets readers in. A waiting
+// writer keeps new readers out, so it is not starved. Meets the standard's SharedLockable, for
+// std::unique_lock and std::shared_lock.
 // Not covered: recursion; a reader may not lock again.
 #ifndef FENCEPOST_ENGINES_CMAP_STRIPE_LOCK_H_
 #define FENCEPOST_ENGINES_CMAP_STRIPE_LOCK_H_
@@ -12,20 +13,14 @@
 
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 namespace fencepost::cmap {
 
 class alignas(64) StripeLock {
  public:
   void lock() {
-    uint32_t state = state_.load(std::memory_order_relaxed);
-    for (unsigned spins = 0;; Pause(spins++)) {
-      if ((state & kWriter) == 0 &&
-          state_.compare_exchange_weak(state, state | kWriter, std::memory_order_acquire)) {
-        break;
-      }
-      state = state_.load(std::memory_order_relaxed);
-    }
+    Claim(kWriter);
     for (unsigned spins = 0; state_.load(std::memory_order_acquire) != kWriter; Pause(spins++)) {
     }
   }
@@ -41,9 +36,32 @@ class alignas(64) StripeLock {
   }
   void unlock_shared() { state_.fetch_sub(1, std::memory_order_release); }
 
+  void lock_update() { Claim(kUpdater); }
+  void unlock_update() { state_.fetch_and(~kUpdater, std::memory_order_release); }
+  // Until those who read now have gone. REQUIRES: locked for update.
+  void AwaitReaders() {
+    state_.fetch_or(kWriter, std::memory_order_relaxed);
+    const uint32_t alone = kWriter | kUpdater;
+    for (unsigned spins = 0; state_.load(std::memory_order_acquire) != alone; Pause(spins++)) {
+    }
+    state_.fetch_and(~kWriter, std::memory_order_release);
+  }
+
  private:
   static constexpr uint32_t kWriter = uint32_t{1} << 31;
+  static constexpr uint32_t kUpdater = uint32_t{1} << 30;
   static constexpr unsigned kSpinsBeforeYield = 64;
+
+  void Claim(uint32_t bit) {
+    uint32_t state = state_.load(std::memory_order_relaxed);
+    for (unsigned spins = 0;; Pause(spins++)) {
+      if ((state & (kWriter | kUpdater)) == 0 &&
+          state_.compare_exchange_weak(state, state | bit, std::memory_order_acquire)) {
+        return;
+      }
+      state = state_.load(std::memory_order_relaxed);
+    }
+  }
 
   // With more threads than cores the holder may be asleep: give it the core.
   static void Pause(unsigned spins) {
@@ -54,7 +72,23 @@ class alignas(64) StripeLock {
     }
   }
 
-  std::atomic<uint32_t> state_{0};  // kWriter, and the number of readers
+  std::atomic<uint32_t> state_{0};  // kWriter, kUpdater, and the number of readers
+};
+
+// Holds a lock for update while it lives.
+class UpdateLock {
+ public:
+  explicit UpdateLock(StripeLock& lock) : lock_(&lock) { lock.lock_update(); }
+  ~UpdateLock() {
+    if (lock_ != nullptr) lock_->unlock_update();
+  }
+  UpdateLock(UpdateLock&& other) noexcept : lock_(std::exchange(other.lock_, nullptr)) {}
+  UpdateLock(const UpdateLock&) = delete;
+  UpdateLock& operator=(const UpdateLock&) = delete;
+  UpdateLock& operator=(UpdateLock&&) = delete;
+
+ private:
+  StripeLock* lock_;
 };
 
 }  // namespace fencepost::cmap

@@ -5,23 +5,16 @@
 #include <libpmemobj.h>
 
 #include <cerrno>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "engines/pmem/pending_stores.h"
 #include "engines/pmem/pool_errors.h"
 #include "engines/thread_sanitizer.h"
 
 namespace fencepost::pmem {
 namespace {
 
-struct PendingStore {
-  uint64_t* word;
-  uint64_t value;
-};
-
-// Above this many stores a word is looked up by hash instead of one by one.
-constexpr size_t kLinearSearchMax = 32;
 // A thread keeps its buffers for the next Publication unless they have grown past this.
 constexpr size_t kKeptActionsMax = 4096;
 
@@ -35,8 +28,7 @@ constexpr size_t kLogExtensionBytes = kLaneLogBytes + 64 + 2 * 64;
 
 struct PublicationScratch {
   std::vector<pobj_action> heap_actions;  // reservations and frees
-  std::vector<PendingStore> stores;
-  std::unordered_map<const uint64_t*, size_t> store_index;  // once past kLinearSearchMax
+  PendingStores stores;
 };
 
 namespace {
@@ -61,42 +53,16 @@ Publication::~Publication() {
   if (!actions.empty()) pmemobj_cancel(pool_.handle(), actions.data(), actions.size());
   if (actions.capacity() > kKeptActionsMax || scratch_->stores.capacity() > kKeptActionsMax) return;
   actions.clear();
-  scratch_->stores.clear();
-  if (!scratch_->store_index.empty()) scratch_->store_index.clear();
+  scratch_->stores.Clear();
   kept_scratch = std::move(scratch_);
 }
 
-size_t Publication::FindPending(const uint64_t* word) const {
-  const std::vector<PendingStore>& stores = scratch_->stores;
-  if (stores.size() > kLinearSearchMax) {
-    const auto found = scratch_->store_index.find(word);
-    return found == scratch_->store_index.end() ? stores.size() : found->second;
-  }
-  size_t i = 0;
-  while (i < stores.size() && stores[i].word != word) ++i;
-  return i;
+uint64_t Publication::Load(const uint64_t* word) const {
+  const PendingStore* pending = scratch_->stores.Find(word);
+  return pending != nullptr ? pending->value : *word;
 }
 
-uint64_t Publication::LoadPending(const uint64_t* word) const {
-  const size_t i = FindPending(word);
-  return i < scratch_->stores.size() ? scratch_->stores[i].value : *word;
-}
-
-void Publication::Store(uint64_t* word, uint64_t value) {
-  std::vector<PendingStore>& stores = scratch_->stores;
-  if (const size_t i = FindPending(word); i < stores.size()) {
-    stores[i].value = value;
-    return;
-  }
-  stores.push_back({word, value});
-  store_count_ = stores.size();
-  if (store_count_ <= kLinearSearchMax) return;
-  if (store_count_ == kLinearSearchMax + 1) {
-    for (size_t i = 0; i < store_count_; ++i) scratch_->store_index.emplace(stores[i].word, i);
-  } else {
-    scratch_->store_index.emplace(word, store_count_ - 1);
-  }
-}
+void Publication::Store(uint64_t* word, uint64_t value) { scratch_->stores.Store(word, value); }
 
 uint64_t Publication::ReserveWithFlags(uint64_t bytes, uint64_t type, uint64_t flags) {
   if (bytes > kMaxObjectBytes) return 0;
@@ -160,7 +126,7 @@ Status Publication::CheckLogFits(size_t action_count) {
 Status Publication::Publish() {
   std::vector<pobj_action>& actions = scratch_->heap_actions;
   const size_t heap_count = actions.size();
-  RETURN_IF_ERROR(CheckLogFits(heap_count + store_count_));
+  RETURN_IF_ERROR(CheckLogFits(heap_count + scratch_->stores.size()));
   for (const PendingStore& store : scratch_->stores) {
     pobj_action action;
     pmemobj_set_value(pool_.handle(), &action, store.word, store.value);

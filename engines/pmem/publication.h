@@ -33,9 +33,7 @@ class Publication {
   Publication& operator=(const Publication&) = delete;
 
   // The word as it will be after Publish.
-  uint64_t Load(const uint64_t* word) const {
-    return store_count_ == 0 ? *word : LoadPending(word);
-  }
+  uint64_t Load(const uint64_t* word) const;
 
   // REQUIRES: `word` is in the pool, 8-byte aligned.
   void Store(uint64_t* word, uint64_t value);
@@ -53,13 +51,10 @@ class Publication {
   Status Publish();
 
  private:
-  uint64_t LoadPending(const uint64_t* word) const;
-  size_t FindPending(const uint64_t* word) const;
   uint64_t ReserveWithFlags(uint64_t bytes, uint64_t type, uint64_t flags);
   Status CheckLogFits(size_t action_count);
 
   Pool& pool_;
-  size_t store_count_ = 0;
   std::unique_ptr<PublicationScratch> scratch_;
 };
 

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engines/cmap/change.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+#include <vector>
+
+#include "engines/pmem/pending_stores.h"
+
+namespace fencepost::cmap {
+
+struct ChangeScratch {
+  pmem::PendingStores stores;
+  std::vector<uint64_t> reserved;  // positions
+  std::vector<uint64_t> freed;     // positions
+};
+
+namespace {
+
+// A thread keeps its buffers for the next Change unless they have grown past this.
+constexpr size_t kKeptEntriesMax = 4096;
+
+// What the thread's last Change left, emptied, so that the next one allocates nothing.
+thread_local std::unique_ptr<ChangeScratch> kept_scratch;
+
+}  // namespace
+
+Change::Change(Store& store) : store_(store), scratch_(std::move(kept_scratch)) {
+  if (scratch_ == nullptr) scratch_ = std::make_unique<ChangeScratch>();
+}
+
+Change::~Change() {
+  for (const uint64_t offset : scratch_->reserved) store_.heap().Free(offset);
+  if (scratch_->stores.capacity() > kKeptEntriesMax ||
+      scratch_->reserved.capacity() > kKeptEntriesMax) {
+    return;
+  }
+  scratch_->stores.Clear();
+  scratch_->reserved.clear();
+  scratch_->freed.clear();
+  kept_scratch = std::move(scratch_);
+}
+
+pmem::Publication& Change::publication() {
+  if (!publication_) publication_.emplace(store_.pool());
+  return *publication_;
+}
+
+uint64_t Change::LoadWord(uint64_t* word) const {
+  const pmem::PendingStore* pending = scratch_->stores.Find(word);
+  return pending != nullptr ? pending->value
+                            : std::atomic_ref(*word).load(std::memory_order_relaxed);
+}
+
+void Change::StoreWord(uint64_t* word, uint64_t value) { scratch_->stores.Store(word, value); }
+
+uint64_t Change::ReserveRecord(uint64_t bytes) {
+  if (bytes <= kMaxSlabRecordBytes) {
+    if (const uint64_t offset = store_.heap().Allocate(RecordClass(bytes)); offset != 0) {
+      scratch_->reserved.push_back(offset);
+      return offset;
+    }
+    // There may be space for one more object where there is none for an extent.
+  }
+  uint64_t offset = publication().Reserve(bytes, kRecordType);
+  if (offset == 0) {
+    const Result<bool> released = store_.heap().ReleaseEmptyExtents();
+    if (released.ok() && *released) offset = publication().Reserve(bytes, kRecordType);
+  }
+  return offset;
+}
+
+uint64_t Change::ReserveBucket() {
+  const uint64_t offset = store_.heap().Allocate(kBucketClass);
+  if (offset != 0) scratch_->reserved.push_back(offset);
+  return offset;
+}
+
+void Change::FreePosition(uint64_t offset) {
+  std::vector<uint64_t>& reserved = scratch_->reserved;
+  // Most likely a recent one, if it is one at all: a batch that writes a key twice gets here.
+  const auto found = std::find(reserved.rbegin(), reserved.rend(), offset);
+  if (found == reserved.rend()) {
+    scratch_->freed.push_back(offset);
+    return;
+  }
+  store_.heap().Free(offset);
+  reserved.erase(std::next(found).base());
+}
+
+void Change::FreeRecord(uint64_t offset) {
+  if (store_.heap().Owns(offset)) {
+    FreePosition(offset);
+  } else {
+    publication().Free(offset);
+  }
+}
+
+void Change::FreeBucket(uint64_t offset) { FreePosition(offset); }
+
+void Change::CommitWords(CommitWatcher* watcher) {
+  CHECK(!publication_);
+  const pmem::PendingStores& stores = scratch_->stores;
+  if (stores.size() == 1) {
+    pmem::Pool& pool = store_.pool();
+    // What the word will refer to is durable before the word can be.
+    if (!scratch_->reserved.empty()) pool.Drain();
+    if (watcher != nullptr) watcher->BeforeStores();
+    const pmem::PendingStore& only = *stores.begin();
+    std::atomic_ref(*only.word).store(only.value, std::memory_order_release);
+    if (watcher != nullptr) watcher->AfterStores();
+    pool.Persist(only.word, sizeof(*only.word));
+  } else if (!stores.empty()) {
+    store_.intent_log().CarryOut(stores, watcher);
+  }
+  Finish();
+}
+
+Status Change::Commit() {
+  const pmem::PendingStores& stores = scratch_->stores;
+  if (!publication_ && stores.size() <= kIntentEntries) {
+    CommitWords();
+    return Status::Ok();
+  }
+  for (const pmem::PendingStore& store : stores) publication().Store(store.word, store.value);
+  // What was written is durable before the redo log can be.
+  store_.pool().Drain();
+  RETURN_IF_ERROR(publication().Publish());
+  publication_.reset();
+  Finish();
+  return Status::Ok();
+}
+
+void Change::Finish() {
+  scratch_->reserved.clear();
+  for (const uint64_t offset : scratch_->freed) store_.heap().Free(offset);
+  scratch_->freed.clear();
+}
+
+}  // namespace fencepost::cmap

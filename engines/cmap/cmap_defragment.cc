@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Defragmentation of cmap: the records of sparse slabs are moved into fuller ones, each by a change
+// of its own, as an overwrite with the same value would; extents that become empty go back to
+// libpmemobj. A crash in between leaves a record where it was or where it went.
+#include <fmt/format.h>
+
+#include <cstring>
+#include <mutex>
+
+#include "engines/cmap/cmap_map.h"
+
+namespace fencepost::cmap {
+
+// Whether there was a record to move: it may be gone since the slab was looked at.
+Result<bool> Map::MoveRecord(uint64_t offset) {
+  // The position may hold anything by now: only what the index says counts. Its key is read without
+  // a lock to find the stripe, and again under it.
+  RecordView seen;
+  if (!store_->ReadRecord(offset, &seen)) return false;
+  const uint64_t hash = store_->Hash(seen.key);
+  const std::unique_lock lock(StripeOf(hash).lock);
+  Bucket* bucket = BucketOf(hash);
+  for (;;) {
+    for (uint64_t& slot : bucket->slots) {
+      if (SlotOffset(slot) != offset) continue;
+      RecordView record;
+      if (!store_->ReadRecord(offset, &record))
+        return store_->Corrupt("a slot refers to no record");
+      const uint64_t bytes = RecordBytes(record.key.size(), record.value.size());
+      Change change(*store_);
+      const uint64_t target = change.ReserveRecord(bytes);
+      if (target == 0) return store_->Full("no space to move a record to");
+      store_->pool().CopyFlush(store_->pool().At<char>(target), store_->pool().At<char>(offset),
+                               bytes);
+      change.StoreWord(&slot, PackSlot(target, hash));
+      change.FreeRecord(offset);
+      RETURN_IF_ERROR(change.Commit());
+      return true;
+    }
+    if (bucket->overflow == 0) return false;
+    bucket = store_->OverflowAt(bucket->overflow);
+    if (bucket == nullptr) return store_->Corrupt("a chain of buckets is broken");
+  }
+}
+
+Result<uint64_t> Map::Defragment() {
+  // One at a time: the sparse slabs of another are not to be given back meanwhile.
+  const std::lock_guard defragmenting(defragment_mutex_);
+  uint64_t moved = 0;
+  Status status;
+  for (const uint64_t offset : store_->heap().RetireSparseSlabs()) {
+    const Result<bool> done = MoveRecord(offset);
+    if (!done.ok()) {
+      status = done.status();
+      break;
+    }
+    moved += *done ? 1 : 0;
+  }
+  store_->heap().ReturnRetiredSlabs();
+  RETURN_IF_ERROR(status);
+  ASSIGN_OR_RETURN([[maybe_unused]] const bool released, store_->heap().ReleaseEmptyExtents());
+  return moved;
+}
+
+}  // namespace fencepost::cmap
