@@ -241,8 +241,18 @@ uint64_t SlabHeap::Allocate(size_t size_class) {
       Relist(*current);
     }
     current = next;
-    if (next == nullptr) return 0;
+    if (next == nullptr) return TakeFromLarger(arena, size_class);
   }
+}
+
+// The pool is full, down to the slabs that this arena has under way.
+uint64_t SlabHeap::TakeFromLarger(Arena& arena, size_t size_class) {
+  if (size_class == kBucketClass) return 0;
+  for (size_t larger = size_class + 1; larger < kClassCount; ++larger) {
+    if (arena.current[larger] == nullptr) continue;
+    if (const uint64_t offset = TakePosition(*arena.current[larger]); offset != 0) return offset;
+  }
+  return 0;
 }
 
 SlabHeap::Slab* SlabHeap::NextSlab(size_t size_class) {

@@ -83,6 +83,7 @@ class SlabHeap {
   Marked Mark(uint64_t offset, bool bucket, uint64_t* bytes);
   void SetClass(Slab& slab, size_t size_class);
   uint64_t TakePosition(Slab& slab);
+  uint64_t TakeFromLarger(Arena& arena, size_t size_class);
 
   // With mutex_ held.
   Slab* NextSlab(size_t size_class);

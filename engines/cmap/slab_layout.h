@@ -54,7 +54,8 @@ inline constexpr size_t kBucketClass = 1;  // overflow buckets only
 inline constexpr size_t kFirstRecordClass = 2;
 inline constexpr uint64_t kPositionUnit = 16;
 inline constexpr auto kSizeClasses = [] {
-  constexpr uint64_t kSlabDivisors[] = {30, 27, 24, 21, 19, 17, 15, 13, 12, 11, 10, 9, 8};
+  constexpr uint64_t kSlabDivisors[] = {30, 28, 26, 24, 22, 20, 18, 17, 16,
+                                        15, 14, 13, 12, 11, 10, 9,  8};
   std::array<uint64_t, 2 + 16 + 8 + 8 + std::size(kSlabDivisors)> sizes{0, kLineBytes};
   size_t next = kFirstRecordClass;
   for (uint64_t size = 16; size <= 256; size += 16) sizes[next++] = size;

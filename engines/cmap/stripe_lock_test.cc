@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <shared_mutex>
 #include <thread>
@@ -43,6 +44,50 @@ TEST(StripeLock, ReadersShare) {
   const std::shared_lock mine(lock);
   std::thread other([&] { const std::shared_lock theirs(lock); });
   other.join();  // would hang if they did not
+}
+
+TEST(StripeLock, AnUpdaterLetsReadersInAndKeepsWritersAndUpdatersOut) {
+  StripeLock lock;
+  std::atomic<int> entered{0};
+  std::thread writer, updater;
+  {
+    const UpdateLock mine(lock);
+    std::thread reader([&] { const std::shared_lock theirs(lock); });
+    reader.join();  // would hang if it were kept out
+    writer = std::thread([&] {
+      const std::unique_lock hold(lock);
+      ++entered;
+    });
+    updater = std::thread([&] {
+      const UpdateLock hold(lock);
+      ++entered;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_EQ(entered, 0);
+  }
+  writer.join();
+  updater.join();
+  EXPECT_EQ(entered, 2);
+}
+
+TEST(StripeLock, AwaitReadersReturnsWhenThoseWhoReadHaveGone) {
+  StripeLock lock;
+  std::atomic<bool> reading{false}, awaited{false}, left_first{false};
+  std::thread reader([&] {
+    const std::shared_lock hold(lock);
+    reading = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    left_first = !awaited;
+  });
+  while (!reading) std::this_thread::yield();
+  {
+    const UpdateLock mine(lock);
+    lock.AwaitReaders();
+    awaited = true;
+    const std::shared_lock again(lock);  // readers may come again
+  }
+  reader.join();
+  EXPECT_TRUE(left_first);
 }
 
 }  // namespace

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a change does when nothing goes wrong, and what it takes back. That a crash leaves all of it
+// or nothing is for `fencepost crash` to say.
+#include "engines/cmap/change.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "engines/pmem/flush_counters.h"
+#include "engines/pmem/test_pool.h"
+
+namespace fencepost::cmap {
+namespace {
+
+class ChangeTest : public ::testing::Test {
+ protected:
+  ChangeTest() {
+    const std::filesystem::path path = folder_.path() / "pool";
+    CHECK_OK(Store::Create(path, uint64_t{16} << 20, 1024, 0));
+    store_ = Store::Open(path).value();
+    store_->heap().FinishMarking();
+    // Buckets of the empty map serve as words.
+    for (uint64_t i = 0; i < 1024; ++i) {
+      for (uint64_t& word : store_->BucketAt(i)->slots) words_.push_back(&word);
+    }
+  }
+
+  uint64_t ObjectCount() {
+    uint64_t count = 0;
+    store_->pool().ForEachObject([&](const pmem::PoolObject&) { ++count; });
+    return count;
+  }
+  uint64_t PositionCount() { return store_->heap().ReadUsage().positions; }
+
+  pmem::TestFolder folder_;
+  std::unique_ptr<Store> store_;
+  std::vector<uint64_t*> words_;
+};
+
+constexpr uint64_t kLargeBytes = 100'000;
+
+TEST_F(ChangeTest, WhatIsNotCommittedIsTakenBack) {
+  const uint64_t objects = ObjectCount();
+  {
+    Change change(*store_);
+    ASSERT_NE(change.ReserveRecord(100), 0u);
+    ASSERT_NE(change.ReserveBucket(), 0u);
+    ASSERT_NE(change.ReserveRecord(kLargeBytes), 0u);
+    change.StoreWord(words_[0], 5);
+    EXPECT_EQ(change.LoadWord(words_[0]), 5u);
+    EXPECT_EQ(*words_[0], 0u);
+    EXPECT_GE(PositionCount(), 2u);
+  }
+  EXPECT_EQ(*words_[0], 0u);
+  EXPECT_EQ(PositionCount(), 0u);
+  // The extent that was needed stays.
+  EXPECT_LE(ObjectCount(), objects + 3);
+  EXPECT_EQ(store_->heap().ReadUsage().extents, 1u);
+}
+
+TEST_F(ChangeTest, OneWordCostsOneFlushAndOneFence) {
+  const pmem::FlushCounters before = pmem::ReadFlushCounters();
+  Change change(*store_);
+  change.StoreWord(words_[0], 5);
+  ASSERT_TRUE(change.Commit().ok());
+  const pmem::FlushCounters cost = pmem::ReadFlushCounters() - before;
+  EXPECT_EQ(*words_[0], 5u);
+  if (store_->pool().mode() != pmem::PmemMode::kMsync) {
+    EXPECT_EQ(cost.flushed_lines, 1u);
+    EXPECT_EQ(cost.fences, 1u);
+  }
+}
+
+// Through the intent log up to its capacity, through libpmemobj's redo log beyond.
+TEST_F(ChangeTest, AnyNumberOfWordsIsStored) {
+  uint64_t round = 0;
+  for (const size_t count : {size_t{2}, size_t{100}, size_t{kIntentEntries},
+                             size_t{kIntentEntries + 1}, words_.size()}) {
+    ++round;
+    Change change(*store_);
+    for (size_t i = 0; i < count; ++i) change.StoreWord(words_[i], round * 10'000 + i);
+    ASSERT_TRUE(change.Commit().ok());
+    for (size_t i = 0; i < count; ++i) ASSERT_EQ(*words_[i], round * 10'000 + i);
+    if (count < words_.size()) {
+      ASSERT_EQ(*words_[count], 0u);
+    }
+    EXPECT_TRUE(store_->intent_log().Recover().ok());
+  }
+}
+
+TEST_F(ChangeTest, RecordsAreFreedWhenItIsCommittedAndNotBefore) {
+  std::vector<uint64_t> records;
+  {
+    Change change(*store_);
+    for (const uint64_t bytes : {uint64_t{100}, kLargeBytes}) {
+      records.push_back(change.ReserveRecord(bytes));
+      change.StoreWord(words_[records.size()], records.back());
+    }
+    ASSERT_TRUE(change.Commit().ok());
+  }
+  const uint64_t objects = ObjectCount();
+  EXPECT_EQ(PositionCount(), 1u);
+  {
+    Change change(*store_);
+    for (const uint64_t record : records) change.FreeRecord(record);
+    EXPECT_EQ(PositionCount(), 1u);
+  }
+  EXPECT_EQ(PositionCount(), 1u);
+  EXPECT_EQ(ObjectCount(), objects);
+  Change change(*store_);
+  for (const uint64_t record : records) change.FreeRecord(record);
+  change.StoreWord(words_[1], 0);
+  change.StoreWord(words_[2], 0);
+  ASSERT_TRUE(change.Commit().ok());
+  EXPECT_EQ(PositionCount(), 0u);
+  EXPECT_EQ(ObjectCount(), objects - 1);
+}
+
+TEST_F(ChangeTest, WhatIsReservedAndFreedInOneChangeIsGone) {
+  Change change(*store_);
+  for (int i = 0; i < 50; ++i)
+    change.FreeRecord(change.ReserveRecord(i % 2 == 0 ? 10 : kLargeBytes));
+  const uint64_t kept = change.ReserveRecord(10);
+  change.StoreWord(words_[0], kept);
+  ASSERT_TRUE(change.Commit().ok());
+  EXPECT_EQ(PositionCount(), 1u);
+  EXPECT_NE(store_->heap().TakenBytes(kept), 0u);
+}
+
+class RecordingWatcher final : public CommitWatcher {
+ public:
+  explicit RecordingWatcher(const uint64_t* word) : word_(word) {}
+  void BeforeStores() override { before_ = *word_; }
+  void AfterStores() override { after_ = *word_; }
+  uint64_t before_ = 99, after_ = 99;
+
+ private:
+  const uint64_t* word_;
+};
+
+TEST_F(ChangeTest, AWatcherIsToldBeforeTheFirstStoreAndAfterTheLast) {
+  for (const size_t count : {size_t{1}, size_t{3}}) {
+    *words_[0] = 7;
+    Change change(*store_);
+    for (size_t i = 0; i < count; ++i) change.StoreWord(words_[i], 8);
+    RecordingWatcher watcher(words_[0]);
+    change.CommitWords(&watcher);
+    EXPECT_EQ(watcher.before_, 7u);
+    EXPECT_EQ(watcher.after_, 8u);
+  }
+}
+
+class IntentLogTest : public ChangeTest {
+ protected:
+  IntentLogUnit& unit() { return *store_->pool().At<IntentLogUnit>(store_->root().intent_log); }
+};
+
+TEST_F(IntentLogTest, ACommittedChangeIsFinishedByRecovery) {
+  const uint64_t first = store_->pool().OffsetOf(words_[0]);
+  const uint64_t second = store_->pool().OffsetOf(words_[9]);
+  unit().entries[0] = {first, 5};
+  unit().entries[1] = {second, 6};
+  ASSERT_TRUE(store_->intent_log().Recover().ok());
+  EXPECT_EQ(*words_[0], 0u);  // without a count nothing was committed
+  unit().count = 2;
+  ASSERT_TRUE(store_->intent_log().Recover().ok());
+  EXPECT_EQ(*words_[0], 5u);
+  EXPECT_EQ(*words_[9], 6u);
+  EXPECT_EQ(unit().count, 0u);
+}
+
+TEST_F(IntentLogTest, WhatItCannotSayIsCorruptAndStoresNothing) {
+  const uint64_t good = store_->pool().OffsetOf(words_[0]);
+  unit().count = kIntentEntries + 1;
+  EXPECT_EQ(store_->intent_log().Recover().code(), StatusCode::kCorrupt);
+  unit().count = 2;
+  for (const uint64_t bad : {uint64_t{8}, good + 1, store_->pool().bytes(), UINT64_MAX - 7}) {
+    unit().entries[0] = {good, 5};
+    unit().entries[1] = {bad, 6};
+    EXPECT_EQ(store_->intent_log().Recover().code(), StatusCode::kCorrupt) << bad;
+    EXPECT_EQ(*words_[0], 0u);
+  }
+}
+
+}  // namespace
+}  // namespace fencepost::cmap
