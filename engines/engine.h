@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "engines/function_ref.h"
 #include "engines/medium.h"
@@ -34,6 +35,15 @@ struct Write {
   std::string_view value;  // empty for kDelete
 };
 
+// What operations of one kind wrote back to persistent memory, by the engine's own names.
+struct WriteBackCost {
+  std::string_view operation;  // "insert", "growth", ...
+  uint64_t count = 0;
+  uint64_t flushed_lines = 0;
+  uint64_t fences = 0;
+  uint64_t flushed_bytes = 0;  // as asked for, not rounded to lines
+};
+
 // What an engine knows of itself. Counters start at zero when the engine is opened.
 struct EngineStats {
   uint64_t count = 0;          // pairs stored (an estimate only where the engine's row says so)
@@ -44,6 +54,7 @@ struct EngineStats {
   uint64_t fences = 0;         // SFENCE or the like, issued to order those
   uint64_t syncs = 0;          // fsync, fdatasync, msync
   uint64_t debt_bytes = 0;     // work put off (compaction, write-back) that Settle would do
+  std::vector<WriteBackCost> costs;  // always the same kinds in the same order; empty: not known
 };
 
 // Space that is allocated, and what of it can be reached from the map. Equal: nothing leaked.
@@ -52,6 +63,26 @@ struct AuditReport {
   uint64_t reachable_bytes = 0;
   uint64_t allocated_objects = 0;
   uint64_t reachable_objects = 0;
+};
+
+// Optional interfaces; an engine has one if its row says so.
+
+// Replaces a value only if it is the one that the caller knows.
+class ComparesAndPuts {
+ public:
+  virtual ~ComparesAndPuts() = default;
+  // Whether the value was `expected` and is now `value`; atomic, durable as a Put. kNotFound if
+  // there is none.
+  virtual Result<bool> CompareAndPut(std::string_view key, std::string_view expected,
+                                     std::string_view value) = 0;
+};
+
+// Makes the space that lies scattered between pairs usable again, beside other operations.
+class Defragments {
+ public:
+  virtual ~Defragments() = default;
+  // The number of pairs moved. No pair changes, and a crash in between loses none.
+  virtual Result<uint64_t> Defragment() = 0;
 };
 
 class Engine {
@@ -67,6 +98,11 @@ class Engine {
   // Calls `visit` once with a view of the value where it lives: in persistent memory for cmap, in
   // the engine's buffer or page for the others. No copy. kNotFound, without a visit, if absent.
   virtual Status Get(std::string_view key, ValueVisitor visit) = 0;
+
+  // Ok or kNotFound.
+  Status Exists(std::string_view key) {
+    return Get(key, [](std::string_view) {});
+  }
 
   // kNotFound if absent.
   virtual Status Delete(std::string_view key) = 0;
@@ -95,6 +131,10 @@ class Engine {
   // Walks all allocations and all that can be reached. At rest only. kUnsupported where the
   // library underneath gives no such view.
   virtual Result<AuditReport> Audit() = 0;
+
+  // Null where the row does not say `compare_and_put`, `defragment`.
+  virtual ComparesAndPuts* compares_and_puts() { return nullptr; }
+  virtual Defragments* defragments() { return nullptr; }
 
   // Where the data is, as opened: what a result is labelled with.
   virtual Medium medium() const = 0;

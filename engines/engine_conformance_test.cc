@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <random>
+#include <thread>
 
 #include "engines/conformance.h"
 
@@ -367,6 +368,80 @@ TEST(EngineTable, AnEngineThatStoresNothingSaysYesToEverything) {
     EXPECT_TRUE((*engine)->Delete("key").ok());
     EXPECT_TRUE((*engine)->Close().ok());
   }
+}
+
+TEST_P(EngineContract, OptionalInterfacesAreThereWhereTheRowSaysSo) {
+  auto engine = Open();
+  EXPECT_EQ(engine->compares_and_puts() != nullptr, can().compare_and_put);
+  EXPECT_EQ(engine->defragments() != nullptr, can().defragment);
+}
+
+TEST_P(EngineContract, CompareAndPutReplacesWhatItIsToldAndNothingElse) {
+  if (!can().compare_and_put) GTEST_SKIP() << "the row does not say compare_and_put";
+  auto engine = Open();
+  ComparesAndPuts& compares = *engine->compares_and_puts();
+  EXPECT_TRUE(compares.CompareAndPut("a", "", "new").status().IsNotFound());
+  CHECK_OK(engine->Put("a", "one"));
+  CHECK_OK(engine->Put("b", ""));
+  EXPECT_FALSE(*compares.CompareAndPut("a", "two", "new"));
+  EXPECT_FALSE(*compares.CompareAndPut("a", "on", "new"));
+  EXPECT_FALSE(*compares.CompareAndPut("a", "", "new"));
+  ExpectHolds(engine.get(), can(), {{"a", "one"}, {"b", ""}});
+  EXPECT_TRUE(*compares.CompareAndPut("a", "one", "a longer one"));
+  EXPECT_TRUE(*compares.CompareAndPut("b", "", "something"));
+  EXPECT_TRUE(*compares.CompareAndPut("b", "something", "something"));
+  const std::string too_long(can().max_key_bytes > 100'000 ? 0 : can().max_key_bytes + 1, 'k');
+  if (!too_long.empty()) {
+    EXPECT_EQ(compares.CompareAndPut(too_long, "", "").status().code(),
+              StatusCode::kInvalidArgument);
+  }
+  ExpectHolds(engine.get(), can(), {{"a", "a longer one"}, {"b", "something"}});
+}
+
+// Each thread counts up; no step may be lost or done twice.
+TEST_P(EngineContract, CompareAndPutOfManyThreadsLosesNoStep) {
+  if (!can().compare_and_put) GTEST_SKIP() << "the row does not say compare_and_put";
+  constexpr int kThreads = 4, kSteps = 500;
+  auto engine = Open();
+  CHECK_OK(engine->Put("counter", "0"));
+  const auto count_up = [&] {
+    for (int done = 0; done < kSteps;) {
+      const std::string seen = *Lookup(engine.get(), "counter");
+      const Result<bool> stepped = engine->compares_and_puts()->CompareAndPut(
+          "counter", seen, std::to_string(std::stoi(seen) + 1));
+      CHECK_OK(stepped);
+      done += *stepped ? 1 : 0;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) threads.emplace_back(count_up);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(Lookup(engine.get(), "counter"), std::to_string(kThreads * kSteps));
+}
+
+TEST_P(EngineContract, DefragmentChangesNoPair) {
+  if (!can().defragment) GTEST_SKIP() << "the row does not say defragment";
+  auto engine = Open();
+  std::mt19937_64 random(7);
+  Model model;
+  for (uint64_t i = 0; i < 4'000; ++i) {
+    model[TestKey(i)] = TestBytes(i, random() % 500);
+    CHECK_OK(engine->Put(TestKey(i), model[TestKey(i)]));
+  }
+  for (uint64_t i = 0; i < 4'000; ++i) {
+    if (random() % 10 == 0) continue;
+    CHECK_OK(engine->Delete(TestKey(i)));
+    model.erase(TestKey(i));
+  }
+  const Result<uint64_t> moved = engine->defragments()->Defragment();
+  ASSERT_TRUE(moved.ok()) << moved.message();
+  EXPECT_GT(*moved, 0u);
+  ExpectHolds(engine.get(), can(), model);
+  EXPECT_EQ(*engine->defragments()->Defragment(), 0u);  // nothing is left to do
+  if (!can().audit) return;
+  const Result<AuditReport> audit = engine->Audit();
+  ASSERT_TRUE(audit.ok()) << audit.message();
+  EXPECT_EQ(audit->allocated_bytes, audit->reachable_bytes);
 }
 
 }  // namespace

@@ -32,6 +32,8 @@ const EngineRow kEngines[] = {
      .version = CmapVersion,
      .capabilities = {.atomic_batch = true,
                       .audit = true,
+                      .compare_and_put = true,
+                      .defragment = true,
                       .persistent_memory = true,
                       .path_is_file = true,
                       .max_key_bytes = kCmapMaxKeyBytes,

@@ -21,6 +21,8 @@ struct Capabilities {
   bool ordered = false;            // Scan in byte order of keys
   bool atomic_batch = false;       // Apply is all or nothing
   bool audit = false;              // Audit gives a view of leaks
+  bool compare_and_put = false;    // compares_and_puts() is there
+  bool defragment = false;         // defragments() is there
   bool exact_count = true;         // Stats().count is not an estimate
   bool counts_persists = true;     // Stats counts flushed lines, fences and syncs; else they are 0
   bool resumes_when_full = true;   // takes writes again after kFull without being opened anew

@@ -179,6 +179,13 @@ Status Session::EndPhase(PhaseReport* report) {
     report->stats.flushed_lines -= before.flushed_lines;
     report->stats.fences -= before.fences;
     report->stats.syncs -= before.syncs;
+    for (size_t i = 0; i < before.costs.size(); ++i) {
+      WriteBackCost& cost = report->stats.costs[i];
+      cost.count -= before.costs[i].count;
+      cost.flushed_lines -= before.costs[i].flushed_lines;
+      cost.fences -= before.costs[i].fences;
+      cost.flushed_bytes -= before.costs[i].flushed_bytes;
+    }
   } else {
     report->warnings.push_back(fmt::format("no statistics: {}", stats.message()));
   }

@@ -10,10 +10,19 @@
 
 namespace fencepost::cmap {
 
+namespace {
+
+struct Position {
+  uint64_t offset;
+  size_t size_class;
+};
+
+}  // namespace
+
 struct ChangeScratch {
   pmem::PendingStores stores;
-  std::vector<uint64_t> reserved;  // positions
-  std::vector<uint64_t> freed;     // positions
+  std::vector<Position> reserved;
+  std::vector<Position> freed;
 };
 
 namespace {
@@ -31,7 +40,9 @@ Change::Change(Store& store) : store_(store), scratch_(std::move(kept_scratch)) 
 }
 
 Change::~Change() {
-  for (const uint64_t offset : scratch_->reserved) store_.heap().Free(offset);
+  for (const Position& position : scratch_->reserved) {
+    store_.heap().Free(position.offset, position.size_class);
+  }
   if (scratch_->stores.capacity() > kKeptEntriesMax ||
       scratch_->reserved.capacity() > kKeptEntriesMax) {
     return;
@@ -55,11 +66,12 @@ uint64_t Change::LoadWord(uint64_t* word) const {
 
 void Change::StoreWord(uint64_t* word, uint64_t value) { scratch_->stores.Store(word, value); }
 
-uint64_t Change::ReserveRecord(uint64_t bytes) {
+RecordRef Change::ReserveRecord(uint64_t bytes) {
   if (bytes <= kMaxSlabRecordBytes) {
-    if (const uint64_t offset = store_.heap().Allocate(RecordClass(bytes)); offset != 0) {
-      scratch_->reserved.push_back(offset);
-      return offset;
+    const size_t size_class = RecordClass(bytes);
+    if (const uint64_t offset = store_.heap().Allocate(size_class); offset != 0) {
+      scratch_->reserved.push_back({offset, size_class});
+      return {offset, false};
     }
     // There may be space for one more object where there is none for an extent.
   }
@@ -68,36 +80,37 @@ uint64_t Change::ReserveRecord(uint64_t bytes) {
     const Result<bool> released = store_.heap().ReleaseEmptyExtents();
     if (released.ok() && *released) offset = publication().Reserve(bytes, kRecordType);
   }
-  return offset;
+  return {offset, true};
 }
 
 uint64_t Change::ReserveBucket() {
   const uint64_t offset = store_.heap().Allocate(kBucketClass);
-  if (offset != 0) scratch_->reserved.push_back(offset);
+  if (offset != 0) scratch_->reserved.push_back({offset, kBucketClass});
   return offset;
 }
 
-void Change::FreePosition(uint64_t offset) {
-  std::vector<uint64_t>& reserved = scratch_->reserved;
+void Change::FreePosition(uint64_t offset, size_t size_class) {
+  std::vector<Position>& reserved = scratch_->reserved;
   // Most likely a recent one, if it is one at all: a batch that writes a key twice gets here.
-  const auto found = std::find(reserved.rbegin(), reserved.rend(), offset);
+  const auto found = std::find_if(reserved.rbegin(), reserved.rend(),
+                                  [&](const Position& one) { return one.offset == offset; });
   if (found == reserved.rend()) {
-    scratch_->freed.push_back(offset);
+    scratch_->freed.push_back({offset, size_class});
     return;
   }
-  store_.heap().Free(offset);
+  store_.heap().Free(offset, size_class);
   reserved.erase(std::next(found).base());
 }
 
-void Change::FreeRecord(uint64_t offset) {
-  if (store_.heap().Owns(offset)) {
-    FreePosition(offset);
+void Change::FreeRecord(RecordRef record, uint64_t bytes) {
+  if (record.is_object) {
+    publication().Free(record.offset);
   } else {
-    publication().Free(offset);
+    FreePosition(record.offset, RecordClass(bytes));
   }
 }
 
-void Change::FreeBucket(uint64_t offset) { FreePosition(offset); }
+void Change::FreeBucket(uint64_t offset) { FreePosition(offset, kBucketClass); }
 
 void Change::CommitWords(CommitWatcher* watcher) {
   CHECK(!publication_);
@@ -134,7 +147,9 @@ Status Change::Commit() {
 
 void Change::Finish() {
   scratch_->reserved.clear();
-  for (const uint64_t offset : scratch_->freed) store_.heap().Free(offset);
+  for (const Position& position : scratch_->freed) {
+    store_.heap().Free(position.offset, position.size_class);
+  }
   scratch_->freed.clear();
 }
 

@@ -40,13 +40,13 @@ class Change {
   uint64_t LoadWord(uint64_t* word) const;
   void StoreWord(uint64_t* word, uint64_t value);
 
-  // Space for a record or an overflow bucket; 0 if there is none. Its contents are undefined; the
-  // caller writes and flushes them before Commit, which drains.
-  uint64_t ReserveRecord(uint64_t bytes);
+  // Space for a record or an overflow bucket; offset 0 if there is none. Its contents are
+  // undefined; the caller writes and flushes them before Commit, which drains.
+  RecordRef ReserveRecord(uint64_t bytes);
   uint64_t ReserveBucket();
 
-  // What was reachable before, or was reserved here.
-  void FreeRecord(uint64_t offset);
+  // What was reachable before, or was reserved here; `bytes` as reserved.
+  void FreeRecord(RecordRef record, uint64_t bytes);
   void FreeBucket(uint64_t offset);
 
   // kFull if a redo log does not fit into the pool; then nothing has changed.
@@ -58,7 +58,7 @@ class Change {
 
  private:
   pmem::Publication& publication();
-  void FreePosition(uint64_t offset);
+  void FreePosition(uint64_t offset, size_t size_class);
   void Finish();
 
   Store& store_;

@@ -32,7 +32,10 @@ class ChangeTest : public ::testing::Test {
     store_->pool().ForEachObject([&](const pmem::PoolObject&) { ++count; });
     return count;
   }
-  uint64_t PositionCount() { return store_->heap().ReadUsage().positions; }
+  uint64_t PositionCount() {
+    store_->heap().ReleaseKept();
+    return store_->heap().ReadUsage().positions;
+  }
 
   pmem::TestFolder folder_;
   std::unique_ptr<Store> store_;
@@ -45,9 +48,9 @@ TEST_F(ChangeTest, WhatIsNotCommittedIsTakenBack) {
   const uint64_t objects = ObjectCount();
   {
     Change change(*store_);
-    ASSERT_NE(change.ReserveRecord(100), 0u);
+    ASSERT_NE(change.ReserveRecord(100).offset, 0u);
     ASSERT_NE(change.ReserveBucket(), 0u);
-    ASSERT_NE(change.ReserveRecord(kLargeBytes), 0u);
+    ASSERT_NE(change.ReserveRecord(kLargeBytes).offset, 0u);
     change.StoreWord(words_[0], 5);
     EXPECT_EQ(change.LoadWord(words_[0]), 5u);
     EXPECT_EQ(*words_[0], 0u);
@@ -91,12 +94,13 @@ TEST_F(ChangeTest, AnyNumberOfWordsIsStored) {
 }
 
 TEST_F(ChangeTest, RecordsAreFreedWhenItIsCommittedAndNotBefore) {
-  std::vector<uint64_t> records;
+  std::vector<RecordRef> records;
+  const uint64_t bytes[] = {100, kLargeBytes};
   {
     Change change(*store_);
-    for (const uint64_t bytes : {uint64_t{100}, kLargeBytes}) {
-      records.push_back(change.ReserveRecord(bytes));
-      change.StoreWord(words_[records.size()], records.back());
+    for (const uint64_t needed : bytes) {
+      records.push_back(change.ReserveRecord(needed));
+      change.StoreWord(words_[records.size()], records.back().offset);
     }
     ASSERT_TRUE(change.Commit().ok());
   }
@@ -104,13 +108,13 @@ TEST_F(ChangeTest, RecordsAreFreedWhenItIsCommittedAndNotBefore) {
   EXPECT_EQ(PositionCount(), 1u);
   {
     Change change(*store_);
-    for (const uint64_t record : records) change.FreeRecord(record);
+    for (size_t i = 0; i < 2; ++i) change.FreeRecord(records[i], bytes[i]);
     EXPECT_EQ(PositionCount(), 1u);
   }
   EXPECT_EQ(PositionCount(), 1u);
   EXPECT_EQ(ObjectCount(), objects);
   Change change(*store_);
-  for (const uint64_t record : records) change.FreeRecord(record);
+  for (size_t i = 0; i < 2; ++i) change.FreeRecord(records[i], bytes[i]);
   change.StoreWord(words_[1], 0);
   change.StoreWord(words_[2], 0);
   ASSERT_TRUE(change.Commit().ok());
@@ -120,9 +124,11 @@ TEST_F(ChangeTest, RecordsAreFreedWhenItIsCommittedAndNotBefore) {
 
 TEST_F(ChangeTest, WhatIsReservedAndFreedInOneChangeIsGone) {
   Change change(*store_);
-  for (int i = 0; i < 50; ++i)
-    change.FreeRecord(change.ReserveRecord(i % 2 == 0 ? 10 : kLargeBytes));
-  const uint64_t kept = change.ReserveRecord(10);
+  for (int i = 0; i < 50; ++i) {
+    const uint64_t bytes = i % 2 == 0 ? 10 : kLargeBytes;
+    change.FreeRecord(change.ReserveRecord(bytes), bytes);
+  }
+  const uint64_t kept = change.ReserveRecord(10).offset;
   change.StoreWord(words_[0], kept);
   ASSERT_TRUE(change.Commit().ok());
   EXPECT_EQ(PositionCount(), 1u);

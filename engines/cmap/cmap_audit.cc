@@ -29,6 +29,7 @@ class Map::Auditor {
     });
     std::sort(objects_.begin(), objects_.end(),
               [](const Object& a, const Object& b) { return a.offset < b.offset; });
+    store_.heap().ReleaseKept();
     const SlabHeap::Usage usage = store_.heap().ReadUsage();
     report_.allocated_bytes += usage.position_bytes;
     report_.allocated_objects += usage.positions;
@@ -63,9 +64,7 @@ class Map::Auditor {
     return Status::Ok();
   }
 
-  // A position of a slab, or a record that is an object.
   Status ReachPosition(uint64_t offset, uint64_t needed_bytes) {
-    if (!store_.heap().Owns(offset)) return Reach(offset, needed_bytes);
     const uint64_t bytes = store_.heap().TakenBytes(offset);
     if (bytes < needed_bytes) {
       return store_.Corrupt(fmt::format("a link to {:#x} refers to no taken position", offset));
@@ -93,11 +92,12 @@ class Map::Auditor {
 
   Status AuditPair(uint64_t index, uint64_t slot, std::set<std::string_view>* keys) {
     RecordView record;
-    if (!store_.ReadRecord(SlotOffset(slot), &record)) {
+    const RecordRef ref = SlotRecord(slot);
+    if (!store_.ReadRecord(ref, &record)) {
       return store_.Corrupt(fmt::format("a slot refers to no record ({:#x})", slot));
     }
-    RETURN_IF_ERROR(
-        ReachPosition(SlotOffset(slot), RecordBytes(record.key.size(), record.value.size())));
+    const uint64_t bytes = RecordBytes(record.key.size(), record.value.size());
+    RETURN_IF_ERROR(ref.is_object ? Reach(ref.offset, bytes) : ReachPosition(ref.offset, bytes));
     const uint64_t hash = store_.Hash(record.key);
     if (BucketIndex(hash, store_.bucket_count()) != index ||
         SlotFingerprint(slot) != Fingerprint(hash)) {

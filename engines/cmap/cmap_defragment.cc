@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Defragmentation of cmap: the records of sparse slabs are moved into fuller ones, each by a change
-// of its own, as an overwrite with the same value would; extents that become empty go back to
-// libpmemobj. A crash in between leaves a record where it was or where it went.
+// Defragmentation of cmap: chains are packed, so that overflow buckets that deletes have emptied
+// are freed; the records of sparse slabs are moved into fuller ones, each by a change of its own,
+// as an overwrite with the same value would; extents that become empty go back to libpmemobj. A
+// crash in between leaves a record where it was or where it went.
 #include <fmt/format.h>
 
-#include <cstring>
+#include <atomic>
 #include <mutex>
 
 #include "engines/cmap/cmap_map.h"
@@ -16,24 +17,25 @@ Result<bool> Map::MoveRecord(uint64_t offset) {
   // The position may hold anything by now: only what the index says counts. Its key is read without
   // a lock to find the stripe, and again under it.
   RecordView seen;
-  if (!store_->ReadRecord(offset, &seen)) return false;
+  if (!store_->ReadRecord({offset, false}, &seen)) return false;
   const uint64_t hash = store_->Hash(seen.key);
   const std::unique_lock lock(StripeOf(hash).lock);
   Bucket* bucket = BucketOf(hash);
   for (;;) {
     for (uint64_t& slot : bucket->slots) {
-      if (SlotOffset(slot) != offset) continue;
+      if (slot == 0 || SlotRecord(slot).offset != offset || SlotRecord(slot).is_object) continue;
       RecordView record;
-      if (!store_->ReadRecord(offset, &record))
+      if (!store_->ReadRecord({offset, false}, &record))
         return store_->Corrupt("a slot refers to no record");
       const uint64_t bytes = RecordBytes(record.key.size(), record.value.size());
+      const pmem::Charge charge(AccountNumber(Account::kDefragment));
       Change change(*store_);
-      const uint64_t target = change.ReserveRecord(bytes);
-      if (target == 0) return store_->Full("no space to move a record to");
-      store_->pool().CopyFlush(store_->pool().At<char>(target), store_->pool().At<char>(offset),
-                               bytes);
+      const RecordRef target = change.ReserveRecord(bytes);
+      if (target.offset == 0) return store_->Full("no space to move a record to");
+      store_->pool().CopyFlush(store_->pool().At<char>(target.offset),
+                               store_->pool().At<char>(offset), bytes);
       change.StoreWord(&slot, PackSlot(target, hash));
-      change.FreeRecord(offset);
+      change.FreeRecord(SlotRecord(slot), bytes);
       RETURN_IF_ERROR(change.Commit());
       return true;
     }
@@ -46,6 +48,12 @@ Result<bool> Map::MoveRecord(uint64_t offset) {
 Result<uint64_t> Map::Defragment() {
   // One at a time: the sparse slabs of another are not to be given back meanwhile.
   const std::lock_guard defragmenting(defragment_mutex_);
+  for (uint64_t i = 0; i < store_->bucket_count(); ++i) {
+    if (std::atomic_ref(store_->BucketAt(i)->overflow).load(std::memory_order_relaxed) == 0)
+      continue;
+    const pmem::Charge charge(AccountNumber(Account::kDefragment));
+    RETURN_IF_ERROR(CompactChain(i));
+  }
   uint64_t moved = 0;
   Status status;
   for (const uint64_t offset : store_->heap().RetireSparseSlabs()) {

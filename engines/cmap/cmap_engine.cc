@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -31,16 +32,17 @@ struct Settings {
   uint64_t pool_bytes = 0;
   uint64_t initial_buckets = 0;
   uint64_t hash_seed = 0;
+  bool full_check = false;
 };
 
-// What the workload needs at most, and half as much again: an overwrite needs the new value beside
-// the old, and the allocator rounds sizes up and keeps runs of each.
+// What the workload needs at most, and half as much again: values of mixed sizes leave slabs partly
+// filled, and the table has room for twice its pairs when it has just grown.
 uint64_t DefaultPoolBytes(const SizeHint& hint) {
-  constexpr uint64_t kObjectHeaderBytes = 16;
   constexpr uint64_t kIndexBytesAPair = 32;
   constexpr uint64_t kFixedBytes = uint64_t{32} << 20;
   const uint64_t record_bytes =
-      (cmap::RecordBytes(hint.key_bytes, hint.value_bytes) + kObjectHeaderBytes + 63) / 64 * 64;
+      (cmap::RecordBytes(hint.key_bytes, hint.value_bytes) + cmap::kObjectHeaderBytes + 63) / 64 *
+      64;
   const auto pair_bytes = static_cast<double>(record_bytes + kIndexBytesAPair) * 1.5;
   const double wanted_bytes = static_cast<double>(hint.pairs) * pair_bytes + kFixedBytes;
   constexpr uint64_t kPageBytes = 4096;
@@ -63,6 +65,11 @@ Result<Settings> ReadSettings(const EngineOptions& options) {
         fmt::format("cmap.initial_buckets={}: must be a power of two", settings.initial_buckets));
   }
   ASSIGN_OR_RETURN(settings.hash_seed, tuning.Uint64("hash_seed", kDefaultHashSeed));
+  const std::string check = tuning.String("check", "quick");
+  if (check != "quick" && check != "full") {
+    return Status::InvalidArgument(fmt::format("cmap.check={}: must be quick or full", check));
+  }
+  settings.full_check = check == "full";
   return settings;
 }
 
@@ -88,12 +95,24 @@ Status CheckLengths(std::string_view key, std::string_view value) {
   return Status::Ok();
 }
 
-class CmapEngine final : public Engine {
+// kCorrupt if anything that can be reached is not as it should be, or space is lost.
+Status CheckAll(Map& map) {
+  ASSIGN_OR_RETURN(const AuditReport report, map.Audit());
+  if (report.allocated_bytes == report.reachable_bytes) return Status::Ok();
+  return map.store().Corrupt(fmt::format("{} bytes are allocated, {} of them can be reached",
+                                         report.allocated_bytes, report.reachable_bytes));
+}
+
+class CmapEngine final : public Engine, public ComparesAndPuts, public Defragments {
  public:
   explicit CmapEngine(std::unique_ptr<Map> map)
       : map_(std::move(map)),
         medium_(map_->store().pool().medium()),
-        counters_at_open_(pmem::ReadFlushCounters()) {}
+        counters_at_open_(pmem::ReadFlushCounters()) {
+    for (size_t i = 0; i < pmem::kFlushAccounts; ++i) {
+      accounts_at_open_[i] = pmem::ReadFlushAccount(i);
+    }
+  }
 
   Status Put(std::string_view key, std::string_view value) override {
     RETURN_IF_ERROR(CheckLengths(key, value));
@@ -109,6 +128,16 @@ class CmapEngine final : public Engine {
     RETURN_IF_ERROR(CheckLengths(key, {}));
     return map_->Delete(key);
   }
+
+  Result<bool> CompareAndPut(std::string_view key, std::string_view expected,
+                             std::string_view value) override {
+    RETURN_IF_ERROR(CheckLengths(key, value));
+    return map_->CompareAndPut(key, expected, value);
+  }
+  ComparesAndPuts* compares_and_puts() override { return this; }
+
+  Result<uint64_t> Defragment() override { return map_->Defragment(); }
+  Defragments* defragments() override { return this; }
 
   Status Scan(std::string_view, size_t, PairVisitor) override {
     return Status::Unsupported("cmap is a hash map: it has no scan");
@@ -140,7 +169,8 @@ class CmapEngine final : public Engine {
                        .storage_bytes = static_cast<uint64_t>(info.st_blocks) * kStatBlockBytes,
                        .flushed_lines = counters.flushed_lines,
                        .fences = counters.fences,
-                       .syncs = counters.msyncs};
+                       .syncs = counters.msyncs,
+                       .costs = Costs()};
   }
 
   Result<AuditReport> Audit() override { return map_->Audit(); }
@@ -152,9 +182,24 @@ class CmapEngine final : public Engine {
   }
 
  private:
+  std::vector<WriteBackCost> Costs() const {
+    std::vector<WriteBackCost> costs;
+    for (size_t i = AccountNumber(cmap::Account::kOther) + 1; i < pmem::kFlushAccounts; ++i) {
+      const pmem::FlushAccount now = pmem::ReadFlushAccount(i);
+      const pmem::FlushCounters counters = now.counters - accounts_at_open_[i].counters;
+      costs.push_back({.operation = cmap::kAccountNames[i],
+                       .count = now.charges - accounts_at_open_[i].charges,
+                       .flushed_lines = counters.flushed_lines,
+                       .fences = counters.fences,
+                       .flushed_bytes = counters.flushed_bytes});
+    }
+    return costs;
+  }
+
   std::unique_ptr<Map> map_;
   const Medium medium_;
   const pmem::FlushCounters counters_at_open_;
+  std::array<pmem::FlushAccount, pmem::kFlushAccounts> accounts_at_open_;
 };
 
 }  // namespace
@@ -172,6 +217,7 @@ Result<std::unique_ptr<Engine>> OpenCmap(const EngineOptions& options) {
   ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::Open(options.path));
   RETURN_IF_ERROR(CheckAgrees(options, settings, store->root()));
   ASSIGN_OR_RETURN(std::unique_ptr<Map> map, Map::Open(std::move(store)));
+  if (settings.full_check) RETURN_IF_ERROR(CheckAll(*map));
   return std::unique_ptr<Engine>(std::make_unique<CmapEngine>(std::move(map)));
 }
 

@@ -2,10 +2,9 @@
 // cmap: a concurrent hash map in a libpmemobj pool, on persistent memory or what stands in for it.
 //
 // Every acknowledged write survives power loss (class power-fail); every change, batches included,
-// is all or nothing. options.path is the pool file; folders above it are made. README.md describes
-// the layout and why it is safe.
-// Threads: any number.
-// Not covered: scans; shrinking the table or the pool.
+// is all or nothing. Defragment moves pairs beside other operations. options.path is the pool file;
+// folders above it are made. README.md describes the layout and why it is safe. Threads: any
+// number. Not covered: scans; shrinking the table or the pool.
 #ifndef FENCEPOST_ENGINES_CMAP_CMAP_ENGINE_H_
 #define FENCEPOST_ENGINES_CMAP_CMAP_ENGINE_H_
 
@@ -29,6 +28,9 @@ inline constexpr OptionSpec kCmapOptions[] = {
     {"initial_buckets", "count", "1024",
      "buckets of 7 pairs to begin with, a power of two from 16 to 16M; the table grows by itself"},
     {"hash_seed", "count", "0", "seed of the hash function; one seed, one layout"},
+    {"check", "quick|full", "quick",
+     "at opening, quick: headers and every link of the index; full: also every record and "
+     "allocation, as an audit does"},
 };
 
 // Opens the pool, or makes it. Besides the errors of pmem::Pool: kInvalidArgument if a tuning

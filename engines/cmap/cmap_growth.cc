@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -62,10 +63,11 @@ void Map::Grow(size_t max_splits) {
 }
 
 // Lets readers know that slots are being moved from place to place under them.
-class Map::SplitWatcher final : public CommitWatcher {
+class Map::MoveWatcher final : public CommitWatcher {
  public:
-  SplitWatcher(Map& map, uint64_t first_index, std::span<const Chain> chains,
-               uint64_t new_bucket_count)
+  // `new_bucket_count`: if it changes.
+  MoveWatcher(Map& map, uint64_t first_index, std::span<const Chain> chains,
+              std::optional<uint64_t> new_bucket_count = std::nullopt)
       : map_(map),
         first_index_(first_index),
         chains_(chains),
@@ -74,7 +76,7 @@ class Map::SplitWatcher final : public CommitWatcher {
   void BeforeStores() override {
     ForEachStripe(
         [](Stripe& stripe, const Chain&) { stripe.moves.fetch_add(1, std::memory_order_relaxed); });
-    map_.store_->SetBucketCount(new_bucket_count_);
+    if (new_bucket_count_) map_.store_->SetBucketCount(*new_bucket_count_);
   }
 
   void AfterStores() override {
@@ -96,10 +98,11 @@ class Map::SplitWatcher final : public CommitWatcher {
   Map& map_;
   const uint64_t first_index_;
   const std::span<const Chain> chains_;
-  const uint64_t new_bucket_count_;
+  const std::optional<uint64_t> new_bucket_count_;
 };
 
 Status Map::SplitNextBuckets() {
+  const pmem::Charge charge(AccountNumber(Account::kGrowth));
   const uint64_t bucket_count = store_->bucket_count();
   const uint64_t moved_bit = std::bit_floor(bucket_count);
   const uint64_t first_index = bucket_count - moved_bit;
@@ -121,7 +124,19 @@ Status Map::SplitNextBuckets() {
     StageOldChain(change, chains[i]);
   }
   change.StoreWord(store_->bucket_count_word(), bucket_count + group);
-  SplitWatcher watcher(*this, first_index, chains, bucket_count + group);
+  MoveWatcher watcher(*this, first_index, chains, bucket_count + group);
+  change.CommitWords(&watcher);
+  return Status::Ok();
+}
+
+Status Map::CompactChain(uint64_t bucket_index) {
+  const UpdateLock lock(stripes_[bucket_index & stripe_mask_].lock);
+  Chain chain;
+  RETURN_IF_ERROR(ReadChain(bucket_index, &chain));
+  chain.staying = chain.slots;
+  Change change(*store_);
+  StageOldChain(change, chain);
+  MoveWatcher watcher(*this, bucket_index, {&chain, 1});
   change.CommitWords(&watcher);
   return Status::Ok();
 }
@@ -133,7 +148,7 @@ Status Map::ReadChain(uint64_t bucket_index, Chain* chain) const {
       if (slot == 0) continue;
       chain->slots.push_back(slot);
       // All records are read later, each a cache miss: let the misses overlap.
-      __builtin_prefetch(store_->pool().At<char>(SlotOffset(slot)));
+      __builtin_prefetch(store_->pool().At<char>(SlotRecord(slot).offset));
     }
     return Status::Ok();
   });
@@ -142,7 +157,7 @@ Status Map::ReadChain(uint64_t bucket_index, Chain* chain) const {
 Status Map::DivideChain(uint64_t moved_bit, Chain* chain) const {
   for (const uint64_t slot : chain->slots) {
     RecordView record;
-    if (!store_->ReadRecord(SlotOffset(slot), &record)) {
+    if (!store_->ReadRecord(SlotRecord(slot), &record)) {
       return store_->Corrupt("a slot refers to no record");
     }
     const bool moves = (store_->Hash(record.key) & moved_bit) != 0;

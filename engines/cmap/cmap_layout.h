@@ -5,8 +5,9 @@
 //
 //   root -> directory (radix tree of 2,048-way tables) -> segments of 256 buckets
 //   bucket (one line): 7 slots and the offset of an overflow bucket of the same form
-//   slot: 48 bits offset of a record, 16 bits fingerprint; 0 is an empty slot
-//   record: header (24 bits key bytes, 40 bits value bytes), key, NUL, value, NUL
+//   slot: 48 bits offset of a record, 16 bits fingerprint; 0 is an empty slot. Records lie at
+//   multiples of 16; the lowest bit says that this one is an object of its own
+//   record: header (24 bits key bytes, 34 bits value bytes, 6 bits check), key, NUL, value, NUL
 //   root -> directory -> extents of slabs; a slab holds records of one size class, or overflow
 //   buckets; a record too large for a slab is an object of its own
 //   root -> intent log: the words that a change of several words stores
@@ -77,20 +78,45 @@ inline constexpr unsigned kOffsetBits = 48;
 inline constexpr uint64_t kOffsetMask = (uint64_t{1} << kOffsetBits) - 1;
 
 constexpr uint64_t Fingerprint(uint64_t hash) { return hash >> kOffsetBits; }
-constexpr uint64_t PackSlot(uint64_t offset, uint64_t hash) {
-  return offset | Fingerprint(hash) << kOffsetBits;
+inline constexpr uint64_t kRecordAlignment = 16;
+inline constexpr uint64_t kObjectBit = 1;
+
+// A reference to a record: its offset, and whether it is an object of its own.
+struct RecordRef {
+  uint64_t offset = 0;
+  bool is_object = false;
+};
+constexpr uint64_t PackSlot(RecordRef record, uint64_t hash) {
+  return record.offset | (record.is_object ? kObjectBit : 0) | Fingerprint(hash) << kOffsetBits;
 }
-constexpr uint64_t SlotOffset(uint64_t slot) { return slot & kOffsetMask; }
+constexpr RecordRef SlotRecord(uint64_t slot) {
+  return {slot & kOffsetMask & ~kObjectBit, (slot & kObjectBit) != 0};
+}
 constexpr uint64_t SlotFingerprint(uint64_t slot) { return slot >> kOffsetBits; }
 
 inline constexpr unsigned kKeyBits = 24;
+inline constexpr unsigned kLengthBits = 58;
 inline constexpr uint64_t kMaxKeyBytes = (uint64_t{1} << kKeyBits) - 1;
 
+// The exclusive or of the lengths' groups of six bits: differs if any one bit does.
+constexpr uint64_t HeaderCheck(uint64_t lengths) {
+  constexpr uint64_t kThirtyBits = (uint64_t{1} << 30) - 1;
+  lengths = (lengths ^ lengths >> 30) & kThirtyBits;
+  lengths ^= lengths >> 12 ^ lengths >> 24;
+  return (lengths ^ lengths >> 6) & 63;
+}
 constexpr uint64_t PackHeader(uint64_t key_bytes, uint64_t value_bytes) {
-  return key_bytes | value_bytes << kKeyBits;
+  const uint64_t lengths = key_bytes | value_bytes << kKeyBits;
+  return lengths | HeaderCheck(lengths) << kLengthBits;
+}
+constexpr uint64_t HeaderLengths(uint64_t header) {
+  return header & ((uint64_t{1} << kLengthBits) - 1);
+}
+constexpr bool HeaderIsSound(uint64_t header) {
+  return HeaderCheck(HeaderLengths(header)) == header >> kLengthBits;
 }
 constexpr uint64_t HeaderKeyBytes(uint64_t header) { return header & kMaxKeyBytes; }
-constexpr uint64_t HeaderValueBytes(uint64_t header) { return header >> kKeyBits; }
+constexpr uint64_t HeaderValueBytes(uint64_t header) { return HeaderLengths(header) >> kKeyBits; }
 constexpr uint64_t RecordBytes(uint64_t key_bytes, uint64_t value_bytes) {
   return sizeof(uint64_t) + key_bytes + 1 + value_bytes + 1;
 }

@@ -35,8 +35,9 @@ struct LoadThrough {
 
 // Where a key is, or where it would go.
 struct Map::Place {
-  uint64_t* slot = nullptr;        // null if the key is absent
-  uint64_t offset = 0;             // of its record
+  uint64_t* slot = nullptr;  // null if the key is absent
+  RecordRef record;
+  uint64_t record_bytes = 0;
   std::string_view value;          // in the record
   uint64_t* empty_slot = nullptr;  // the first of the chain, if the key is absent
   Bucket* last = nullptr;          // of the chain, if the key is absent
@@ -59,12 +60,13 @@ Status Map::Find(const Load& load, uint64_t hash, std::string_view key, Place* p
       }
       if (SlotFingerprint(value) != Fingerprint(hash)) continue;
       RecordView record;
-      if (!store_->ReadRecord(SlotOffset(value), &record)) [[unlikely]] {
+      if (!store_->ReadRecord(SlotRecord(value), &record)) [[unlikely]] {
         return store_->Corrupt(fmt::format("a slot refers to no record ({:#x})", value));
       }
       if (record.key != key) continue;
       place->slot = &slot;
-      place->offset = SlotOffset(value);
+      place->record = SlotRecord(value);
+      place->record_bytes = RecordBytes(record.key.size(), record.value.size());
       place->value = record.value;
       return Status::Ok();
     }
@@ -100,12 +102,12 @@ Status Map::Get(std::string_view key, ValueVisitor visit) {
 }
 
 Status Map::StageRecord(Change& change, std::string_view key, std::string_view value,
-                        uint64_t* offset) {
+                        RecordRef* reserved) {
   const uint64_t bytes = RecordBytes(key.size(), value.size());
-  *offset = change.ReserveRecord(bytes);
-  if (*offset == 0) return store_->Full(fmt::format("no space for {} bytes", bytes));
+  *reserved = change.ReserveRecord(bytes);
+  if (reserved->offset == 0) return store_->Full(fmt::format("no space for {} bytes", bytes));
   pmem::Pool& pool = store_->pool();
-  char* const record = pool.At<char>(*offset);
+  char* const record = pool.At<char>(reserved->offset);
   const uint64_t header = PackHeader(key.size(), value.size());
   std::memcpy(record, &header, sizeof(header));
   char* const key_at = record + sizeof(header);
@@ -126,12 +128,12 @@ Status Map::StageRecord(Change& change, std::string_view key, std::string_view v
 
 Status Map::StagePut(Change& change, uint64_t hash, std::string_view key, std::string_view value,
                      const Place& place) {
-  uint64_t record;
+  RecordRef record;
   RETURN_IF_ERROR(StageRecord(change, key, value, &record));
   const uint64_t slot_value = PackSlot(record, hash);
   if (place.slot != nullptr) {
     change.StoreWord(place.slot, slot_value);
-    change.FreeRecord(place.offset);
+    change.FreeRecord(place.record, place.record_bytes);
     return Status::Ok();
   }
   if (place.empty_slot != nullptr) {
@@ -151,7 +153,7 @@ Status Map::StagePut(Change& change, uint64_t hash, std::string_view key, std::s
 
 void Map::StageDelete(Change& change, const Place& place) {
   change.StoreWord(place.slot, 0);
-  change.FreeRecord(place.offset);
+  change.FreeRecord(place.record, place.record_bytes);
 }
 
 void Map::CountInserted() {
@@ -169,6 +171,7 @@ Status Map::Put(std::string_view key, std::string_view value) {
     Place place;
     RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
     inserted = place.slot == nullptr;
+    const pmem::Charge charge(AccountNumber(inserted ? Account::kInsert : Account::kOverwrite));
     Change change(*store_);
     RETURN_IF_ERROR(StagePut(change, hash, key, value, place));
     RETURN_IF_ERROR(change.Commit());
@@ -185,6 +188,7 @@ Result<bool> Map::CompareAndPut(std::string_view key, std::string_view expected,
   RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
   if (place.slot == nullptr) return Status::NotFound();
   if (place.value != expected) return false;
+  const pmem::Charge charge(AccountNumber(Account::kCompareAndPut));
   Change change(*store_);
   RETURN_IF_ERROR(StagePut(change, hash, key, value, place));
   RETURN_IF_ERROR(change.Commit());
@@ -198,6 +202,7 @@ Status Map::Delete(std::string_view key) {
   Place place;
   RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
   if (place.slot == nullptr) return Status::NotFound();
+  const pmem::Charge charge(AccountNumber(Account::kDelete));
   Change change(*store_);
   StageDelete(change, place);
   RETURN_IF_ERROR(change.Commit());
@@ -232,6 +237,7 @@ Status Map::Apply(std::span<const Write> batch) {
   {
     std::vector<std::unique_lock<StripeLock>> locks;
     locks.reserve(stripe_indexes.size());
+    const pmem::Charge charge(AccountNumber(Account::kBatch));
     for (const uint64_t index : stripe_indexes) locks.emplace_back(stripes_[index].lock);
     Change change(*store_);
     for (size_t i = 0; i < batch.size(); ++i) {
@@ -256,7 +262,7 @@ Status Map::ForEach(PairVisitor visit) {
         for (const uint64_t slot : bucket.slots) {
           if (slot == 0 || !go_on) continue;
           RecordView record;
-          if (!store_->ReadRecord(SlotOffset(slot), &record)) {
+          if (!store_->ReadRecord(SlotRecord(slot), &record)) {
             return store_->Corrupt(fmt::format("a slot refers to no record ({:#x})", slot));
           }
           go_on = visit(record.key, record.value);

@@ -31,9 +31,26 @@
 #include "engines/cmap/cmap_store.h"
 #include "engines/cmap/stripe_lock.h"
 #include "engines/engine.h"
+#include "engines/pmem/flush_counters.h"
 #include "engines/status.h"
 
 namespace fencepost::cmap {
+
+// What flushes are charged to (engines/pmem/flush_counters.h).
+enum class Account : size_t {
+  kOther,
+  kInsert,
+  kOverwrite,
+  kDelete,
+  kBatch,
+  kCompareAndPut,
+  kGrowth,
+  kDefragment,
+};
+inline constexpr std::string_view kAccountNames[] = {
+    "other", "insert", "overwrite", "delete", "batch", "compare-and-put", "growth", "defragment"};
+static_assert(std::size(kAccountNames) == pmem::kFlushAccounts);
+inline size_t AccountNumber(Account account) { return static_cast<size_t>(account); }
 
 class Map {
  public:
@@ -87,7 +104,7 @@ class Map {
   Status StagePut(Change& change, uint64_t hash, std::string_view key, std::string_view value,
                   const Place& place);
   Status StageRecord(Change& change, std::string_view key, std::string_view value,
-                     uint64_t* offset);
+                     RecordRef* reserved);
   void StageDelete(Change& change, const Place& place);
   Status StageWrite(Change& change, uint64_t hash, const Write& write, int64_t* count_change);
   void CountInserted();
@@ -100,11 +117,13 @@ class Map {
   Status StageNewChain(Change& change, const Chain& chain, uint64_t new_index);
   void StageOldChain(Change& change, const Chain& chain);
 
+  // Packs a chain into as few buckets as hold it.
+  Status CompactChain(uint64_t bucket_index);
   Result<bool> MoveRecord(uint64_t offset);
 
   class Auditor;
   class Opener;
-  class SplitWatcher;
+  class MoveWatcher;
 
   std::unique_ptr<Store> store_;
   const uint64_t stripe_mask_;

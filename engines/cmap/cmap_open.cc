@@ -32,7 +32,7 @@ class Map::Opener {
       }
       for (const uint64_t slot : bucket.slots) {
         if (slot == 0) continue;
-        RETURN_IF_ERROR(Mark(SlotOffset(slot)));
+        RETURN_IF_ERROR(Mark(SlotRecord(slot)));
         ++pair_count;
       }
       return Status::Ok();
@@ -64,16 +64,16 @@ class Map::Opener {
   }
 
  private:
-  Status Mark(uint64_t record) const {
-    const SlabHeap::Marked marked = heap_.MarkRecord(record);
-    if (marked == SlabHeap::Marked::kOk) return Status::Ok();
-    // What is in no slab may be an object of its own; whether it is one is seen on first use.
-    if (marked == SlabHeap::Marked::kNotInASlab && record % alignof(uint64_t) == 0 &&
-        store_.pool().Contains(record, RecordBytes(0, 0))) {
-      return Status::Ok();
-    }
+  // Whether what should be an object is one is seen on first use.
+  Status Mark(RecordRef record) const {
+    const bool possible = record.is_object
+                              ? record.offset % kRecordAlignment == 0 &&
+                                    store_.pool().Contains(record.offset, RecordBytes(0, 0)) &&
+                                    !heap_.Owns(record.offset)
+                              : heap_.MarkRecord(record.offset) == SlabHeap::Marked::kOk;
+    if (possible) return Status::Ok();
     return store_.Corrupt(
-        fmt::format("a slot refers to no record, or to another's ({:#x})", record));
+        fmt::format("a slot refers to no record, or to another's ({:#x})", record.offset));
   }
 
   Store& store_;

@@ -205,6 +205,39 @@ TEST_F(CmapOpenTest, AFlippedBitOfABucketNeverCrashes) {
   EXPECT_TRUE(OpenStatus().ok());
 }
 
+// A flipped bit of a record is not seen at opening, unless that is asked for; a read says so.
+TEST_F(CmapOpenTest, AFlippedBitOfARecordsHeaderIsFoundOnUseOrByAFullCheck) {
+  MakePool();
+  EngineOptions full = TestOptions(path_, "8M");
+  full.tuning = Tuning("cmap", {{"check", "full"}});
+  ASSERT_TRUE(OpenCmap(full).ok());
+  for (size_t bit = 0; bit < 64; bit += 3) {
+    const auto flip = [&](pmem::Pool& pool, Root& root) {
+      const uint64_t upper = *pool.At<uint64_t>(root.segments[0]);
+      auto* const bucket = pool.At<Bucket>(*pool.At<uint64_t>(upper));
+      ASSERT_NE(bucket->slots[0], 0u);
+      auto* const header = pool.At<uint64_t>(SlotRecord(bucket->slots[0]).offset);
+      *header ^= uint64_t{1} << bit;
+      pool.Persist(header, sizeof(*header));
+    };
+    ChangeRoot(flip);
+    EXPECT_EQ(OpenCmap(full).status().code(), StatusCode::kCorrupt) << "bit " << bit;
+    auto engine = MustOpen(TestOptions(path_, "8M"));
+    int corrupt = 0;
+    for (int i = 0; i < 200; ++i) {
+      const Status status = engine->Exists(fmt::format("key{}", i));
+      corrupt += status.code() == StatusCode::kCorrupt ? 1 : 0;
+      ASSERT_TRUE(status.ok() || status.code() == StatusCode::kCorrupt) << status.message();
+    }
+    EXPECT_EQ(corrupt, 1) << "bit " << bit;
+    ASSERT_TRUE(engine->Close().ok());
+    ChangeRoot(flip);
+  }
+  EXPECT_TRUE(OpenCmap(full).ok());
+  full.tuning = Tuning("cmap", {{"check", "thorough"}});
+  EXPECT_EQ(OpenCmap(full).status().code(), StatusCode::kInvalidArgument);
+}
+
 TEST_F(CmapOpenTest, APathThatMayNotBeWrittenIsAnError) {
   MakePool();
   const pid_t child = fork();

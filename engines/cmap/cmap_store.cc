@@ -165,14 +165,20 @@ uint64_t Store::Hash(std::string_view key) const {
   return XXH3_64bits_withSeed(key.data(), key.size(), root_->hash_seed);
 }
 
-bool Store::ReadRecord(uint64_t offset, RecordView* record) const {
-  if (offset % alignof(uint64_t) != 0 || !pool_->Contains(offset, RecordBytes(0, 0))) return false;
-  const char* at = pool_->At<const char>(offset);
+bool Store::ReadRecord(RecordRef ref, RecordView* record) const {
+  if (ref.offset % kRecordAlignment != 0 || !pool_->Contains(ref.offset, RecordBytes(0, 0))) {
+    return false;
+  }
+  const char* at = pool_->At<const char>(ref.offset);
   uint64_t header;
   std::memcpy(&header, at, sizeof(header));
   const uint64_t key_bytes = HeaderKeyBytes(header);
   const uint64_t value_bytes = HeaderValueBytes(header);
-  if (!pool_->Contains(offset, RecordBytes(key_bytes, value_bytes))) return false;
+  const uint64_t bytes = RecordBytes(key_bytes, value_bytes);
+  if (!HeaderIsSound(header) || !pool_->Contains(ref.offset, bytes) ||
+      (!ref.is_object && bytes > kMaxSlabRecordBytes)) {
+    return false;
+  }
   const char* key = at + sizeof(header);
   record->key = {key, key_bytes};
   record->value = {key + key_bytes + 1, value_bytes};

@@ -65,7 +65,7 @@ class Store {
     return pool_->At<Bucket>(offset);
   }
   // False if no record can be there.
-  bool ReadRecord(uint64_t offset, RecordView* record) const;
+  bool ReadRecord(RecordRef ref, RecordView* record) const;
 
   // Makes the segment exist; kFull, with nothing changed, if there is no space for it.
   Status AddSegment(uint64_t segment);

@@ -46,6 +46,8 @@ struct SlabHeap::Slab {
   std::atomic<uint32_t> used{0};
   std::array<std::atomic<uint64_t>, kBitmapWords> taken{};  // bits beyond capacity are set
 
+  static bool IsHigher(const Slab* a, const Slab* b) { return a->offset > b->offset; }
+
   static constexpr uint32_t kNoPosition = UINT32_MAX;
   uint32_t PositionOf(uint64_t at) const {
     const uint64_t delta = at - offset;
@@ -66,10 +68,17 @@ struct SlabHeap::Extent {
   std::unique_ptr<Slab[]> slabs;
 };
 
-// The slabs that the threads of an arena take positions from.
+// For the threads of an arena and each class: the slab that they take positions from, and positions
+// that they freed lately, which are still taken as far as their slabs know.
 struct SlabHeap::Arena {
+  static constexpr uint32_t kKeptMax = 16;
+  struct OfClass {
+    Slab* current = nullptr;
+    uint32_t kept_count = 0;
+    std::array<uint64_t, kKeptMax> kept{};
+  };
   StripeLock lock;
-  std::array<Slab*, kClassCount> current{};
+  std::array<OfClass, kClassCount> classes{};
 };
 
 SlabHeap::SlabHeap(pmem::Pool& pool, Directory extents)
@@ -166,7 +175,7 @@ void SlabHeap::SetClass(Slab& slab, size_t size_class) {
   }
 }
 
-SlabHeap::Marked SlabHeap::Mark(uint64_t offset, bool bucket, uint64_t* bytes) {
+SlabHeap::Marked SlabHeap::Mark(uint64_t offset, bool bucket) {
   Slab* const slab = SlabAt(offset);
   if (slab == nullptr) return Marked::kNotInASlab;
   if (slab->size_class == 0 || (slab->size_class == kBucketClass) != bucket) {
@@ -177,15 +186,8 @@ SlabHeap::Marked SlabHeap::Mark(uint64_t offset, bool bucket, uint64_t* bytes) {
   const uint64_t bit = uint64_t{1} << position % kWordBits;
   const uint64_t before =
       slab->taken[position / kWordBits].fetch_or(bit, std::memory_order_relaxed);
-  if (bytes != nullptr) *bytes = slab->position_bytes;
   return (before & bit) == 0 ? Marked::kOk : Marked::kImpossible;
 }
-
-SlabHeap::Marked SlabHeap::MarkRecord(uint64_t offset, uint64_t* bytes) {
-  return Mark(offset, false, bytes);
-}
-
-SlabHeap::Marked SlabHeap::MarkBucket(uint64_t offset) { return Mark(offset, true, nullptr); }
 
 void SlabHeap::FinishMarking() {
   const std::lock_guard lock(mutex_);
@@ -197,16 +199,13 @@ void SlabHeap::FinishMarking() {
       const uint32_t beyond = kBitmapWords * kWordBits - slab.capacity;
       slab.used = slab.size_class == 0 ? 0 : set - beyond;
       if (slab.used == 0) {
-        free_slabs_.push_back(&slab);
+        PushFree(slab);
       } else {
         slab.state = SlabState::kFull;
         Relist(slab);
       }
     }
   }
-  // The first of the pool is used first.
-  std::sort(free_slabs_.begin(), free_slabs_.end(),
-            [](const Slab* a, const Slab* b) { return a->offset > b->offset; });
 }
 
 uint64_t SlabHeap::TakePosition(Slab& slab) {
@@ -227,20 +226,28 @@ uint64_t SlabHeap::TakePosition(Slab& slab) {
 }
 
 uint64_t SlabHeap::Allocate(size_t size_class) {
+  if (const uint64_t offset = AllocateFromArena(size_class); offset != 0) return offset;
+  // The pool is full, but for what the arenas keep.
+  ReleaseKept();
+  return AllocateFromArena(size_class);
+}
+
+uint64_t SlabHeap::AllocateFromArena(size_t size_class) {
   Arena& arena = arenas_[ThreadNumber() % kArenas];
   const std::lock_guard arena_lock(arena.lock);
-  Slab*& current = arena.current[size_class];
+  Arena::OfClass& mine = arena.classes[size_class];
+  if (mine.kept_count != 0) return mine.kept[--mine.kept_count];
   for (;;) {
-    if (current != nullptr) {
-      if (const uint64_t offset = TakePosition(*current); offset != 0) return offset;
+    if (mine.current != nullptr) {
+      if (const uint64_t offset = TakePosition(*mine.current); offset != 0) return offset;
     }
     const std::lock_guard lock(mutex_);
     Slab* const next = NextSlab(size_class);
-    if (current != nullptr) {
-      current->state = SlabState::kFull;
-      Relist(*current);
+    if (mine.current != nullptr) {
+      mine.current->state = SlabState::kFull;
+      Relist(*mine.current);
     }
-    current = next;
+    mine.current = next;
     if (next == nullptr) return TakeFromLarger(arena, size_class);
   }
 }
@@ -249,8 +256,9 @@ uint64_t SlabHeap::Allocate(size_t size_class) {
 uint64_t SlabHeap::TakeFromLarger(Arena& arena, size_t size_class) {
   if (size_class == kBucketClass) return 0;
   for (size_t larger = size_class + 1; larger < kClassCount; ++larger) {
-    if (arena.current[larger] == nullptr) continue;
-    if (const uint64_t offset = TakePosition(*arena.current[larger]); offset != 0) return offset;
+    Slab* const current = arena.classes[larger].current;
+    if (current == nullptr) continue;
+    if (const uint64_t offset = TakePosition(*current); offset != 0) return offset;
   }
   return 0;
 }
@@ -309,9 +317,15 @@ SlabHeap::Slab* SlabHeap::FindAnyRoom(size_t size_class) {
 
 SlabHeap::Slab* SlabHeap::PopFree() {
   if (free_slabs_.empty()) return nullptr;
+  std::pop_heap(free_slabs_.begin(), free_slabs_.end(), Slab::IsHigher);
   Slab* const slab = free_slabs_.back();
   free_slabs_.pop_back();
   return slab;
+}
+
+void SlabHeap::PushFree(Slab& slab) {
+  free_slabs_.push_back(&slab);
+  std::push_heap(free_slabs_.begin(), free_slabs_.end(), Slab::IsHigher);
 }
 
 // Puts a slab that nobody takes positions from where it belongs by what is left in it.
@@ -320,14 +334,42 @@ void SlabHeap::Relist(Slab& slab) {
   if (state == SlabState::kFree || state == SlabState::kCurrent) return;
   if (slab.used == 0) {
     slab.state = SlabState::kFree;
-    free_slabs_.push_back(&slab);
+    PushFree(slab);
   } else if (state == SlabState::kFull && slab.HasRoom()) {
     slab.state = SlabState::kPartial;
     partial_slabs_[slab.size_class].push_back(&slab);
   }
 }
 
-void SlabHeap::Free(uint64_t offset) {
+void SlabHeap::Free(uint64_t offset, size_t size_class) {
+  Arena& arena = arenas_[ThreadNumber() % kArenas];
+  const std::lock_guard arena_lock(arena.lock);
+  Arena::OfClass& mine = arena.classes[size_class];
+  if (!arenas_keep_.load(std::memory_order_relaxed)) {
+    FreePosition(offset);
+    return;
+  }
+  if (mine.kept_count == Arena::kKeptMax) {
+    // The older half, which is the colder.
+    constexpr uint32_t kHalf = Arena::kKeptMax / 2;
+    for (uint32_t i = 0; i < kHalf; ++i) FreePosition(mine.kept[i]);
+    std::copy(mine.kept.begin() + kHalf, mine.kept.end(), mine.kept.begin());
+    mine.kept_count -= kHalf;
+  }
+  mine.kept[mine.kept_count++] = offset;
+}
+
+void SlabHeap::ReleaseKept() {
+  for (size_t i = 0; i < kArenas; ++i) {
+    const std::lock_guard arena_lock(arenas_[i].lock);
+    for (Arena::OfClass& of_class : arenas_[i].classes) {
+      for (uint32_t j = 0; j < of_class.kept_count; ++j) FreePosition(of_class.kept[j]);
+      of_class.kept_count = 0;
+    }
+  }
+}
+
+void SlabHeap::FreePosition(uint64_t offset) {
   Slab* const slab = SlabAt(offset);
   CHECK(slab != nullptr);
   const uint32_t position = slab->PositionOf(offset);
@@ -372,11 +414,12 @@ bool SlabHeap::TryAddExtent(uint64_t chunks) {
   }
   const Result<Extent*> extent = AddToWindows(offset, index);
   CHECK_OK(extent);
-  for (uint64_t i = slab_count; i-- > 0;) free_slabs_.push_back(&(*extent)->slabs[i]);
+  for (uint64_t i = 0; i < slab_count; ++i) PushFree((*extent)->slabs[i]);
   return true;
 }
 
 Result<bool> SlabHeap::ReleaseEmptyExtents() {
+  ReleaseKept();
   const std::lock_guard lock(mutex_);
   bool any = false;
   for (const auto& extent : extents_) {
@@ -395,6 +438,7 @@ Result<bool> SlabHeap::ReleaseEmptyExtents() {
     std::erase_if(free_slabs_, [&](const Slab* slab) {
       return slab >= extent->slabs.get() && slab < extent->slabs.get() + extent->slab_count;
     });
+    std::make_heap(free_slabs_.begin(), free_slabs_.end(), Slab::IsHigher);
     for (uint64_t i = 0; i < window_count_; ++i) {
       if (starting_[i] == extent.get()) starting_[i] = nullptr;
       if (reaching_[i] == extent.get()) reaching_[i] = nullptr;
@@ -404,6 +448,8 @@ Result<bool> SlabHeap::ReleaseEmptyExtents() {
 }
 
 std::vector<uint64_t> SlabHeap::RetireSparseSlabs() {
+  arenas_keep_ = false;
+  ReleaseKept();
   const std::lock_guard lock(mutex_);
   std::vector<uint64_t> positions;
   for (const auto& extent : extents_) {
@@ -426,6 +472,7 @@ std::vector<uint64_t> SlabHeap::RetireSparseSlabs() {
 }
 
 void SlabHeap::ReturnRetiredSlabs() {
+  arenas_keep_ = true;
   const std::lock_guard lock(mutex_);
   for (const auto& extent : extents_) {
     for (uint64_t i = 0; !extent->released && i < extent->slab_count; ++i) {

@@ -41,16 +41,21 @@ class SlabHeap {
   // kCorrupt if an extent cannot be what it says.
   Status ReadExtents();
   enum class Marked { kOk, kNotInASlab, kImpossible };  // impossible: no position, or marked twice
-  Marked MarkRecord(uint64_t offset, uint64_t* bytes = nullptr);
-  Marked MarkBucket(uint64_t offset);
+  Marked MarkRecord(uint64_t offset) { return Mark(offset, false); }
+  Marked MarkBucket(uint64_t offset) { return Mark(offset, true); }
   void FinishMarking();
 
   // The offset of a position of that class or a larger one, or 0 if the pool is full.
   uint64_t Allocate(size_t size_class);
-  void Free(uint64_t offset);
+  // `size_class`: of what was in it, which may be smaller than the position. The thread's arena
+  // keeps it for the next Allocate of that class, which finds its lines in the cache.
+  void Free(uint64_t offset, size_t size_class);
+  // What the arenas keep becomes free.
+  void ReleaseKept();
   bool Owns(uint64_t offset) const { return SlabAt(offset) != nullptr; }
 
-  // The bytes of the taken position at `offset`; 0 if there is none. For an audit, at rest.
+  // The bytes of the taken position at `offset`; 0 if there is none. At rest; what an arena keeps
+  // counts as taken.
   uint64_t TakenBytes(uint64_t offset) const;
   struct Usage {
     uint64_t positions = 0;  // taken
@@ -59,7 +64,7 @@ class SlabHeap {
     uint64_t extents = 0;
     uint64_t extent_bytes = 0;
   };
-  Usage ReadUsage() const;  // at rest
+  Usage ReadUsage() const;  // at rest; what an arena keeps counts as taken
 
   // Gives extents without a taken position back to libpmemobj; true if there was one.
   Result<bool> ReleaseEmptyExtents();
@@ -80,15 +85,19 @@ class SlabHeap {
 
   Result<Extent*> AddToWindows(uint64_t offset, uint64_t directory_index);
   Slab* SlabAt(uint64_t offset) const;
-  Marked Mark(uint64_t offset, bool bucket, uint64_t* bytes);
+  Marked Mark(uint64_t offset, bool bucket);
   void SetClass(Slab& slab, size_t size_class);
   uint64_t TakePosition(Slab& slab);
   uint64_t TakeFromLarger(Arena& arena, size_t size_class);
+
+  uint64_t AllocateFromArena(size_t size_class);
+  void FreePosition(uint64_t offset);
 
   // With mutex_ held.
   Slab* NextSlab(size_t size_class);
   Slab* PopPartial(size_t size_class);
   Slab* PopFree();
+  void PushFree(Slab& slab);
   Slab* FindAnyRoom(size_t size_class);
   void Relist(Slab& slab);
   bool AddExtent();
@@ -102,10 +111,15 @@ class SlabHeap {
   std::unique_ptr<std::atomic<Extent*>[]> reaching_;
   std::unique_ptr<Arena[]> arenas_;
 
+  // Off while slabs are retired: what is freed in them must not be handed out again.
+  std::atomic<bool> arenas_keep_{true};
+
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Extent>> extents_;  // released ones too: a lookup may look at them
   std::vector<uint64_t> unused_entries_;          // of the directory, below next_entry_
   uint64_t next_entry_ = 0;
+  // A heap, the lowest of the pool on top: what is in use stays together, so that extents become
+  // empty.
   std::vector<Slab*> free_slabs_;
   // May hold slabs that have become something else since: see PopPartial.
   std::array<std::vector<Slab*>, kClassCount> partial_slabs_;

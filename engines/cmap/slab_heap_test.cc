@@ -42,6 +42,7 @@ class SlabHeapTest : public ::testing::Test {
   }
 
   uint64_t AllocateFor(uint64_t bytes) { return heap_->Allocate(RecordClass(bytes)); }
+  void FreeFor(uint64_t offset, uint64_t bytes) { heap_->Free(offset, RecordClass(bytes)); }
 
   uint64_t ObjectCount() {
     uint64_t count = 0;
@@ -78,7 +79,7 @@ TEST_F(SlabHeapTest, PositionsNeverOverlapWhateverComesAndGoes) {
     if (random() % 5 < 2 && !taken.empty()) {
       auto victim = taken.lower_bound(random() % pool_->bytes());
       if (victim == taken.end()) victim = taken.begin();
-      heap_->Free(victim->first);
+      FreeFor(victim->first, victim->second);
       taken.erase(victim);
       continue;
     }
@@ -97,6 +98,7 @@ TEST_F(SlabHeapTest, PositionsNeverOverlapWhateverComesAndGoes) {
     ASSERT_GE(heap_->TakenBytes(offset), bytes);
     taken[offset] = bytes;
   }
+  heap_->ReleaseKept();
   EXPECT_EQ(heap_->ReadUsage().positions, taken.size());
 }
 
@@ -144,7 +146,7 @@ TEST_F(SlabHeapTest, AnEmptySlabTakesAnotherClassDurably) {
   std::vector<uint64_t> small;
   while (const uint64_t offset = AllocateFor(16)) small.push_back(offset);
   ASSERT_GT(small.size(), 10'000u);
-  for (const uint64_t offset : small) heap_->Free(offset);
+  for (const uint64_t offset : small) FreeFor(offset, 16);
   const uint64_t large = AllocateFor(4'000);
   ASSERT_NE(large, 0u);
   EXPECT_EQ(heap_->TakenBytes(large), kMaxSlabRecordBytes);
@@ -162,7 +164,7 @@ TEST_F(SlabHeapTest, ChurnOfOneSizeNeedsNoMoreExtents) {
     uint64_t& victim = live[random() % live.size()];
     const uint64_t fresh = AllocateFor(128);
     ASSERT_NE(fresh, 0u);
-    heap_->Free(victim);
+    FreeFor(victim, 128);
     victim = fresh;
   }
   EXPECT_LE(heap_->ReadUsage().extents, extents + extents / 8 + 1);
@@ -175,10 +177,10 @@ TEST_F(SlabHeapTest, AFullPoolHandsOutTheLastPositionOfAClassAndThenLargerOnes) 
   while (const uint64_t offset = AllocateFor(100)) small.push_back(offset);
   // What is left of the large record's slab went to the last small ones.
   EXPECT_GT(heap_->TakenBytes(small.back()), 1'000u);
-  heap_->Free(small.front());
+  FreeFor(small.front(), 100);
   EXPECT_EQ(AllocateFor(100), small.front());
   EXPECT_EQ(AllocateFor(100), 0u);
-  heap_->Free(large);
+  FreeFor(large, 1'000);
   EXPECT_EQ(AllocateFor(1'000), large);
 }
 
@@ -189,7 +191,7 @@ TEST_F(SlabHeapTest, EmptyExtentsGoBackAndTheirSpaceServesAgain) {
   const uint64_t full_objects = ObjectCount();
   ASSERT_GT(full_objects, 4u);
   EXPECT_FALSE(*heap_->ReleaseEmptyExtents());
-  for (const uint64_t offset : all) heap_->Free(offset);
+  for (const uint64_t offset : all) FreeFor(offset, 1'000);
   EXPECT_TRUE(*heap_->ReleaseEmptyExtents());
   EXPECT_LE(ObjectCount(), 1u);  // that of the slab in use
   EXPECT_EQ(ObjectCount(), heap_->ReadUsage().extents);
@@ -208,7 +210,7 @@ TEST_F(SlabHeapTest, RetiredSlabsHandNothingOutAndAreFreeOnceEmpty) {
     if (i % 10 == 0) {
       kept.insert(all[i]);
     } else {
-      heap_->Free(all[i]);
+      FreeFor(all[i], 100);
     }
   }
   const std::vector<uint64_t> sparse = heap_->RetireSparseSlabs();
@@ -221,8 +223,9 @@ TEST_F(SlabHeapTest, RetiredSlabsHandNothingOutAndAreFreeOnceEmpty) {
     ASSERT_NE(target, 0u);
     ASSERT_TRUE(moved.insert(target).second);
     ASSERT_FALSE(kept.contains(target));
-    heap_->Free(offset);
+    FreeFor(offset, 100);
   }
+  heap_->ReleaseKept();
   heap_->ReturnRetiredSlabs();
   EXPECT_LT(heap_->ReadUsage().slabs, slabs / 2);
 }
@@ -238,11 +241,11 @@ TEST_F(SlabHeapTest, ThreadsNeverGetTheSamePosition) {
       for (int i = 0; i < 20'000; ++i) {
         if (random() % 3 == 0 && !live[thread].empty()) {
           std::swap(live[thread][random() % live[thread].size()], live[thread].back());
-          heap_->Free(live[thread].back());
+          FreeFor(live[thread].back(), 100);
           live[thread].pop_back();
           continue;
         }
-        const uint64_t offset = AllocateFor(1 + random() % 100);
+        const uint64_t offset = AllocateFor(100);
         ASSERT_NE(offset, 0u);
         *pool_->At<uint64_t>(offset) = thread;  // ThreadSanitizer sees who else does
         live[thread].push_back(offset);
@@ -257,6 +260,7 @@ TEST_F(SlabHeapTest, ThreadsNeverGetTheSamePosition) {
     total += offsets.size();
   }
   EXPECT_EQ(all.size(), total);
+  heap_->ReleaseKept();
   EXPECT_EQ(heap_->ReadUsage().positions, total);
 }
 

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <libpmem.h>
 
+#include <array>
 #include <atomic>
 #include <mutex>
 
@@ -18,10 +19,15 @@ constexpr uintptr_t kLineBytes = 64;
 // instruction on the measured path. Blocks are never freed; a dead thread's block is taken over,
 // with its counts, by the next new thread.
 struct ThreadBlock {
-  std::atomic<uint64_t> flushed_lines{0};
-  std::atomic<uint64_t> fences{0};
-  std::atomic<uint64_t> msyncs{0};
-  std::atomic<uint64_t> flushed_bytes{0};
+  struct Account {
+    std::atomic<uint64_t> charges{0};
+    std::atomic<uint64_t> flushed_lines{0};
+    std::atomic<uint64_t> fences{0};
+    std::atomic<uint64_t> msyncs{0};
+    std::atomic<uint64_t> flushed_bytes{0};
+  };
+  std::array<Account, kFlushAccounts> accounts;
+  size_t charged = 0;  // the account in force
   bool inside_libpmem = false;
   std::atomic<bool> in_use{true};
   ThreadBlock* next = nullptr;
@@ -47,6 +53,7 @@ ThreadBlock* AcquireBlock() {
     bool expected = false;
     if (block->in_use.compare_exchange_strong(expected, true, std::memory_order_acquire)) {
       block->inside_libpmem = false;
+      block->charged = 0;
       return block;
     }
   }
@@ -81,16 +88,16 @@ class Call {
   Call& Lines(const void* address, size_t bytes) {
     if (!outermost_ || bytes == 0) return *this;
     const auto begin = reinterpret_cast<uintptr_t>(address);
-    Bump(block_.flushed_lines, (begin + bytes - 1) / kLineBytes - begin / kLineBytes + 1);
-    Bump(block_.flushed_bytes, bytes);
+    Bump(account().flushed_lines, (begin + bytes - 1) / kLineBytes - begin / kLineBytes + 1);
+    Bump(account().flushed_bytes, bytes);
     return *this;
   }
   Call& Fence() {
-    if (outermost_) Bump(block_.fences, 1);
+    if (outermost_) Bump(account().fences, 1);
     return *this;
   }
   Call& Msync() {
-    if (outermost_) Bump(block_.msyncs, 1);
+    if (outermost_) Bump(account().msyncs, 1);
     return *this;
   }
   // pmem_memcpy and its kin with flags.
@@ -101,6 +108,8 @@ class Call {
   }
 
  private:
+  ThreadBlock::Account& account() { return block_.accounts[block_.charged]; }
+
   ThreadBlock& block_;
   const bool outermost_;
 };
@@ -116,17 +125,35 @@ Function* Next(const char* name) {
 
 }  // namespace
 
-FlushCounters ReadFlushCounters() {
-  FlushCounters sum;
+FlushAccount ReadFlushAccount(size_t account) {
+  CHECK(account < kFlushAccounts);
+  FlushAccount sum;
   for (const ThreadBlock* block = all_blocks.load(std::memory_order_acquire); block != nullptr;
        block = block->next) {
-    sum.flushed_lines += block->flushed_lines.load(std::memory_order_relaxed);
-    sum.fences += block->fences.load(std::memory_order_relaxed);
-    sum.msyncs += block->msyncs.load(std::memory_order_relaxed);
-    sum.flushed_bytes += block->flushed_bytes.load(std::memory_order_relaxed);
+    const ThreadBlock::Account& from = block->accounts[account];
+    sum.charges += from.charges.load(std::memory_order_relaxed);
+    sum.counters +=
+        {from.flushed_lines.load(std::memory_order_relaxed),
+         from.fences.load(std::memory_order_relaxed), from.msyncs.load(std::memory_order_relaxed),
+         from.flushed_bytes.load(std::memory_order_relaxed)};
   }
   return sum;
 }
+
+FlushCounters ReadFlushCounters() {
+  FlushCounters sum;
+  for (size_t i = 0; i < kFlushAccounts; ++i) sum += ReadFlushAccount(i).counters;
+  return sum;
+}
+
+Charge::Charge(size_t account) : before_(Block().charged) {
+  CHECK(account < kFlushAccounts);
+  ThreadBlock& block = Block();
+  block.charged = account;
+  Bump(block.accounts[account].charges, 1);
+}
+
+Charge::~Charge() { Block().charged = before_; }
 
 }  // namespace fencepost::pmem
 

@@ -13,6 +13,7 @@
 #ifndef FENCEPOST_ENGINES_PMEM_FLUSH_COUNTERS_H_
 #define FENCEPOST_ENGINES_PMEM_FLUSH_COUNTERS_H_
 
+#include <cstddef>
 #include <cstdint>
 
 namespace fencepost::pmem {
@@ -23,6 +24,13 @@ struct FlushCounters {
   uint64_t msyncs = 0;         // msync calls
   uint64_t flushed_bytes = 0;  // lengths as asked for, not rounded to lines
 
+  FlushCounters& operator+=(const FlushCounters& other) {
+    flushed_lines += other.flushed_lines;
+    fences += other.fences;
+    msyncs += other.msyncs;
+    flushed_bytes += other.flushed_bytes;
+    return *this;
+  }
   FlushCounters operator-(const FlushCounters& other) const {
     return {flushed_lines - other.flushed_lines, fences - other.fences, msyncs - other.msyncs,
             flushed_bytes - other.flushed_bytes};
@@ -31,6 +39,28 @@ struct FlushCounters {
 
 // The sum over all threads, living and dead, since the process began.
 FlushCounters ReadFlushCounters();
+
+// What a thread causes can be charged to an account, a number that the caller gives a meaning to;
+// account 0 is for what is charged to no other.
+inline constexpr size_t kFlushAccounts = 8;
+
+struct FlushAccount {
+  uint64_t charges = 0;  // Charge objects
+  FlushCounters counters;
+};
+FlushAccount ReadFlushAccount(size_t account);
+
+// While it lives, the thread's flushes are charged to `account`.
+class Charge {
+ public:
+  explicit Charge(size_t account);
+  ~Charge();
+  Charge(const Charge&) = delete;
+  Charge& operator=(const Charge&) = delete;
+
+ private:
+  size_t before_;
+};
 
 }  // namespace fencepost::pmem
 

@@ -90,5 +90,30 @@ TEST(FlushCounters, ALibpmemobjPublishIsCounted) {
   RecordProperty("fences", static_cast<int>(cost.fences));
 }
 
+TEST(FlushCounters, AreChargedToTheAccountInForceInItsThread) {
+  alignas(64) static char line[64];
+  const auto lines = [](size_t account) {
+    return ReadFlushAccount(account).counters.flushed_lines;
+  };
+  const uint64_t none = lines(0), three = lines(3), four = lines(4);
+  const uint64_t charges = ReadFlushAccount(3).charges;
+  pmem_flush(line, 1);
+  {
+    const Charge charge(3);
+    pmem_flush(line, 1);
+    {
+      const Charge inner(4);
+      pmem_flush(line, 1);
+      std::thread([] { pmem_flush(line, 1); }).join();
+    }
+    pmem_flush(line, 1);
+  }
+  pmem_flush(line, 1);
+  EXPECT_EQ(lines(0) - none, 3u);  // the other thread's as well
+  EXPECT_EQ(lines(3) - three, 2u);
+  EXPECT_EQ(lines(4) - four, 1u);
+  EXPECT_EQ(ReadFlushAccount(3).charges - charges, 1u);
+}
+
 }  // namespace
 }  // namespace fencepost::pmem

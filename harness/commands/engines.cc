@@ -47,6 +47,8 @@ nlohmann::json EngineJson(const EngineRow& row) {
           {"ordered", can.ordered},
           {"atomic_batch", can.atomic_batch},
           {"audit", can.audit},
+          {"compare_and_put", can.compare_and_put},
+          {"defragment", can.defragment},
           {"stores_data", can.stores_data},
           {"persistent_memory", can.persistent_memory},
           {"min_key_bytes", can.min_key_bytes},

@@ -185,7 +185,10 @@ Status RunCommand::WriteYcsbOutput(const std::string& text) {
 Status RunCommand::Report(const PhaseReport& report, RunFolder& folder) {
   const RunContext context = Context(folder);
   RETURN_IF_ERROR(folder.Finish(context, report));
-  if (!flags_.json) RETURN_IF_ERROR(WriteYcsbOutput(YcsbLines(report.result, *plan_.spec)));
+  if (!flags_.json) {
+    RETURN_IF_ERROR(
+        WriteYcsbOutput(YcsbLines(report.result, *plan_.spec) + PersistLines(report.stats.costs)));
+  }
   if (flags_.quiet) return Status::Ok();
   const PhaseResult& result = report.result;
   fmt::print(stderr, "{} {}: durability {}{}, medium {}, verify {}, seed {}, trace {}, floor {}\n",

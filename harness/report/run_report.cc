@@ -185,6 +185,18 @@ json ProcessJson(const ProcessUsage& usage) {
           {"minor_faults", usage.minor_fault_count}};
 }
 
+json CostsJson(const std::vector<WriteBackCost>& costs) {
+  json found = json::array();
+  for (const WriteBackCost& cost : costs) {
+    found.push_back({{"operation", cost.operation},
+                     {"count", cost.count},
+                     {"flushed_lines", cost.flushed_lines},
+                     {"fences", cost.fences},
+                     {"flushed_bytes", cost.flushed_bytes}});
+  }
+  return found;
+}
+
 // Bytes that reached the medium for each byte that the user wrote. On a block device the kernel
 // counts them; in persistent memory they are the lines flushed; for files on tmpfs nobody does.
 json WriteAmplification(const RunContext& context, const PhaseReport& report) {
@@ -314,7 +326,8 @@ json SummaryJson(const RunContext& context, const PhaseReport& report) {
             {"flushed_lines", report.stats.flushed_lines},
             {"fences", report.stats.fences},
             {"syncs", report.stats.syncs},
-            {"debt_bytes", report.debt_bytes}}},
+            {"debt_bytes", report.debt_bytes},
+            {"costs", CostsJson(report.stats.costs)}}},
           {"user_bytes_written", result.user_bytes_written},
           {"user_bytes_read", result.user_bytes_read},
           {"logical_bytes", static_cast<uint64_t>(logical_bytes)},

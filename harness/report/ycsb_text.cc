@@ -97,6 +97,23 @@ std::string YcsbLines(const PhaseResult& result, const WorkloadSpec& spec) {
   return out;
 }
 
+std::string PersistLines(const std::vector<WriteBackCost>& costs) {
+  std::string out;
+  auto to = std::back_inserter(out);
+  for (const WriteBackCost& cost : costs) {
+    if (cost.count == 0) continue;
+    const auto line = [&](const char* name, uint64_t total) {
+      fmt::format_to(to, "[PERSIST-{}], {}, {:.2f}\n", cost.operation, name,
+                     static_cast<double>(total) / static_cast<double>(cost.count));
+    };
+    fmt::format_to(to, "[PERSIST-{}], Operations, {}\n", cost.operation, cost.count);
+    line("FencesPerOperation", cost.fences);
+    line("FlushedLinesPerOperation", cost.flushed_lines);
+    line("FlushedBytesPerOperation", cost.flushed_bytes);
+  }
+  return out;
+}
+
 std::string YcsbStatusLine(const PhaseProgress& progress) {
   const auto now = std::chrono::system_clock::now();
   const auto ms =

@@ -7,7 +7,9 @@
 #define FENCEPOST_HARNESS_REPORT_YCSB_TEXT_H_
 
 #include <string>
+#include <vector>
 
+#include "engines/engine.h"
 #include "harness/phase.h"
 #include "workloads/workload.h"
 
@@ -15,6 +17,10 @@ namespace fencepost {
 
 // All lines of a phase: [OVERALL], one block a kind, [VERIFY] where values were verified.
 std::string YcsbLines(const PhaseResult& result, const WorkloadSpec& spec);
+
+// What each kind of operation of an engine wrote back, in lines of the same form; nothing for an
+// engine that does not count it.
+std::string PersistLines(const std::vector<WriteBackCost>& costs);
 
 // "2026-01-01 00:00:10:000 10 sec: 94 operations; ..." in local time.
 std::string YcsbStatusLine(const PhaseProgress& progress);

@@ -202,7 +202,7 @@ def summary(case: Case, run_id: str, repeat: int, rng: random.Random) -> dict[st
             "major_faults": 0,
             "minor_faults": 0,
         },
-        "engine_stats": {**zero, "syncs": 0, "debt_bytes": 0},
+        "engine_stats": {**zero, "syncs": 0, "debt_bytes": 0, "costs": []},
         "user_bytes_written": 0,
         "user_bytes_read": 0,
         "logical_bytes": 100_000 * 1023,
