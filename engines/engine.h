@@ -54,7 +54,8 @@ struct EngineStats {
   uint64_t fences = 0;         // SFENCE or the like, issued to order those
   uint64_t syncs = 0;          // fsync, fdatasync, msync
   uint64_t debt_bytes = 0;     // work put off (compaction, write-back) that Settle would do
-  std::vector<WriteBackCost> costs;  // always the same kinds in the same order; empty: not known
+  std::vector<WriteBackCost> costs =
+      {};  // always the same kinds in the same order; empty: not known
 };
 
 // Space that is allocated, and what of it can be reached from the map. Equal: nothing leaked.
