@@ -12,9 +12,9 @@
 namespace fencepost::cmap {
 namespace {
 
-// A record up to this size is copied through the cache and flushed; the value of a larger one goes
-// the way libpmem finds best.
-constexpr uint64_t kCopyThroughCacheBytes = 1024;
+// A record of a slab is copied through the cache and flushed; the value of a larger one goes the way
+// libpmem finds best.
+constexpr uint64_t kCopyThroughCacheBytes = kMaxSlabRecordBytes;
 
 constexpr uint64_t kMaxStripes = 1024;
 
