@@ -168,7 +168,9 @@ class basic_string_view {
 
  private:
   static basic_string_view View(const CharT *c) { return basic_string_view(c, 1); }
-  bool Has(CharT c) const noexcept { return size_ != 0 && Traits::find(data_, size_, c) != nullptr; }
+  bool Has(CharT c) const noexcept {
+    return size_ != 0 && Traits::find(data_, size_, c) != nullptr;
+  }
   size_type First(basic_string_view any, size_type pos, bool wanted) const noexcept {
     for (size_type at = pos; at < size_; ++at) {
       if (any.Has(data_[at]) == wanted) return at;
@@ -206,18 +208,18 @@ using other = typename converted<basic_string_view<C, T>>::type;
 }  // namespace string_view_detail
 
 // Each comparison for two views, and for a view and what converts to one, on either side.
-#define FENCEPOST_STRING_VIEW_COMPARISON(op)                                                    \
-  template <typename C, typename T>                                                             \
-  bool operator op(basic_string_view<C, T> a, basic_string_view<C, T> b) noexcept {             \
-    return a.compare(b) op 0;                                                                   \
-  }                                                                                             \
-  template <typename C, typename T, int = 1>                                                    \
-  bool operator op(basic_string_view<C, T> a, string_view_detail::other<C, T> b) noexcept {     \
-    return a.compare(b) op 0;                                                                   \
-  }                                                                                             \
-  template <typename C, typename T, int = 2>                                                    \
-  bool operator op(string_view_detail::other<C, T> a, basic_string_view<C, T> b) noexcept {     \
-    return a.compare(b) op 0;                                                                   \
+#define FENCEPOST_STRING_VIEW_COMPARISON(op)                                                \
+  template <typename C, typename T>                                                         \
+  bool operator op(basic_string_view<C, T> a, basic_string_view<C, T> b) noexcept {         \
+    return a.compare(b) op 0;                                                               \
+  }                                                                                         \
+  template <typename C, typename T, int = 1>                                                \
+  bool operator op(basic_string_view<C, T> a, string_view_detail::other<C, T> b) noexcept { \
+    return a.compare(b) op 0;                                                               \
+  }                                                                                         \
+  template <typename C, typename T, int = 2>                                                \
+  bool operator op(string_view_detail::other<C, T> a, basic_string_view<C, T> b) noexcept { \
+    return a.compare(b) op 0;                                                               \
   }
 FENCEPOST_STRING_VIEW_COMPARISON(==)
 FENCEPOST_STRING_VIEW_COMPARISON(!=)
