@@ -17,11 +17,11 @@
 namespace fencepost::pmemkv_api {
 namespace {
 
-using pmem::kv::config;
-using pmem::kv::db;
-using pmem::kv::result;
-using pmem::kv::status;
-using pmem::kv::string_view;
+using ::pmem::kv::config;
+using ::pmem::kv::db;
+using ::pmem::kv::result;
+using ::pmem::kv::status;
+using ::pmem::kv::string_view;
 using ::testing::HasSubstr;
 
 static_assert(std::is_same_v<string_view, std::string_view>);
@@ -125,7 +125,7 @@ TEST_F(PmemkvHppTest, AWalkStopsAndAnExceptionOfACallbackIsAnError) {
   EXPECT_EQ(seen, 1);
   EXPECT_EQ(db_.get_all([](string_view, string_view) -> int { throw std::logic_error("mine"); }),
             status::UNKNOWN_ERROR);
-  EXPECT_THAT(pmem::kv::errormsg(), HasSubstr("mine"));
+  EXPECT_THAT(::pmem::kv::errormsg(), HasSubstr("mine"));
 }
 
 TEST_F(PmemkvHppTest, ATransactionCommitsAllOrAbortsAll) {
@@ -271,7 +271,7 @@ TEST(PmemkvHppResult, HoldsAValueOrAStatus) {
   EXPECT_EQ(value.get_value(), "text");
   EXPECT_FALSE(error.is_ok());
   EXPECT_TRUE(status::NOT_FOUND == error && error != status::OK);
-  EXPECT_THROW(error.get_value(), pmem::kv::bad_result_access);
+  EXPECT_THROW(error.get_value(), ::pmem::kv::bad_result_access);
 
   result<std::string> copy = value;
   copy = error;

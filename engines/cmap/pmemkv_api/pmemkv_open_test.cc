@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -193,6 +195,33 @@ TEST_F(PmemkvOpenTest, VcmapLeavesNothingBehindAndNothingIsThereWhileItIsOpen) {
   ASSERT_EQ(other.Open("vcmap", PoolConfig(folder_.path().string())), PMEMKV_STATUS_OK);
   EXPECT_EQ(Get(db, "key"), "value");
   EXPECT_EQ(Count(other), 0u);
+}
+
+TEST_F(PmemkvOpenTest, VcmapOfAProcessThatIsKilledLeavesNothing) {
+  const pid_t child = fork();
+  if (child == 0) {
+    OpenDb db;
+    if (db.Open("vcmap", PoolConfig(folder_.path().string())) != PMEMKV_STATUS_OK) _exit(1);
+    raise(SIGKILL);
+  }
+  int exit_status = 0;
+  ASSERT_EQ(waitpid(child, &exit_status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(exit_status) && WTERMSIG(exit_status) == SIGKILL) << exit_status;
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
+}
+
+// Of a process that was killed while it made the pool.
+TEST_F(PmemkvOpenTest, VcmapRemovesWhatOthersLeftLongAgo) {
+  if (FileSystemOf(folder_.path())->type != "tmpfs") GTEST_SKIP() << "no tmpfs";
+  const fs::path old_folder = folder_.path() / "fencepost-vcmap-old";
+  const fs::path new_folder = folder_.path() / "fencepost-vcmap-new";
+  fs::create_directory(old_folder);
+  fs::create_directory(new_folder);
+  std::ofstream(old_folder / "pool.creating") << "left";
+  fs::last_write_time(old_folder, fs::file_time_type::clock::now() - std::chrono::hours(1));
+  EXPECT_EQ(TryOpen(PoolConfig(folder_.path().string()), "vcmap"), PMEMKV_STATUS_OK);
+  EXPECT_FALSE(fs::exists(old_folder));
+  EXPECT_TRUE(fs::exists(new_folder));
 }
 
 TEST_F(PmemkvOpenTest, VcmapWantsAFolderAndEnoughBytes) {
