@@ -118,6 +118,11 @@ class InstalledLibraryTest(unittest.TestCase):
                 pool = self.scratch / ("pool" + standard)
                 self.assertEqual(in_order(output(program, pool)), LISTING_1_1.splitlines())
 
+    def test_string_view_in_each_standard_of_cpp(self) -> None:
+        for standard in ("-std=c++11", "-std=c++17"):
+            with self.subTest(standard):
+                output(self.build(CXX, EXAMPLES / "string_view_check.cc", standard))
+
     def test_force_create_refuses_what_is_there(self) -> None:
         program = self.build(CXX, EXAMPLES / "listing_1_1.cc")
         pool = self.scratch / "twice"
