@@ -105,6 +105,12 @@ std::string_view MediumName(Medium medium) {
 Result<FileSystem> FileSystemOf(const fs::path& path) {
   std::error_code error;
   fs::path existing = fs::absolute(path, error);
+  // A descriptor's name (/proc/self/fd/N) leads to its file even when that was deleted: then it is
+  // where the file was.
+  const fs::path target = fs::read_symlink(existing, error);
+  if (target.is_absolute() && fs::exists(existing, error) && !fs::exists(target, error)) {
+    existing = target;
+  }
   while (!existing.empty() && existing != existing.root_path() && !fs::exists(existing, error)) {
     existing = existing.parent_path();
   }

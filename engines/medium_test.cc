@@ -2,8 +2,12 @@
 #include "engines/medium.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <set>
+#include <string>
 
 namespace fencepost {
 namespace {
@@ -24,6 +28,18 @@ TEST(Medium, AbsentPathTakesItsNearestAncestor) {
 TEST(Medium, SharedMemoryIsTmpfs) {
   if (FileSystemOf("/dev/shm").value().type != "tmpfs") GTEST_SKIP() << "/dev/shm is no tmpfs";
   EXPECT_EQ(*MediumOf("/dev/shm/fencepost-absent"), Medium::kTmpfs);
+}
+
+TEST(Medium, ADescriptorOfADeletedFileIsWhereTheFileWas) {
+  std::string name = std::filesystem::temp_directory_path() / "fencepost-medium-XXXXXX";
+  const int fd = mkstemp(name.data());
+  ASSERT_GE(fd, 0);
+  const std::string there = FileSystemOf(name)->mount_point;
+  ASSERT_EQ(unlink(name.c_str()), 0);
+  const Result<FileSystem> deleted = FileSystemOf("/proc/self/fd/" + std::to_string(fd));
+  close(fd);
+  ASSERT_TRUE(deleted.ok()) << deleted.message();
+  EXPECT_EQ(deleted->mount_point, there);
 }
 
 TEST(Medium, EveryMountIsListedOnceWithItsSize) {

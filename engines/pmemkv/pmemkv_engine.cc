@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engines/pmemkv/pmemkv_engine.h"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <libpmemkv.h>
 #include <sys/stat.h>
@@ -135,6 +136,19 @@ class PmemkvEngine final : public Engine {
   std::shared_mutex walk_mutex_;  // exclusive: a walk
 };
 
+// The loader may find the library of engines/cmap/pmemkv_api, which goes by the same name and lies
+// in lib/fencepost: cmap would be compared with itself.
+Status CheckIsNotOurs() {
+  Dl_info library;
+  void* const call = dlsym(RTLD_DEFAULT, "pmemkv_open");
+  if (call == nullptr || dladdr(call, &library) == 0) return Status::Ok();
+  std::error_code error;
+  const fs::path folder = fs::canonical(library.dli_fname, error).parent_path();
+  if (folder.filename() != "fencepost") return Status::Ok();
+  return Status::Unsupported(fmt::format(
+      "pmemkv: the loader found Fencepost's own library of that name: {}", library.dli_fname));
+}
+
 Result<uint64_t> PoolBytes(const EngineOptions& options) {
   constexpr uint64_t kLeastBytes = uint64_t{64} << 20;
   const SizeHint& hint = options.size_hint;
@@ -165,6 +179,7 @@ Result<Db> OpenDb(const std::string& engine, const fs::path& path, bool create,
 }  // namespace
 
 Result<std::unique_ptr<Engine>> OpenPmemkv(const EngineOptions& options) {
+  RETURN_IF_ERROR(CheckIsNotOurs());
   const std::string engine = options.tuning.String("engine", "cmap");
   ASSIGN_OR_RETURN(const uint64_t pool_bytes, PoolBytes(options));
   if (options.path.empty()) return Status::InvalidArgument("engine.path is empty");

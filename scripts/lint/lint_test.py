@@ -72,6 +72,11 @@ class LayersTest(LintTest):
             self.plant("engines/engine.h", f"#include <{header}>\n")
             self.assert_finds(f"{header}: a C library's header", "check_layers.py")
 
+    def test_library_header_in_an_installed_header_passes(self) -> None:
+        header = "engines/cmap/pmemkv_api/include/libpmemkv.h"
+        self.plant(header, "#include <libpmemobj/pool_base.h>\n")
+        self.assert_clean("check_layers.py")
+
     def test_include_that_is_not_root_relative_is_found(self) -> None:
         self.plant("engines/engine.h", '#include "status.h"\n')
         self.assert_finds('"status.h" is no root-relative path', "check_layers.py")
