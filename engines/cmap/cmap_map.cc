@@ -12,8 +12,8 @@
 namespace fencepost::cmap {
 namespace {
 
-// A record of a slab is copied through the cache and flushed; the value of a larger one goes the way
-// libpmem finds best.
+// A record of a slab is copied through the cache and flushed; the value of a larger one goes the
+// way libpmem finds best.
 constexpr uint64_t kCopyThroughCacheBytes = kMaxSlabRecordBytes;
 
 constexpr uint64_t kMaxStripes = 1024;
@@ -126,10 +126,7 @@ Status Map::StageRecord(Change& change, std::string_view key, std::string_view v
   return Status::Ok();
 }
 
-Status Map::StagePut(Change& change, uint64_t hash, std::string_view key, std::string_view value,
-                     const Place& place) {
-  RecordRef record;
-  RETURN_IF_ERROR(StageRecord(change, key, value, &record));
+Status Map::StagePut(Change& change, uint64_t hash, RecordRef record, const Place& place) {
   const uint64_t slot_value = PackSlot(record, hash);
   if (place.slot != nullptr) {
     change.StoreWord(place.slot, slot_value);
@@ -162,18 +159,23 @@ void Map::CountInserted() {
   Grow(kSplitsAnInsert);
 }
 
+// The record is written and its write-back begun before the key is looked up: the cache misses of
+// the one go by while the other is under way.
 Status Map::Put(std::string_view key, std::string_view value) {
   const uint64_t hash = store_->Hash(key);
   __builtin_prefetch(BucketOf(hash));
   bool inserted;
   {
+    pmem::Charge charge(AccountNumber(Account::kInsert));
+    Change change(*store_);
+    RecordRef record;
+    RETURN_IF_ERROR(StageRecord(change, key, value, &record));
     const std::unique_lock lock(StripeOf(hash).lock);
     Place place;
     RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
     inserted = place.slot == nullptr;
-    const pmem::Charge charge(AccountNumber(inserted ? Account::kInsert : Account::kOverwrite));
-    Change change(*store_);
-    RETURN_IF_ERROR(StagePut(change, hash, key, value, place));
+    if (!inserted) charge.MoveTo(AccountNumber(Account::kOverwrite));
+    RETURN_IF_ERROR(StagePut(change, hash, record, place));
     RETURN_IF_ERROR(change.Commit());
   }
   if (inserted) CountInserted();
@@ -190,7 +192,9 @@ Result<bool> Map::CompareAndPut(std::string_view key, std::string_view expected,
   if (place.value != expected) return false;
   const pmem::Charge charge(AccountNumber(Account::kCompareAndPut));
   Change change(*store_);
-  RETURN_IF_ERROR(StagePut(change, hash, key, value, place));
+  RecordRef record;
+  RETURN_IF_ERROR(StageRecord(change, key, value, &record));
+  RETURN_IF_ERROR(StagePut(change, hash, record, place));
   RETURN_IF_ERROR(change.Commit());
   return true;
 }
@@ -214,8 +218,10 @@ Status Map::StageWrite(Change& change, uint64_t hash, const Write& write, int64_
   Place place;
   RETURN_IF_ERROR(Find(LoadThrough{change}, hash, write.key, &place));
   if (write.kind == Write::Kind::kPut) {
+    RecordRef record;
+    RETURN_IF_ERROR(StageRecord(change, write.key, write.value, &record));
     if (place.slot == nullptr) ++*count_change;
-    return StagePut(change, hash, write.key, write.value, place);
+    return StagePut(change, hash, record, place);
   }
   if (place.slot == nullptr) return Status::Ok();
   --*count_change;

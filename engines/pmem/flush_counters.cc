@@ -15,8 +15,13 @@ namespace {
 
 constexpr uintptr_t kLineBytes = 64;
 
-// One thread's counters. Only its thread writes, so a relaxed load and store suffices: no locked
-// instruction on the measured path. Blocks are never freed; a dead thread's block is taken over,
+// Only a counter's own thread writes to it, so a relaxed load and store suffices: no locked
+// instruction on the measured path.
+void Bump(std::atomic<uint64_t>& counter, uint64_t by) {
+  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
+// One thread's counters. Blocks are never freed; a dead thread's block is taken over,
 // with its counts, by the next new thread.
 struct ThreadBlock {
   struct Account {
@@ -25,6 +30,18 @@ struct ThreadBlock {
     std::atomic<uint64_t> fences{0};
     std::atomic<uint64_t> msyncs{0};
     std::atomic<uint64_t> flushed_bytes{0};
+
+    FlushCounters Read() const {
+      return {flushed_lines.load(std::memory_order_relaxed), fences.load(std::memory_order_relaxed),
+              msyncs.load(std::memory_order_relaxed),
+              flushed_bytes.load(std::memory_order_relaxed)};
+    }
+    void Add(const FlushCounters& counters) {
+      Bump(flushed_lines, counters.flushed_lines);
+      Bump(fences, counters.fences);
+      Bump(msyncs, counters.msyncs);
+      Bump(flushed_bytes, counters.flushed_bytes);
+    }
   };
   std::array<Account, kFlushAccounts> accounts;
   size_t charged = 0;  // the account in force
@@ -69,10 +86,6 @@ ThreadBlock& Block() {
   if (thread_block == nullptr) [[unlikely]]
     thread_block = AcquireBlock();
   return *thread_block;
-}
-
-void Bump(std::atomic<uint64_t>& counter, uint64_t by) {
-  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
 }
 
 // In force while a call is inside libpmem, so that only the outermost call counts.
@@ -146,7 +159,8 @@ FlushCounters ReadFlushCounters() {
   return sum;
 }
 
-Charge::Charge(size_t account) : before_(Block().charged) {
+Charge::Charge(size_t account)
+    : before_(Block().charged), account_(account), at_start_(Block().accounts[account].Read()) {
   CHECK(account < kFlushAccounts);
   ThreadBlock& block = Block();
   block.charged = account;
@@ -154,6 +168,22 @@ Charge::Charge(size_t account) : before_(Block().charged) {
 }
 
 Charge::~Charge() { Block().charged = before_; }
+
+void Charge::MoveTo(size_t account) {
+  CHECK(account < kFlushAccounts && account != account_);
+  ThreadBlock& block = Block();
+  ThreadBlock::Account& from = block.accounts[account_];
+  ThreadBlock::Account& to = block.accounts[account];
+  const FlushCounters moved = from.Read() - at_start_;
+  at_start_ = to.Read();
+  to.Add(moved);
+  // Unsigned: what is taken away is added as its complement.
+  from.Add(FlushCounters{} - moved);
+  Bump(from.charges, ~uint64_t{0});
+  Bump(to.charges, 1);
+  account_ = account;
+  block.charged = account;
+}
 
 }  // namespace fencepost::pmem
 

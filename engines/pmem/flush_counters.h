@@ -58,8 +58,13 @@ class Charge {
   Charge(const Charge&) = delete;
   Charge& operator=(const Charge&) = delete;
 
+  // It was for this one all along: for a caller that learns late what it is doing.
+  void MoveTo(size_t account);
+
  private:
-  size_t before_;
+  const size_t before_;  // the account that was in force
+  size_t account_;
+  FlushCounters at_start_;  // the thread's, of account_
 };
 
 }  // namespace fencepost::pmem

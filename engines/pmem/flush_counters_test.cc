@@ -115,5 +115,27 @@ TEST(FlushCounters, AreChargedToTheAccountInForceInItsThread) {
   EXPECT_EQ(ReadFlushAccount(3).charges - charges, 1u);
 }
 
+TEST(FlushCounters, AChargeCanMoveToAnotherAccountWithAllThatItHas) {
+  alignas(64) static char line[64];
+  const FlushAccount first = ReadFlushAccount(5), second = ReadFlushAccount(6);
+  {
+    Charge charge(5);
+    pmem_persist(line, 7);
+    charge.MoveTo(6);
+    pmem_flush(line, 1);
+    charge.MoveTo(5);
+    charge.MoveTo(6);
+  }
+  const FlushAccount first_now = ReadFlushAccount(5), second_now = ReadFlushAccount(6);
+  EXPECT_EQ(first_now.charges, first.charges);
+  EXPECT_EQ(first_now.counters.flushed_lines, first.counters.flushed_lines);
+  EXPECT_EQ(first_now.counters.flushed_bytes, first.counters.flushed_bytes);
+  EXPECT_EQ(first_now.counters.fences, first.counters.fences);
+  EXPECT_EQ(second_now.charges - second.charges, 1u);
+  EXPECT_EQ(second_now.counters.flushed_lines - second.counters.flushed_lines, 2u);
+  EXPECT_EQ(second_now.counters.flushed_bytes - second.counters.flushed_bytes, 8u);
+  EXPECT_EQ(second_now.counters.fences - second.counters.fences, 1u);
+}
+
 }  // namespace
 }  // namespace fencepost::pmem
