@@ -273,6 +273,7 @@ SlabHeap::Slab* SlabHeap::NextSlab(size_t size_class) {
       *slab->class_word = size_class;
       pool_.Persist(slab->class_word, sizeof(*slab->class_word));
     }
+    pool_.Populate(slab->offset, kSlabBytes);
     slab->state = SlabState::kCurrent;
     return slab;
   }

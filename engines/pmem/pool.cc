@@ -6,9 +6,11 @@
 #include <libpmem.h>
 #include <libpmemobj.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -201,6 +203,14 @@ void Pool::Persist(const void* address, uint64_t bytes) const {
 
 void Pool::CopyFlush(void* to, const void* from, uint64_t bytes) const {
   pmemobj_memcpy(handle_, to, from, bytes, PMEMOBJ_F_MEM_NODRAIN);
+}
+
+void Pool::Populate(uint64_t offset, uint64_t bytes) const {
+  constexpr uint64_t kPageBytes = 4096;
+  const uint64_t begin = offset / kPageBytes * kPageBytes;
+  const uint64_t end =
+      std::min(bytes_, (offset + bytes + kPageBytes - 1) / kPageBytes * kPageBytes);
+  madvise(base_ + begin, end - begin, MADV_POPULATE_WRITE);
 }
 
 Result<UnitClass> Pool::MakeUnitClass(uint64_t unit_bytes, unsigned units_at_a_time) {
