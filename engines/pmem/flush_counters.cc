@@ -12,7 +12,7 @@
 namespace fencepost::pmem {
 namespace {
 
-constexpr uintptr_t kLineBytes = 64;
+constexpr uintptr_t kCacheLineBytes = 64;
 
 // One thread's counters. Only its thread writes, so a relaxed load and store suffices: no locked
 // instruction on the measured path. Blocks are never freed; a dead thread's block is taken over,
@@ -81,7 +81,7 @@ class Call {
   Call& Lines(const void* address, size_t bytes) {
     if (!outermost_ || bytes == 0) return *this;
     const auto begin = reinterpret_cast<uintptr_t>(address);
-    Bump(block_.flushed_lines, (begin + bytes - 1) / kLineBytes - begin / kLineBytes + 1);
+    Bump(block_.flushed_lines, (begin + bytes - 1) / kCacheLineBytes - begin / kCacheLineBytes + 1);
     Bump(block_.flushed_bytes, bytes);
     return *this;
   }
