@@ -29,7 +29,10 @@ main() {
         # -O1 keeps the build short and the stacks whole; the library's own checks come on too.
         options+=("-DFENCEPOST_SANITIZE=$2" -DCMAKE_BUILD_TYPE=Debug
           "-DCMAKE_CXX_COMPILER=$compiler" "-DCMAKE_C_COMPILER=$(c_compiler "$compiler")"
-          "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -D_GLIBCXX_ASSERTIONS")
+          "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -D_GLIBCXX_ASSERTIONS"
+          # Eight files of a library at a time: less than half the time. The release build compiles
+          # each for itself, and so finds the #include that is missing.
+          -DCMAKE_UNITY_BUILD=ON)
         shift
         ;;
       --werror) options+=(-DFENCEPOST_WERROR=ON) ;;

@@ -19,9 +19,6 @@
 
 # Tests with one of these in their name run threads of their own: ThreadSanitizer runs these.
 THREADED='[Tt]hread|[Cc]oncurren|[Pp]arallel'
-# Programs that sweep over kills, damage or planted bugs: a minute or more each under
-# AddressSanitizer, over code that the others run too. Only asked for by name are they sanitized.
-SWEEPS='^(canary|filestore_crash|redo_log|engine_conformance_paths|cmap_kill)_test$'
 
 filter=
 asked=yes       # whether the steps were asked for by name; if not, one without tests is passed over
@@ -99,17 +96,19 @@ find_launcher() {
   [ $found = yes ]
 }
 
-# The programs with a test that THREADED fits, one a line; the name may stand on the next line.
+# The programs with a test that THREADED fits and that do use threads, one a line; a test's name may
+# stand on the next line. Neither those of label slow nor RocksDB's: their tests are not run.
 threaded_programs() {
-  grep -rlzP --include='*_test.cc' "(?m)^TEST\w*\([^)]*($THREADED)" \
-    engines workloads harness | xargs -r -n 1 basename -s .cc
+  grep -rlzP --include='*_test.cc' "(?m)^TEST\w*\([^)]*($THREADED)" engines workloads harness |
+    xargs -r grep -lE '^#include <(thread|mutex)>' |
+    grep -vE '_growth_test|rocksdb' | xargs -r -n 1 basename -s .cc
 }
 
 run_sanitizer() {
   local kinds=$1 dir=build/sanitize-${1/,/-} supp=$FENCEPOST_ROOT/scripts/sanitizers
   local targets=(tests fencepost) only=() label=fast
-  # By default the harness is left out: it takes as long to compile as all the rest.
-  if [ $asked = no ]; then targets=(tests_core) label=core only=(-E "$SWEEPS"); fi
+  # By default the harness is left out, which takes as long to compile as all the rest, and the sweeps.
+  if [ $asked = no ]; then targets=(tests_core) label=core; fi
   if [ "$kinds" = thread ]; then
     mapfile -t targets < <(threaded_programs)
     label=fast

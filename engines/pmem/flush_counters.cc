@@ -13,7 +13,7 @@
 namespace fencepost::pmem {
 namespace {
 
-constexpr uintptr_t kLineBytes = 64;
+constexpr uintptr_t kCacheLineBytes = 64;
 
 // Only a counter's own thread writes to it, so a relaxed load and store suffices: no locked
 // instruction on the measured path.
@@ -101,7 +101,8 @@ class Call {
   Call& Lines(const void* address, size_t bytes) {
     if (!outermost_ || bytes == 0) return *this;
     const auto begin = reinterpret_cast<uintptr_t>(address);
-    Bump(account().flushed_lines, (begin + bytes - 1) / kLineBytes - begin / kLineBytes + 1);
+    Bump(account().flushed_lines,
+         (begin + bytes - 1) / kCacheLineBytes - begin / kCacheLineBytes + 1);
     Bump(account().flushed_bytes, bytes);
     return *this;
   }

@@ -7,13 +7,13 @@
 #include <cstring>
 
 #include "faultinject/watch/instruction.h"
+#include "faultinject/watch/page.h"
 
 namespace fencepost {
 namespace {
 
 using Kind = Translation::Kind;
 
-constexpr size_t kPageBytes = 4096;
 constexpr uint64_t kLow32 = 0xffffffff;
 
 // In the order of Machine::registers.

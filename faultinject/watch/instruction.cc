@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
+#include "faultinject/watch/page.h"
+
 namespace fencepost {
 namespace {
-
-constexpr uint64_t kPageBytes = 4096;
 
 // Some of the bytes may stay as they are.
 bool WritesUnderMask(const ZydisDecodedInstruction& instruction) {

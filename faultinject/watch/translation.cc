@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "faultinject/watch/instruction.h"
+#include "faultinject/watch/page.h"
 
 namespace fencepost {
 namespace {
@@ -433,7 +434,6 @@ bool TranslateFlow(uint64_t at, const Instruction& instruction, Translation* tra
 }  // namespace
 
 bool Translation::IsStillAt(uint64_t place) const {
-  constexpr uint64_t kPageBytes = 4096;
   const auto* const code = reinterpret_cast<const uint8_t*>(place);
   if (place % kPageBytes > kPageBytes - sizeof(original)) {
     return std::memcmp(code, original.data(), bytes) == 0;

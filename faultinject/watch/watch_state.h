@@ -19,11 +19,10 @@
 #include "faultinject/watch/emulator.h"
 #include "faultinject/watch/image_mappings.h"
 #include "faultinject/watch/memory_access.h"
+#include "faultinject/watch/page.h"
 #include "faultinject/watch/read_watch.h"
 
 namespace fencepost {
-
-inline constexpr uint64_t kPageBytes = 4096;
 
 struct Range {
   uint64_t begin = 0, end = 0;

@@ -117,10 +117,10 @@ void PrintDoctor(const MachineFacts& facts, const ClockInfo& clock) {
   for (const std::string& verdict : Verdicts(facts, clock)) fmt::print("- {}\n", verdict);
 }
 
-ExitCode RunDoctor(bool json) {
+ExitCode RunDoctor(bool as_json) {
   const ClockInfo clock = Clock::Calibrate();
   const MachineFacts facts = ReadMachineFacts();
-  if (json) {
+  if (as_json) {
     fmt::print("{}\n", DoctorJson(facts, clock).dump(2));
   } else {
     PrintDoctor(facts, clock);
@@ -131,9 +131,9 @@ ExitCode RunDoctor(bool json) {
 }  // namespace
 
 std::function<ExitCode()> DeclareDoctor(CLI::App& app, const Arguments&) {
-  auto json = std::make_shared<bool>(false);
-  app.add_flag("--json", *json, "as JSON");
-  return [json] { return RunDoctor(*json); };
+  auto as_json = std::make_shared<bool>(false);
+  app.add_flag("--json", *as_json, "as JSON");
+  return [as_json] { return RunDoctor(*as_json); };
 }
 
 }  // namespace fencepost

@@ -367,7 +367,7 @@ std::string ViolationText(const json& violation) {
 }
 
 // What the numbers of a campaign of several schedules are of; empty for a single one.
-std::string SchedulesText(const json& schedules) {
+std::string SchedulesLine(const json& schedules) {
   const auto asked = schedules["asked"].get<uint64_t>();
   if (asked == 1) return {};
   const auto recorded = schedules["recorded"].get<uint64_t>();
@@ -419,7 +419,7 @@ std::string CrashText(const json& report, const std::string& path) {
   const json& explored = report["explored"];
   const double seconds = explored["seconds"].get<double>();
   const auto recoveries = explored["recoveries"].get<uint64_t>();
-  std::string text = SchedulesText(report["schedules"]);
+  std::string text = SchedulesLine(report["schedules"]);
   text += fmt::format(
       "{} operations, {} stores; {} of {} crash points, {} raw states in all\n"
       "strategy {}, seed {}: {} states, {} distinct images recovered in {:.1f} s ({:.0f}/s), "

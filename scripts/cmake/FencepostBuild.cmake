@@ -36,6 +36,10 @@ target_compile_options(fencepost_build INTERFACE -march=x86-64-v2 -g1 -fno-omit-
   -Wall -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wconversion>
   # g++ counts changes of sign apart from -Wconversion, clang does not: g++'s meaning for both.
   $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-sign-conversion>)
+# To g++ a file that another includes is a header, and what is local there would be none.
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(fencepost_build INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
+endif()
 if(FENCEPOST_WERROR)
   target_compile_options(fencepost_build INTERFACE -Werror)
 endif()
