@@ -160,17 +160,17 @@ void Map::CountInserted() {
 }
 
 // The record is written and its write-back begun before the key is looked up: the cache misses of
-// the one go by while the other is under way.
+// the one go by while the other is under way. Not before the lock: that would be a fence.
 Status Map::Put(std::string_view key, std::string_view value) {
   const uint64_t hash = store_->Hash(key);
   __builtin_prefetch(BucketOf(hash));
   bool inserted;
   {
     pmem::Charge charge(AccountNumber(Account::kInsert));
+    const std::unique_lock lock(StripeOf(hash).lock);
     Change change(*store_);
     RecordRef record;
     RETURN_IF_ERROR(StageRecord(change, key, value, &record));
-    const std::unique_lock lock(StripeOf(hash).lock);
     Place place;
     RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
     inserted = place.slot == nullptr;

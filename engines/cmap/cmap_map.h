@@ -102,7 +102,6 @@ class Map {
 
   // Add one change. REQUIRES: the hash's stripe is held exclusively.
   Status StagePut(Change& change, uint64_t hash, RecordRef record, const Place& place);
-  // Needs no stripe.
   Status StageRecord(Change& change, std::string_view key, std::string_view value,
                      RecordRef* reserved);
   void StageDelete(Change& change, const Place& place);

@@ -270,8 +270,10 @@ SlabHeap::Slab* SlabHeap::NextSlab(size_t size_class) {
   if (slab != nullptr) {
     SetClass(*slab, size_class);
     if (*slab->class_word != size_class) {
+      // Whoever publishes a position fences before; and giving the arena's lock back is a fence for
+      // those that other threads take.
       *slab->class_word = size_class;
-      pool_.Persist(slab->class_word, sizeof(*slab->class_word));
+      pool_.Flush(slab->class_word, sizeof(*slab->class_word));
     }
     pool_.Populate(slab->offset, kSlabBytes);
     slab->state = SlabState::kCurrent;

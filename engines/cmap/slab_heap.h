@@ -8,7 +8,7 @@
 // Invariants:
 //   1. A position is handed out only when nothing durable refers to it: the caller frees it after
 //      the store that took the last reference away is durable.
-//   2. A slab's class on media is durable before a position of that class is handed out.
+//   2. A slab's class on media is durable before anything durable refers to a position of it.
 //   3. Extents leave the pool only when all their slabs are empty.
 // Threads: any, once FinishMarking has returned; Mark from any as well.
 // Source: slabs of one size class, Bonwick, USENIX Summer 1994; volatile occupancy found again
