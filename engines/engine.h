@@ -64,6 +64,7 @@ struct AuditReport {
   uint64_t reachable_bytes = 0;
   uint64_t allocated_objects = 0;
   uint64_t reachable_objects = 0;
+  uint64_t occupied_bytes = 0;  // taken from the medium, what is free inside included; 0: not known
 };
 
 // Optional interfaces; an engine has one if its row says so.

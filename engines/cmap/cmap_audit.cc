@@ -25,6 +25,7 @@ class Map::Auditor {
     store_.pool().ForEachObject([&](const pmem::PoolObject& object) {
       objects_.push_back({object.offset, object.usable_bytes, false});
       report_.allocated_bytes += object.usable_bytes;
+      report_.occupied_bytes += object.usable_bytes;
       ++report_.allocated_objects;
     });
     std::sort(objects_.begin(), objects_.end(),

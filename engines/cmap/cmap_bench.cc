@@ -2,11 +2,21 @@
 // cmap by operation: key 16, value 100 bytes, 1,000,000 pairs, pool on tmpfs, 1 and 2 threads.
 //
 // Each benchmark has a pool of its own and meets every pair once, in a scattered order: inserting
-// grows the table from 1,024 buckets, deleting empties it.
+// grows the table from 1,024 buckets, deleting empties it. The floor of a get is measured beside
+// it: a random line of a table as large as the buckets, then the random record that it names. The
+// large benchmarks have 10,000,000 pairs (2.5 GB): how long opening takes, and the longest an
+// insert takes while the table grows.
 #include <benchmark/benchmark.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-#include <atomic>
+#include <algorithm>
+#include <bit>
+#include <chrono>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -88,6 +98,27 @@ void RunShare(benchmark::State& state, Operation&& operation) {
   state.counters["fences/op"] = static_cast<double>(after.fences - before.fences) / operations;
 }
 
+// A new file of that size, mapped shared; removed with its folder.
+class MappedFile {
+ public:
+  MappedFile(const std::filesystem::path& path, uint64_t bytes) : bytes_count_(bytes) {
+    const int fd = open(path.c_str(), O_CREAT | O_RDWR | O_EXCL, 0600);
+    CHECK(fd >= 0 && ftruncate(fd, static_cast<off_t>(bytes)) == 0);
+    void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(at != MAP_FAILED);
+    close(fd);
+    bytes_ = static_cast<char*>(at);
+  }
+  ~MappedFile() { munmap(bytes_, bytes_count_); }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  char* bytes() { return bytes_; }
+
+ private:
+  char* bytes_ = nullptr;
+  const uint64_t bytes_count_;
+};
+
 // Indexes in an order that no prefetcher guesses; 500,009 is prime to the number of pairs.
 uint64_t Scattered(uint64_t i) { return i * 500'009 % kPairs; }
 
@@ -122,6 +153,95 @@ void Delete(benchmark::State& state) {
     CHECK_OK(engine.Delete(Keys()[Scattered(i)].view()));
   });
 }
+
+// Two dependent cache misses on the same medium, nothing else: as a get has, without its work.
+void GetFloor(benchmark::State& state) {
+  const pmem::TestFolder folder;
+  constexpr uint64_t kLineBytes = 64, kRecordBytes = 128, kPairsALine = 4;
+  constexpr uint64_t kLines = std::bit_ceil(kPairs / kPairsALine);
+  MappedFile file(folder.path() / "floor", kLines * kLineBytes + kPairs * kRecordBytes);
+  char* const records = file.bytes() + kLines * kLineBytes;
+  for (uint64_t i = 0; i < kPairs; ++i) {
+    // Each record is named by a word of some line, and the first word of each line names one.
+    auto* const line = reinterpret_cast<uint64_t*>(file.bytes() + i % kLines * kLineBytes);
+    *line = i * 500'009 % kPairs;
+    std::memset(records + i * kRecordBytes, 'v', kRecordBytes);
+  }
+  uint64_t i = 0;
+  for (auto _ : state) {
+    const auto* const line = reinterpret_cast<const uint64_t*>(
+        file.bytes() + (i++ * kScatter >> 20) % kLines * kLineBytes);
+    benchmark::DoNotOptimize(records[*line * kRecordBytes]);
+  }
+}
+BENCHMARK(GetFloor)->Iterations(kPairs)->UseRealTime();
+
+void GetMissingFloor(benchmark::State& state) {
+  const pmem::TestFolder folder;
+  constexpr uint64_t kLineBytes = 64, kPairsALine = 4;
+  constexpr uint64_t kLines = std::bit_ceil(kPairs / kPairsALine);
+  MappedFile file(folder.path() / "floor", kLines * kLineBytes);
+  std::memset(file.bytes(), 1, kLines * kLineBytes);
+  uint64_t i = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(file.bytes()[(i++ * kScatter >> 20) % kLines * kLineBytes]);
+  }
+}
+BENCHMARK(GetMissingFloor)->Iterations(kPairs)->UseRealTime();
+
+constexpr uint64_t kManyPairs = 10'000'000;
+
+EngineOptions ManyPairs(const pmem::TestFolder& folder) {
+  EngineOptions options;
+  options.path = folder.path() / "pool";
+  options.size_hint = {kManyPairs, kKeyBytes, kValueBytes};
+  return options;
+}
+
+// Inserts from an empty table; what is reported is the longest insert, in a pass that has thousands
+// of splits, hundreds of new segments and extents, and whatever else the machine does.
+void LongestInsertOfTenMillion(benchmark::State& state) {
+  const std::string value(kValueBytes, 'v');
+  for (auto _ : state) {
+    const pmem::TestFolder folder;
+    const std::unique_ptr<Engine> engine = OpenCmap(ManyPairs(folder)).value();
+    std::vector<uint32_t> took_ns(kManyPairs);
+    for (uint64_t i = 0; i < kManyPairs; ++i) {
+      const Key key(i);
+      const auto begin = std::chrono::steady_clock::now();
+      CHECK_OK(engine->Put(key.view(), value));
+      const auto took = std::chrono::steady_clock::now() - begin;
+      took_ns[i] = static_cast<uint32_t>(std::chrono::nanoseconds(took).count());
+    }
+    std::sort(took_ns.begin(), took_ns.end());
+    state.counters["p99.99_us"] = took_ns[kManyPairs - kManyPairs / 10'000] * 1e-3;
+    state.counters["p99.999_us"] = took_ns[kManyPairs - kManyPairs / 100'000] * 1e-3;
+    state.counters["longest_us"] = took_ns.back() * 1e-3;
+    const AuditReport audit = engine->Audit().value();
+    state.counters["space"] = static_cast<double>(audit.occupied_bytes) /
+                              static_cast<double>(kManyPairs * (kKeyBytes + kValueBytes));
+  }
+}
+BENCHMARK(LongestInsertOfTenMillion)->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+void OpenTenMillion(benchmark::State& state) {
+  const pmem::TestFolder folder;
+  const EngineOptions options = ManyPairs(folder);
+  {
+    const std::unique_ptr<Engine> engine = OpenCmap(options).value();
+    const std::string value(kValueBytes, 'v');
+    for (uint64_t i = 0; i < kManyPairs; ++i) CHECK_OK(engine->Put(Key(i).view(), value));
+  }
+  std::unique_ptr<Engine> engine;
+  for (auto _ : state) {
+    engine = OpenCmap(options).value();
+    state.PauseTiming();
+    CHECK(engine->Stats()->count == kManyPairs);
+    engine.reset();
+    state.ResumeTiming();
+  }
+}
+BENCHMARK(OpenTenMillion)->Iterations(5)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 // Every pair is met once: iterations are counted by thread.
 #define FENCEPOST_CMAP_BENCHMARK(operation, set_up)                                           \

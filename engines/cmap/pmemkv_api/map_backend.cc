@@ -13,7 +13,6 @@
 #include <string>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include "engines/cmap/cmap_engine.h"
 #include "engines/medium.h"
@@ -143,28 +142,10 @@ Result<uint64_t> MapBackend::Count() {
   return stats.count;
 }
 
-// The contract has no such call, so each pair is written anew: its record moves to the first place
-// that has room for it, and the old place is free for others.
-Status MapBackend::Defragment(double start_percent, double amount_percent, ChangeGuard guard) {
-  ASSIGN_OR_RETURN(const uint64_t count, Count());
-  const auto begin = static_cast<uint64_t>(static_cast<double>(count) * start_percent / 100);
-  const auto end =
-      static_cast<uint64_t>(static_cast<double>(count) * (start_percent + amount_percent) / 100);
-  std::vector<std::string> keys;
-  uint64_t index = 0;
-  RETURN_IF_ERROR(engine_->ForEach([&](std::string_view key, std::string_view) {
-    if (index >= begin && index < end) keys.emplace_back(key);
-    return ++index < end;
-  }));
-  for (const std::string& key : keys) {
-    const Status moved = guard(key, [&] {
-      std::string value;
-      RETURN_IF_ERROR(engine_->Get(key, [&](std::string_view found) { value = found; }));
-      return engine_->Put(key, value);
-    });
-    if (!moved.ok() && !moved.IsNotFound()) return moved;
-  }
-  return Status::Ok();
+Status MapBackend::Defragment() {
+  Defragments* const defragments = engine_->defragments();
+  CHECK(defragments != nullptr);
+  return defragments->Defragment().status();
 }
 
 bool InsidePmemobjTransaction() { return pmemobj_tx_stage() != TX_STAGE_NONE; }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // MapBackend: the one place where the pmemkv API meets cmap.
 //
-// It is the engine contract, and what pmemkv wants beyond it: a map in DRAM, exists, and
-// defragmentation.
+// It is the engine contract, and what pmemkv wants beyond it: a map in DRAM.
 // Threads: any number; a visitor may not call the map.
 #ifndef FENCEPOST_ENGINES_CMAP_PMEMKV_API_MAP_BACKEND_H_
 #define FENCEPOST_ENGINES_CMAP_PMEMKV_API_MAP_BACKEND_H_
@@ -14,13 +13,9 @@
 #include <string_view>
 
 #include "engines/engine.h"
-#include "engines/function_ref.h"
 #include "engines/status.h"
 
 namespace fencepost::pmemkv_api {
-
-// Runs `change` while nobody else changes the pair of `key`.
-using ChangeGuard = FunctionRef<Status(std::string_view key, FunctionRef<Status()> change)>;
 
 class MapBackend {
  public:
@@ -40,16 +35,12 @@ class MapBackend {
 
   Status Put(std::string_view key, std::string_view value) { return engine_->Put(key, value); }
   Status Get(std::string_view key, ValueVisitor visit) { return engine_->Get(key, visit); }
-  Status Exists(std::string_view key) {
-    return engine_->Get(key, [](std::string_view) {});
-  }
+  Status Exists(std::string_view key) { return engine_->Exists(key); }
   Status Delete(std::string_view key) { return engine_->Delete(key); }
   Status ForEach(PairVisitor visit) { return engine_->ForEach(visit); }
   Status Apply(std::span<const Write> batch) { return engine_->Apply(batch); }
   Result<uint64_t> Count();
-  // Moves the pairs from start_percent on, amount_percent of all. REQUIRES: 0 <= start_percent,
-  // 0 < amount_percent, and their sum is at most 100.
-  Status Defragment(double start_percent, double amount_percent, ChangeGuard guard);
+  Status Defragment();
 
  private:
   MapBackend(std::unique_ptr<Engine> engine, int nameless_fd)
