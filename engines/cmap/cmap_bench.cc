@@ -12,10 +12,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -119,8 +117,9 @@ class MappedFile {
   const uint64_t bytes_count_;
 };
 
-// Indexes in an order that no prefetcher guesses; 500,009 is prime to the number of pairs.
-uint64_t Scattered(uint64_t i) { return i * 500'009 % kPairs; }
+// Indexes far from one another, each once: the step is prime to the number of pairs, and no small
+// multiple of it comes back to where it was.
+uint64_t Scattered(uint64_t i) { return i * 618'033'989 % kPairs; }
 
 void Insert(benchmark::State& state) {
   const std::string value(kValueBytes, 'v');
@@ -154,39 +153,30 @@ void Delete(benchmark::State& state) {
   });
 }
 
-// Two dependent cache misses on the same medium, nothing else: as a get has, without its work.
-void GetFloor(benchmark::State& state) {
+// The memory that a get must go to, and nothing else: a random line of `line_count`, then, if there
+// are records, the random record that it names. Each access waits for the one before.
+void ReadAtRandom(benchmark::State& state, uint64_t record_count) {
+  constexpr uint64_t kLineBytes = 64, kRecordBytes = 128;
+  constexpr uint64_t kLines = kPairs / 4;
   const pmem::TestFolder folder;
-  constexpr uint64_t kLineBytes = 64, kRecordBytes = 128, kPairsALine = 4;
-  constexpr uint64_t kLines = std::bit_ceil(kPairs / kPairsALine);
-  MappedFile file(folder.path() / "floor", kLines * kLineBytes + kPairs * kRecordBytes);
-  char* const records = file.bytes() + kLines * kLineBytes;
-  for (uint64_t i = 0; i < kPairs; ++i) {
-    // Each record is named by a word of some line, and the first word of each line names one.
-    auto* const line = reinterpret_cast<uint64_t*>(file.bytes() + i % kLines * kLineBytes);
-    *line = i * 500'009 % kPairs;
-    std::memset(records + i * kRecordBytes, 'v', kRecordBytes);
-  }
+  MappedFile file(folder.path() / "floor", kLines * kLineBytes + record_count * kRecordBytes);
+  auto* const lines = reinterpret_cast<volatile uint64_t*>(file.bytes());
+  volatile char* const records = file.bytes() + kLines * kLineBytes;
+  constexpr uint64_t kWordsALine = kLineBytes / sizeof(uint64_t);
+  for (uint64_t i = 0; i < kLines; ++i) lines[i * kWordsALine] = Scattered(i);
+  for (uint64_t i = 0; i < record_count; ++i) records[i * kRecordBytes] = 0;
   uint64_t i = 0;
   for (auto _ : state) {
-    const auto* const line = reinterpret_cast<const uint64_t*>(
-        file.bytes() + (i++ * kScatter >> 20) % kLines * kLineBytes);
-    benchmark::DoNotOptimize(records[*line * kRecordBytes]);
+    const uint64_t named = lines[(i * kScatter >> 32) % kLines * kWordsALine];
+    // What is read from a record is 0; without records the line's own word makes the next wait.
+    i += 1 + (record_count == 0
+                  ? named >> 63
+                  : static_cast<uint64_t>(records[(named + i) % record_count * kRecordBytes]));
   }
 }
+void GetFloor(benchmark::State& state) { ReadAtRandom(state, kPairs); }
+void GetMissingFloor(benchmark::State& state) { ReadAtRandom(state, 0); }
 BENCHMARK(GetFloor)->Iterations(kPairs)->UseRealTime();
-
-void GetMissingFloor(benchmark::State& state) {
-  const pmem::TestFolder folder;
-  constexpr uint64_t kLineBytes = 64, kPairsALine = 4;
-  constexpr uint64_t kLines = std::bit_ceil(kPairs / kPairsALine);
-  MappedFile file(folder.path() / "floor", kLines * kLineBytes);
-  std::memset(file.bytes(), 1, kLines * kLineBytes);
-  uint64_t i = 0;
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(file.bytes()[(i++ * kScatter >> 20) % kLines * kLineBytes]);
-  }
-}
 BENCHMARK(GetMissingFloor)->Iterations(kPairs)->UseRealTime();
 
 constexpr uint64_t kManyPairs = 10'000'000;

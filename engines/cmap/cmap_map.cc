@@ -80,10 +80,26 @@ Status Map::Find(const Load& load, uint64_t hash, std::string_view key, Place* p
   return Status::Ok();
 }
 
+// Most absent keys have neither their fingerprint in the bucket nor an overflow bucket: that takes
+// no lock. Nor may a writer have been at it meanwhile: what it stored may not be durable yet, and
+// the answer would be given on the strength of it. False: not known.
+bool Map::IsPlainlyAbsent(const Stripe& stripe, uint64_t hash) const {
+  const uint32_t moves = stripe.moves.load(std::memory_order_acquire);
+  if (moves % 2 != 0 || stripe.lock.HasWriter()) return false;
+  const LoadDirectly load;
+  Bucket* const bucket = BucketOf(hash);
+  for (uint64_t& slot : bucket->slots) {
+    const uint64_t value = load(&slot);
+    if (value != 0 && SlotFingerprint(value) == Fingerprint(hash)) return false;
+  }
+  return load(&bucket->overflow) == 0 && !stripe.lock.HasWriter() &&
+         stripe.moves.load(std::memory_order_relaxed) == moves;
+}
+
 Status Map::Get(std::string_view key, ValueVisitor visit) {
   const uint64_t hash = store_->Hash(key);
   Stripe& stripe = StripeOf(hash);
-  __builtin_prefetch(BucketOf(hash));  // may be another by the time of the lock: only a hint
+  if (IsPlainlyAbsent(stripe, hash)) return Status::NotFound();
   const std::shared_lock lock(stripe.lock);
   for (;;) {
     const uint32_t moves = stripe.moves.load(std::memory_order_acquire);

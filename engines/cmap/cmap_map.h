@@ -97,6 +97,7 @@ class Map {
   Bucket* BucketOf(uint64_t hash) const {
     return store_->BucketAt(BucketIndex(hash, store_->bucket_count()));
   }
+  bool IsPlainlyAbsent(const Stripe& stripe, uint64_t hash) const;
   template <typename Load>
   Status Find(const Load& load, uint64_t hash, std::string_view key, Place* place) const;
 

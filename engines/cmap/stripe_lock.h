@@ -36,6 +36,10 @@ class alignas(64) StripeLock {
   }
   void unlock_shared() { state_.fetch_sub(1, std::memory_order_release); }
 
+  // Whether somebody has it exclusively, or is about to. Who sees no writer sees all that the last
+  // one did.
+  bool HasWriter() const { return (state_.load(std::memory_order_acquire) & kWriter) != 0; }
+
   void lock_update() { Claim(kUpdater); }
   void unlock_update() { state_.fetch_and(~kUpdater, std::memory_order_release); }
   // Until those who read now have gone. REQUIRES: locked for update.
