@@ -319,9 +319,12 @@ class Threads(CrashTest):
         # No more than it takes are recorded.
         self.assertLess(report["schedules"]["recorded"], report["schedules"]["asked"])
         self.assertEqual(report["explored"]["stopped"], "enough violations were found")
-        # It is the missing store that another thread has seen, and no value of its own.
+        # It is the missing store that another thread has seen, and no value of its own. Which answer
+        # rests on it depends on the interleaving: mostly a read's, now and then a delete's.
         self.assertTrue(report["violations"][0]["missing"])
-        self.assertIn("(read) saw", report["violations"][0]["message"])
+        self.assertRegex(
+            report["violations"][0]["message"], r"\(read\) saw|\(delete\) was acknowledged"
+        )
         folder = self.folder_of(report)
         again = self.run_program("crash", "replay", folder, "V1")
         self.assertEqual(again.returncode, VIOLATION, again.stdout + again.stderr)
