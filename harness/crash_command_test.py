@@ -319,8 +319,8 @@ class Threads(CrashTest):
         # No more than it takes are recorded.
         self.assertLess(report["schedules"]["recorded"], report["schedules"]["asked"])
         self.assertEqual(report["explored"]["stopped"], "enough violations were found")
-        # It is the missing store that another thread has seen, and no value of its own. Which answer
-        # rests on it depends on the interleaving: mostly a read's, now and then a delete's.
+        # It is the missing store that another thread has seen, and no value of its own. Which
+        # answer rests on it depends on the interleaving: mostly a read's, now and then a delete's.
         self.assertTrue(report["violations"][0]["missing"])
         self.assertRegex(
             report["violations"][0]["message"], r"\(read\) saw|\(delete\) was acknowledged"
