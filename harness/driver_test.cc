@@ -27,10 +27,11 @@ enum class Defect {
   kTearsValue,
   kSwapsValues,
   kKeepsDeleted,
+  kLosesCompareAndPut,
   kFails
 };
 
-class FaultyMap final : public Engine {
+class FaultyMap final : public Engine, public ComparesAndPuts, public Defragments {
  public:
   explicit FaultyMap(Defect defect) : defect_(defect) {}
 
@@ -80,6 +81,18 @@ class FaultyMap final : public Engine {
     }
     return Status::Ok();
   }
+  Result<bool> CompareAndPut(std::string_view key, std::string_view expected,
+                             std::string_view value) override {
+    const std::lock_guard lock(mutex_);
+    auto found = map_.find(std::string(key));
+    if (found == map_.end()) return Status::NotFound();
+    if (found->second != expected) return false;
+    if (!Now(Defect::kLosesCompareAndPut)) found->second = value;
+    return true;
+  }
+  Result<uint64_t> Defragment() override { return uint64_t{0}; }
+  ComparesAndPuts* compares_and_puts() override { return this; }
+  Defragments* defragments() override { return this; }
   Status Sync() override { return Status::Ok(); }
   Result<EngineStats> Stats() override { return EngineStats{.count = map_.size()}; }
   Result<AuditReport> Audit() override { return AuditReport{}; }
@@ -161,12 +174,13 @@ TEST(Driver, CorrectEngineRaisesNoAlarm) {
 }
 
 TEST(Driver, EveryKindOfOperationIsCounted) {
-  const Measured measured =
-      LoadAndRun(Spec({"readproportion=0.3", "updateproportion=0.2", "scanproportion=0.1",
-                       "maxscanlength=5", "readmodifywriteproportion=0.2", "insertproportion=0.05",
-                       "fencepost.deleteproportion=0.05", "fencepost.missproportion=0.05",
-                       "fencepost.batchproportion=0.05", "threadcount=2"}),
-                 Defect::kNone);
+  const Measured measured = LoadAndRun(
+      Spec({"readproportion=0.3", "updateproportion=0.2", "scanproportion=0.1", "maxscanlength=5",
+            "readmodifywriteproportion=0.1", "insertproportion=0.05",
+            "fencepost.compareandputproportion=0.05", "fencepost.defragmentproportion=0.05",
+            "fencepost.deleteproportion=0.05", "fencepost.missproportion=0.05",
+            "fencepost.batchproportion=0.05", "threadcount=2"}),
+      Defect::kNone);
   uint64_t total = 0;
   for (size_t k = 0; k < kOpKindCount; ++k) {
     const KindRecord* record = measured.run.kinds.Find(static_cast<OpKind>(k));
@@ -185,6 +199,13 @@ TEST(Driver, LostPutIsFound) {
   EXPECT_GT(measured.run.verification.lost, 0u);
   ASSERT_THAT(measured.run.fault_examples, Not(IsEmpty()));
   EXPECT_THAT(measured.run.fault_examples.front(), HasSubstr("lost"));
+}
+
+TEST(Driver, ACompareAndPutThatDidNotHappenIsFound) {
+  const Measured measured =
+      LoadAndRun(Spec({"readproportion=0.5", "fencepost.compareandputproportion=0.5"}),
+                 Defect::kLosesCompareAndPut);
+  EXPECT_GT(measured.run.verification.stale + measured.run.verification.lost, 0u);
 }
 
 TEST(Driver, StaleValueIsFound) {

@@ -236,6 +236,12 @@ std::string SkipReason(const EngineRow& row, const WorkloadSpec& spec) {
   if (spec.proportion(OpKind::kBatch) > 0 && !row.capabilities.atomic_batch) {
     return fmt::format("SKIPPED: {} has batches, and {} has no atomic ones", spec.name, row.name);
   }
+  if (spec.proportion(OpKind::kCompareAndPut) > 0 && !row.capabilities.compare_and_put) {
+    return fmt::format("SKIPPED: {} compares and puts, and {} cannot", spec.name, row.name);
+  }
+  if (spec.proportion(OpKind::kDefragment) > 0 && !row.capabilities.defragment) {
+    return fmt::format("SKIPPED: {} defragments, and {} cannot", spec.name, row.name);
+  }
   return "";
 }
 

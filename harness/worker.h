@@ -134,6 +134,8 @@ class Worker {
   void Scan(const Target& target, size_t limit);
   void Update(const Target& target);
   void ReadModifyWrite(const Target& target);
+  void CompareAndPut(const Target& target);
+  void Defragment();
   void Insert(const Target& target);
   void Delete(const Target& target);
   void Batch(size_t first_word, size_t count, size_t first_target);
@@ -179,6 +181,7 @@ class Worker {
   uint64_t intended_ = 0;  // the intended start of this operation; open loop only
   Pacer pacer_;
   std::vector<char> value_buffer_;
+  std::string expected_;  // by the compare-and-put that is under way
   std::vector<Write> batch_;
   std::vector<char> batch_buffer_;
 

@@ -273,6 +273,38 @@ void Worker::ReadModifyWrite(const Target& target) {
   Finish(OpKind::kReadModifyWrite, outcome, read_ns + write_ns);
 }
 
+// The value that was read is what the put is conditional on; that another thread came in between is
+// no error, and no write.
+void Worker::CompareAndPut(const Target& target) {
+  const uint64_t snapshot = Snapshot(target);
+  const std::string_view value = BuildValue(target, context_.versions.BeginPut(target.number));
+  const uint64_t begin = now_;
+  Status status = context_.engine.Get(target.key, [&](std::string_view found) {
+    user_bytes_read_ += found.size();
+    expected_.assign(found);
+    if (verifying_) Verify(target, snapshot, found);
+  });
+  bool replaced = false;
+  if (status.ok()) {
+    const Result<bool> put =
+        context_.engine.compares_and_puts()->CompareAndPut(target.key, expected_, value);
+    replaced = put.ok() && *put;
+    status = put.status();
+  }
+  now_ = Clock::Ticks();
+  context_.versions.EndWrite(target.number, replaced);
+  if (replaced) user_bytes_written_ += target.key.size() + value.size();
+  const bool explained = status.IsNotFound() && context_.versions.Deleted(target.number);
+  Finish(OpKind::kCompareAndPut, OutcomeOf(status, explained), Clock::NsBetween(begin, now_));
+}
+
+void Worker::Defragment() {
+  const uint64_t begin = now_;
+  const Status status = context_.engine.defragments()->Defragment().status();
+  now_ = Clock::Ticks();
+  Finish(OpKind::kDefragment, OutcomeOf(status, false), Clock::NsBetween(begin, now_));
+}
+
 void Worker::Insert(const Target& target) {
   CHECK(target.number < context_.versions.capacity());
   const std::string_view value = BuildValue(target, context_.versions.BeginPut(target.number));
@@ -369,6 +401,12 @@ size_t Worker::RunOperation(size_t word, size_t* target_index) {
     case OpKind::kScan:
       Scan(target, trace_[word + 1]);
       return 2;
+    case OpKind::kCompareAndPut:
+      CompareAndPut(target);
+      return 1;
+    case OpKind::kDefragment:
+      Defragment();
+      return 1;
     case OpKind::kBatch: {
       const size_t count = op.number();
       *target_index += count - 1;

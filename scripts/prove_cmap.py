@@ -25,6 +25,8 @@ KINDS = (
     "fencepost.deleteproportion",
     "fencepost.missproportion",
     "fencepost.batchproportion",
+    "fencepost.compareandputproportion",
+    "fencepost.defragmentproportion",
 )
 # The least table there is splits its first buckets at 65 pairs, and four of them every 16 inserts.
 GROWTH = ("recordcount=62", "cmap.initial_buckets=16")
@@ -47,6 +49,8 @@ def campaigns(operations: int, schedules: int) -> list[tuple[str, list[str]]]:
         ("delete", words([count, *only(delete=1)])),
         ("get", words([count, *only(read=0.4, miss=0.4, update=0.2)])),
         ("batch", words([count, *only(batch=1), "fencepost.batchsize=3"])),
+        ("compare", words([count, *only(compareandput=1)])),
+        ("defragment", words([count, *only(defragment=0.1, insert=0.4, delete=0.5)])),
         ("growth", words([count, *only(insert=0.9, delete=0.1), *GROWTH])),
         ("mixed", words([count])),
         ("two threads", [*words([count]), *two]),

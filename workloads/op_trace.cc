@@ -55,8 +55,10 @@ class KindChooser {
 };
 
 constexpr std::array<OpKind, kOpKindCount> kAllKinds = {
-    OpKind::kRead,   OpKind::kUpdate, OpKind::kInsert, OpKind::kScan, OpKind::kReadModifyWrite,
-    OpKind::kDelete, OpKind::kMiss,   OpKind::kBatch};
+    OpKind::kRead,      OpKind::kUpdate,          OpKind::kInsert,
+    OpKind::kScan,      OpKind::kReadModifyWrite, OpKind::kDelete,
+    OpKind::kMiss,      OpKind::kBatch,           OpKind::kCompareAndPut,
+    OpKind::kDefragment};
 constexpr std::array<OpKind, 3> kBatchKinds = {OpKind::kUpdate, OpKind::kInsert, OpKind::kDelete};
 
 // Number of records of scans.

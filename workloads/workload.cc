@@ -14,11 +14,19 @@ namespace fencepost {
 namespace {
 
 constexpr std::string_view kOpKindNames[] = {
-    "READ", "UPDATE", "INSERT", "SCAN", "READ-MODIFY-WRITE", "DELETE", "MISS", "BATCH"};
+    "READ", "UPDATE", "INSERT",          "SCAN",      "READ-MODIFY-WRITE", "DELETE",
+    "MISS", "BATCH",  "COMPARE-AND-PUT", "DEFRAGMENT"};
 constexpr std::string_view kProportionNames[] = {
-    "readproportion",           "updateproportion",          "insertproportion",
-    "scanproportion",           "readmodifywriteproportion", "fencepost.deleteproportion",
-    "fencepost.missproportion", "fencepost.batchproportion",
+    "readproportion",
+    "updateproportion",
+    "insertproportion",
+    "scanproportion",
+    "readmodifywriteproportion",
+    "fencepost.deleteproportion",
+    "fencepost.missproportion",
+    "fencepost.batchproportion",
+    "fencepost.compareandputproportion",
+    "fencepost.defragmentproportion",
 };
 static_assert(std::size(kOpKindNames) == kOpKindCount);
 static_assert(std::size(kProportionNames) == kOpKindCount);

@@ -39,12 +39,14 @@ enum class OpKind : uint8_t {
   kScan,
   kReadModifyWrite,
   kDelete,
-  kMiss,   // a read of an absent key
-  kBatch,  // several writes at once
+  kMiss,           // a read of an absent key
+  kBatch,          // several writes at once
+  kCompareAndPut,  // a read, then a put where what was read is still there
+  kDefragment,     // of the whole store; its key is drawn and not used
 };
-inline constexpr size_t kOpKindCount = 8;
+inline constexpr size_t kOpKindCount = 10;
 
-// "READ", ... as in YCSB's output; ours are "DELETE", "MISS" and "BATCH".
+// "READ", ... as in YCSB's output; ours are "DELETE" and what comes after it.
 std::string_view OpKindName(OpKind kind);
 
 enum class RequestDistribution : uint8_t {

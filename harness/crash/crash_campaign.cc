@@ -36,13 +36,24 @@ std::string DescribeOperation(const HistoryOp& operation) {
     case HistoryOp::Kind::kWrite:
       break;
   }
+  if (operation.writes.empty()) return fmt::format("operation {}: defragment", operation.id);
   if (operation.writes.size() != 1) {
     return fmt::format("operation {}: batch of {}", operation.id, operation.writes.size());
   }
   const KeyWrite& write = operation.writes.front();
+  if (operation.replaces) {
+    return fmt::format("operation {}: put {} = {} where it is {}", operation.id, write.key,
+                       *write.value, *operation.replaces);
+  }
   return write.value
              ? fmt::format("operation {}: put {} = {}", operation.id, write.key, *write.value)
              : fmt::format("operation {}: delete {}", operation.id, write.key);
+}
+
+// For want of space or support; that another value was there is the answer of a compare-and-put.
+bool WasRefused(const HistoryOp& operation) {
+  return operation.end != kNever && operation.outcome == HistoryOp::Outcome::kRefused &&
+         !operation.replaces;
 }
 
 // A run that was refused what it asked for has little to lose: who reads "passed" should know.
@@ -50,9 +61,10 @@ std::vector<std::string> RemarksOn(const History& history) {
   uint64_t writes = 0, acknowledged = 0, refused = 0, failed = 0;
   for (const HistoryOp& operation : history.operations) {
     const bool returned = operation.end != kNever;
-    const bool writes_something = operation.kind == HistoryOp::Kind::kWrite;
+    const bool writes_something =
+        operation.kind == HistoryOp::Kind::kWrite && !operation.writes.empty();
     writes += writes_something ? 1 : 0;
-    refused += returned && operation.outcome == HistoryOp::Outcome::kRefused ? 1 : 0;
+    refused += WasRefused(operation) ? 1 : 0;
     failed += returned && operation.outcome == HistoryOp::Outcome::kUnknown ? 1 : 0;
     const bool done = returned && operation.outcome == HistoryOp::Outcome::kDone;
     acknowledged += writes_something && done ? 1 : 0;
@@ -72,10 +84,7 @@ std::vector<std::string> RemarksOn(const History& history) {
 }
 
 bool AnyRefused(const History& history) {
-  return std::any_of(
-      history.operations.begin(), history.operations.end(), [](const HistoryOp& operation) {
-        return operation.end != kNever && operation.outcome == HistoryOp::Outcome::kRefused;
-      });
+  return std::any_of(history.operations.begin(), history.operations.end(), WasRefused);
 }
 
 std::function<std::string(uint64_t)> Describer(std::shared_ptr<const History> history) {

@@ -109,6 +109,10 @@ Status CrashClient::Execute(const uint64_t* words) {
     case OpKind::kInsert:
     case OpKind::kDelete:
       return Write(op.kind(), op.number());
+    case OpKind::kCompareAndPut:
+      return CompareAndPut(op.number());
+    case OpKind::kDefragment:
+      return Defragment();
     case OpKind::kBatch:
       return Batch(words + 1, op.number());
     case OpKind::kScan:
@@ -133,10 +137,11 @@ Status CrashClient::Do(HistoryOp operation, Call&& call) {
   return writer_->End(operation.id, OutcomeOf(last_), operation.found);
 }
 
-Status CrashClient::Read(uint64_t number) {
+Status CrashClient::Read(uint64_t number, std::string* bytes) {
   HistoryOp operation{.kind = HistoryOp::Kind::kRead, .key = KeyOf(number)};
-  return Do(std::move(operation), [this](HistoryOp* asked) {
-    return engine_->Get(asked->key, [asked](std::string_view value) {
+  return Do(std::move(operation), [this, bytes](HistoryOp* asked) {
+    return engine_->Get(asked->key, [asked, bytes](std::string_view value) {
+      if (bytes != nullptr) bytes->assign(value);
       const ValueReading reading = ReadValue(KeyHash(asked->key), value, VerifyLevel::kFull);
       // A fault is a value that nobody wrote: the oracle calls it a phantom.
       asked->found = reading.fault == ValueFault::kNone
@@ -156,6 +161,33 @@ Status CrashClient::Write(OpKind kind, uint64_t number) {
   const std::string value = NextValue(number, key, &token);
   operation.writes.front().value = token;
   return Do(std::move(operation), [&](HistoryOp*) { return engine_->Put(key, value); });
+}
+
+// What it expects is what a read of its own found, in the history as well. Where that was nothing
+// it is called all the same: what a thread asks for next must not depend on what the others did.
+Status CrashClient::CompareAndPut(uint64_t number) {
+  std::string expected;
+  RETURN_IF_ERROR(Read(number, &expected));
+  const std::string key = KeyOf(number);
+  std::string token;
+  const std::string value = NextValue(number, key, &token);
+  const uint32_t version = ReadValue(KeyHash(key), expected, VerifyLevel::kFull).version;
+  HistoryOp operation{
+      .kind = HistoryOp::Kind::kWrite, .writes = {{key, token}}, .replaces = VersionToken(version)};
+  return Do(std::move(operation), [&](HistoryOp*) {
+    const Result<bool> replaced = engine_->compares_and_puts()->CompareAndPut(key, expected, value);
+    // In the history it is a refusal: nothing was written, and never will be.
+    if (replaced.status().IsNotFound() || (replaced.ok() && !*replaced)) {
+      return Status::InvalidArgument("another value was there, or none");
+    }
+    return replaced.status();
+  });
+}
+
+// Changes no pair: in the history it is a write of nothing.
+Status CrashClient::Defragment() {
+  return Do({.kind = HistoryOp::Kind::kWrite},
+            [&](HistoryOp*) { return engine_->defragments()->Defragment().status(); });
 }
 
 Status CrashClient::Batch(const uint64_t* words, uint64_t count) {

@@ -47,7 +47,10 @@ class CrashClient {
 
  private:
   Status Execute(const uint64_t* words);
-  Status Read(uint64_t number);
+  // `bytes`: what was found, unless null.
+  Status Read(uint64_t number, std::string* bytes = nullptr);
+  Status CompareAndPut(uint64_t number);
+  Status Defragment();
   Status Write(OpKind kind, uint64_t number);
   Status Batch(const uint64_t* words, uint64_t count);
   // Brackets `call` with markers and history lines.

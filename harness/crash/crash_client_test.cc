@@ -30,8 +30,10 @@ WorkloadSpec Spec(const std::vector<std::string>& settings) {
   return ParseWorkload(properties).value();
 }
 
-const std::vector<std::string> kOfEverything = {"readproportion=0.2",
-                                                "updateproportion=0.2",
+const std::vector<std::string> kOfEverything = {"readproportion=0.1",
+                                                "fencepost.compareandputproportion=0.1",
+                                                "fencepost.defragmentproportion=0.05",
+                                                "updateproportion=0.15",
                                                 "insertproportion=0.15",
                                                 "readmodifywriteproportion=0.1",
                                                 "fencepost.deleteproportion=0.15",
@@ -58,6 +60,15 @@ class LockedEngine : public MapEngine {
   Status Apply(std::span<const Write> batch) override {
     const std::lock_guard lock(mutex_);
     return MapEngine::Apply(batch);
+  }
+  Result<bool> CompareAndPut(std::string_view key, std::string_view expected,
+                             std::string_view value) override {
+    const std::lock_guard lock(mutex_);
+    return MapEngine::CompareAndPut(key, expected, value);
+  }
+  Result<uint64_t> Defragment() override {
+    const std::lock_guard lock(mutex_);
+    return MapEngine::Defragment();
   }
 
  private:
@@ -133,11 +144,20 @@ TEST_F(CrashClientTest, TheHistoryIsWhatTheEngineSaw) {
     const HistoryOp& op = history.operations[i];
     const std::string& call = store_.calls[i];
     EXPECT_EQ(op.id, i + 1);
-    EXPECT_EQ(op.outcome, Answer::kDone);
+    const auto replaced =
+        op.replaces ? model.find(op.writes.at(0).key) : model.end();  // by a compare-and-put
+    EXPECT_EQ(op.outcome,
+              op.replaces && replaced == model.end() ? Answer::kRefused : Answer::kDone);
     if (op.kind == Kind::kRead) {
       EXPECT_EQ(call, "get " + op.key);
       const auto there = model.find(op.key);
       EXPECT_EQ(op.found, there == model.end() ? std::nullopt : std::optional(there->second));
+    } else if (op.writes.empty()) {
+      EXPECT_EQ(call, "defragment");
+    } else if (op.replaces) {
+      EXPECT_EQ(call, "replace " + op.writes.at(0).key);
+      if (replaced == model.end()) continue;
+      EXPECT_EQ(op.replaces, replaced->second);
     } else if (op.writes.size() > 1) {
       EXPECT_EQ(call, "apply " + std::to_string(op.writes.size()));
     } else {
@@ -159,16 +179,20 @@ TEST_F(CrashClientTest, EveryKindOfOperationIsCarriedOut) {
   const WorkloadSpec spec = Spec(kOfEverything);
   ASSERT_TRUE(Load(spec).ok());
   const History history = RunAndRead(spec);
-  uint64_t reads = 0, misses = 0, puts = 0, deletes = 0, batches = 0;
+  uint64_t reads = 0, misses = 0, puts = 0, deletes = 0, batches = 0, replaced = 0,
+           defragmented = 0;
   for (const HistoryOp& op : history.operations) {
     reads += op.kind == Kind::kRead && op.found ? 1 : 0;
     misses += op.kind == Kind::kRead && !op.found ? 1 : 0;
     batches += op.writes.size() > 1 ? 1 : 0;
+    replaced += op.replaces ? 1 : 0;
+    defragmented += op.kind == Kind::kWrite && op.writes.empty() ? 1 : 0;
     if (op.writes.size() != 1) continue;
-    puts += op.writes[0].value ? 1 : 0;
+    puts += op.writes[0].value && !op.replaces ? 1 : 0;
     deletes += op.writes[0].value ? 0 : 1;
   }
-  for (const uint64_t count : {reads, misses, puts, deletes, batches}) EXPECT_GT(count, 5u);
+  for (const uint64_t count : {reads, misses, puts, deletes, batches, replaced, defragmented})
+    EXPECT_GT(count, 5u);
   EXPECT_EQ(store_.pairs.contains(""), false);
 }
 

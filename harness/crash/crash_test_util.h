@@ -44,7 +44,7 @@ struct MapStore {
   int opened = 0;
 };
 
-class MapEngine : public Engine {
+class MapEngine : public Engine, public ComparesAndPuts, public Defragments {
  public:
   explicit MapEngine(MapStore* store) : store_(store) {
     ++store_->opened;
@@ -100,6 +100,21 @@ class MapEngine : public Engine {
     }
     return Status::Ok();
   }
+  Result<bool> CompareAndPut(std::string_view key, std::string_view expected,
+                             std::string_view value) override {
+    store_->calls.push_back(fmt::format("replace {}", key));
+    const auto found = store_->pairs.find(std::string(key));
+    if (found == store_->pairs.end()) return Status::NotFound();
+    if (found->second != expected) return false;
+    found->second = value;
+    return true;
+  }
+  Result<uint64_t> Defragment() override {
+    store_->calls.push_back("defragment");
+    return uint64_t{0};
+  }
+  ComparesAndPuts* compares_and_puts() override { return this; }
+  Defragments* defragments() override { return this; }
   Status Sync() override { return Status::Ok(); }
   Result<EngineStats> Stats() override {
     RETURN_IF_ERROR(store_->answer("stats"));

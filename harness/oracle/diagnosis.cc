@@ -329,6 +329,13 @@ Violation UnknownKey(std::string_view key, std::string_view value) {
   return v;
 }
 
+std::string ReplacedTooOften(std::string_view key, std::string_view value, uint64_t replaced,
+                             uint64_t written) {
+  return fmt::format(
+      "key {}: contradiction: {} compare-and-puts have replaced {}, written {} times", ShowKey(key),
+      replaced, ShowValue(std::string(value)), written);
+}
+
 Violation NeverWritten(const HistoryIndex& index, uint32_t key, const StoreContents& contents,
                        uint64_t position) {
   Violation v;

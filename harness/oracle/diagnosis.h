@@ -28,6 +28,9 @@ struct Finding {
 Violation UnknownKey(std::string_view key, std::string_view value);
 
 // A value that no write of this key that began before the crash had. `key` is the history's number.
+// The message of a value that was replaced more often than it was written.
+std::string ReplacedTooOften(std::string_view key, std::string_view value, uint64_t replaced,
+                             uint64_t written);
 Violation NeverWritten(const HistoryIndex& index, uint32_t key, const StoreContents& contents,
                        uint64_t position);
 

@@ -50,7 +50,9 @@ struct HistoryOp {
   Outcome outcome = Outcome::kDone;  // of an operation that returned
   uint64_t begin = 0;
   uint64_t end = kNever;
-  std::vector<KeyWrite> writes = {};      // kWrite; a key at most once
+  std::vector<KeyWrite> writes = {};  // kWrite; a key at most once
+  // kWrite of one key, conditional on its value having been this one; kRefused where it was not.
+  std::optional<std::string> replaces = {};
   std::string key = {};                   // kRead
   std::optional<std::string> found = {};  // kRead: the value, or absent
   StoreContents contents = {};            // kReadAll

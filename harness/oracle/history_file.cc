@@ -103,6 +103,9 @@ class LineReader {
       ASSIGN_OR_RETURN(op.key, Bytes(json, "key"));
     } else if (op.kind == Kind::kWrite) {
       ASSIGN_OR_RETURN(op.writes, ParseWrites(json));
+      if (json.contains("replaces")) {
+        ASSIGN_OR_RETURN(op.replaces, Bytes(json, "replaces"));
+      }
     }
     if (!place_.emplace(op.id, history_->operations.size()).second) {
       return Status::Corrupt(fmt::format("a second operation {}", op.id));
@@ -293,6 +296,7 @@ Status HistoryWriter::Begin(const HistoryOp& op) {
     for (const KeyWrite& write : op.writes) {
       writes.push_back({{"key", Hex(write.key)}, {"value", MaybeHex(write.value)}});
     }
+    if (op.replaces) json["replaces"] = Hex(*op.replaces);
   }
   return file_->Append(json);
 }

@@ -5,6 +5,7 @@
 //     {"initial":[{"key":"6b","value":"76"}]}
 //     {"id":17,"thread":0,"kind":"write","writes":[{"key":"6b","value":null}]}
 //     {"end":17,"outcome":"done"}
+//     {"id":16,"thread":0,"kind":"write","writes":[{"key":"6b","value":"77"}],"replaces":"76"}
 //     {"id":18,"thread":0,"kind":"read","key":"6b"}
 //     {"end":18,"outcome":"done","found":null}
 //     {"id":19,"thread":1,"kind":"read-all"}

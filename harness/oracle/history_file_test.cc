@@ -54,15 +54,25 @@ TEST_F(HistoryFileTest, KeepsEveryKindOfOperationAndAnyBytes) {
   CHECK_OK(writer->EndReadAll(7, Outcome::kDone, {{"x", all_bytes}}));
   CHECK_OK(writer->Begin(Sync(9, 10)));
   CHECK_OK(writer->End(9, Outcome::kRefused));
+  HistoryOp replacing = Put(11, 12, "b", "2");
+  replacing.replaces = all_bytes;
+  CHECK_OK(writer->Begin(replacing));
+  CHECK_OK(writer->End(11, Outcome::kDone));
 
   bool cut = true;
-  const Result<History> history = ReadHistory(
-      path_, {{1, {10, 20}}, {3, {30, 40}}, {5, {50, 60}}, {7, {70, 80}}, {9, {90, 100}}}, &cut);
+  const Result<History> history = ReadHistory(path_,
+                                              {{1, {10, 20}},
+                                               {3, {30, 40}},
+                                               {5, {50, 60}},
+                                               {7, {70, 80}},
+                                               {9, {90, 100}},
+                                               {11, {110, 120}}},
+                                              &cut);
   ASSERT_TRUE(history.ok()) << history.message();
   EXPECT_FALSE(cut);
   EXPECT_EQ(history->initial, (StoreContents{{"", all_bytes}}));
   const std::vector<HistoryOp>& ops = history->operations;
-  ASSERT_EQ(ops.size(), 5U);
+  ASSERT_EQ(ops.size(), 6U);
   EXPECT_EQ(ops[0].kind, Kind::kWrite);
   EXPECT_EQ(ops[0].thread, 7U);
   EXPECT_EQ(ops[0].outcome, Outcome::kUnknown);
@@ -74,6 +84,8 @@ TEST_F(HistoryFileTest, KeepsEveryKindOfOperationAndAnyBytes) {
   EXPECT_EQ(ops[1].found, all_bytes);
   EXPECT_EQ(ops[2].found, std::nullopt);
   EXPECT_EQ(ops[3].contents, (StoreContents{{"x", all_bytes}}));
+  EXPECT_EQ(ops[0].replaces, std::nullopt);
+  EXPECT_EQ(ops[5].replaces, all_bytes);
   EXPECT_EQ(ops[4].kind, Kind::kSync);
   EXPECT_EQ(ops[4].outcome, Outcome::kRefused);
   for (size_t i = 0; i < ops.size(); ++i) {

@@ -2,6 +2,8 @@
 #include "harness/oracle/oracle.h"
 
 #include <algorithm>
+#include <map>
+#include <string_view>
 #include <utility>
 
 #include "engines/status.h"
@@ -77,12 +79,63 @@ class Oracle::Judgement {
  public:
   Judgement(const History& history, Durability durability, const std::vector<PastCrash>& past)
       : promise_(UnderPowerLoss(durability)),
-        index_(history, promise_ == Promise::kAll, Positions(past)) {
+        index_(history, promise_ == Promise::kAll, Positions(past)),
+        replaced_twice_(FindReplacedTwice(history)) {
     if (promise_ == Promise::kNothing) return;
     for (const Component& component : index_.components()) replays_.emplace_back(component);
   }
 
   std::vector<Violation> Judge(uint64_t position, const StoreContents& contents) const {
+    std::vector<Violation> violations = JudgeContents(position, contents);
+    for (const Replaced& replaced : replaced_twice_) {
+      if (replaced.known_at >= position) continue;
+      violations.push_back(replaced.violation);
+    }
+    return violations;
+  }
+
+ private:
+  // An acknowledged compare-and-put uses up one write of what it replaced, whatever the order.
+  struct Replaced {
+    uint64_t known_at = 0;
+    Violation violation;
+  };
+  static std::vector<Replaced> FindReplacedTwice(const History& history) {
+    using KeyAndValue = std::pair<std::string_view, std::string_view>;
+    std::map<KeyAndValue, uint64_t> written;
+    std::map<KeyAndValue, std::vector<const HistoryOp*>> replaced;
+    for (const auto& [key, value] : history.initial) ++written[{key, value}];
+    for (const HistoryOp& op : history.operations) {
+      for (const KeyWrite& write : op.writes) {
+        if (write.value) ++written[{write.key, *write.value}];
+      }
+      const bool done = op.end != kNever && op.outcome == HistoryOp::Outcome::kDone;
+      if (done && op.replaces && op.writes.size() == 1) {
+        replaced[{op.writes[0].key, *op.replaces}].push_back(&op);
+      }
+    }
+    std::vector<Replaced> found;
+    for (auto& [key_and_value, ops] : replaced) {
+      const uint64_t there = written[key_and_value];
+      if (ops.size() <= there) continue;
+      std::sort(ops.begin(), ops.end(),
+                [](const HistoryOp* a, const HistoryOp* b) { return a->end < b->end; });
+      Violation violation{.kind = ViolationKind::kContradiction,
+                          .key = std::string(key_and_value.first),
+                          .allowed = {},
+                          .found = std::nullopt,
+                          .operations = {},
+                          .message = ReplacedTooOften(key_and_value.first, key_and_value.second,
+                                                      ops.size(), there)};
+      for (auto op = ops.rbegin(); op != ops.rend(); ++op) {
+        violation.operations.push_back((*op)->id);
+      }
+      found.push_back({ops[there]->end, std::move(violation)});
+    }
+    return found;
+  }
+
+  std::vector<Violation> JudgeContents(uint64_t position, const StoreContents& contents) const {
     CHECK(index_.past().empty() || position >= index_.past().back());
     std::vector<Violation> violations;
     const std::vector<ValueId> found = Translate(contents, &violations);
@@ -103,7 +156,6 @@ class Oracle::Judgement {
     return violations;
   }
 
- private:
   // By key of the history. A pair whose key the history does not mention is a violation.
   std::vector<ValueId> Translate(const StoreContents& contents,
                                  std::vector<Violation>* violations) const {
@@ -147,6 +199,7 @@ class Oracle::Judgement {
 
   Promise promise_;
   HistoryIndex index_;
+  std::vector<Replaced> replaced_twice_;
   std::vector<Replay> replays_;
 };
 

@@ -9,6 +9,8 @@
 //   process-crash, none: whatever the order. Only values that nobody wrote are violations.
 // An operation under way at the crash, whatever its answer would have been, and one that returned
 // an I/O error may have taken effect until the crash, wholly, or not at all. A refused one has not.
+// A value that more compare-and-puts have replaced than writes have made is a contradiction; what
+// one that was not answered had been waiting for is not judged.
 //
 // Threads: Judge() may be called from several at once.
 // Not covered: what an answered read saw is an answer of the running store, which has lost nothing;

@@ -288,6 +288,24 @@ TEST(OracleNothingPromised, WritesAtOnceAndReadsOfThemPromiseNothingEither) {
   }
 }
 
+HistoryOp Replace(HistoryOp put, std::string value) {
+  put.replaces = std::move(value);
+  return put;
+}
+
+TEST(OraclePowerFail, OneValueIsNotReplacedTwiceByCompareAndPut) {
+  History h{{{"a", "1"}}, {Replace(Put(1, 5, "a", "2"), "1"), Replace(Put(2, 6, "a", "3"), "1")}};
+  EXPECT_EQ(Judged(h, Durability::kPowerFail, 6, {{"a", "3"}}), "")
+      << "the second one had not been answered";
+  EXPECT_EQ(Judged(h, Durability::kPowerFail, 7, {{"a", "3"}}), "contradiction a");
+  h.operations[1].outcome = HistoryOp::Outcome::kRefused;
+  EXPECT_EQ(Judged(h, Durability::kPowerFail, 7, {{"a", "2"}}), "");
+  EXPECT_EQ(Judged(h, Durability::kPowerFail, 7, {{"a", "3"}}), "phantom a");
+  h.operations[1] = Replace(Put(8, 9, "a", "4"), "1");
+  h.operations.push_back(Put(6, 7, "a", "1"));
+  EXPECT_EQ(Judged(h, Durability::kPowerFail, 10, {{"a", "4"}}), "") << "it was written again";
+}
+
 TEST(OraclePowerFail, SixteenAtOnceAreSearched) {
   History h;
   for (uint64_t i = 1; i <= 16; ++i)
