@@ -88,7 +88,12 @@ const EngineRow kEngines[] = {
      .description = "stores nothing: measures the harness itself",
      .open = OpenBlackhole,
      .version = BlackholeVersion,
-     .capabilities = {.ordered = true, .atomic_batch = true, .audit = true, .stores_data = false},
+     .capabilities = {.ordered = true,
+                      .atomic_batch = true,
+                      .compare_and_put = true,
+                      .defragment = true,
+                      .audit = true,
+                      .stores_data = false},
      .durabilities = kNoDurability,
      .options = {}},
 };

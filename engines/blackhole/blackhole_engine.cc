@@ -20,7 +20,7 @@ constinit thread_local struct {
   pooled = {pooled_bytes.data(), bytes};
 }
 
-class BlackholeEngine final : public Engine {
+class BlackholeEngine final : public Engine, public ComparesAndPuts, public Defragments {
  public:
   explicit BlackholeEngine(size_t value_bytes) : value_bytes_(value_bytes) {}
 
@@ -40,6 +40,12 @@ class BlackholeEngine final : public Engine {
   Status Scan(std::string_view, size_t, PairVisitor) override { return Status::Ok(); }
   Status ForEach(PairVisitor) override { return Status::Ok(); }
   Status Apply(std::span<const Write>) override { return Status::Ok(); }
+  Result<bool> CompareAndPut(std::string_view, std::string_view, std::string_view) override {
+    return true;
+  }
+  Result<uint64_t> Defragment() override { return uint64_t{0}; }
+  ComparesAndPuts* compares_and_puts() override { return this; }
+  Defragments* defragments() override { return this; }
   Status Sync() override { return Status::Ok(); }
   Result<EngineStats> Stats() override { return EngineStats{}; }
   Result<AuditReport> Audit() override { return AuditReport{}; }

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "engines/cmap/cmap_chain.h"
@@ -16,6 +18,8 @@ namespace {
 // Below this many buckets a second thread costs more than it saves.
 constexpr uint64_t kBucketsAThread = uint64_t{1} << 16;
 constexpr uint64_t kMaxThreads = 8;
+// Records whose slabs are on their way from memory while others are marked.
+constexpr uint64_t kUnderWay = 32;
 
 }  // namespace
 
@@ -26,18 +30,24 @@ class Map::Opener {
   // The number of pairs in buckets [begin, end).
   Result<uint64_t> Walk(uint64_t begin, uint64_t end) const {
     uint64_t pair_count = 0;
+    std::array<SlabHeap::Place, kUnderWay> under_way{};
     const auto visit = [&](Bucket& bucket, uint64_t offset) -> Status {
-      if (offset != 0 && heap_.MarkBucket(offset) != SlabHeap::Marked::kOk) {
+      if (offset != 0 && heap_.MarkBucket(heap_.Find(offset)) != SlabHeap::Marked::kOk) {
         return store_.Corrupt(fmt::format("a link to {:#x} refers to no overflow bucket", offset));
       }
       for (const uint64_t slot : bucket.slots) {
         if (slot == 0) continue;
-        RETURN_IF_ERROR(Mark(SlotRecord(slot)));
-        ++pair_count;
+        SlabHeap::Place& oldest = under_way[pair_count++ % kUnderWay];
+        const SlabHeap::Place place = std::exchange(oldest, Find(SlotRecord(slot)));
+        if (!Mark(place)) [[unlikely]]
+          return NoRecord(place);
       }
       return Status::Ok();
     };
     for (uint64_t i = begin; i < end; ++i) RETURN_IF_ERROR(WalkChain(store_, i, visit));
+    for (const SlabHeap::Place& place : under_way) {
+      if (!Mark(place)) return NoRecord(place);
+    }
     return pair_count;
   }
 
@@ -64,16 +74,22 @@ class Map::Opener {
   }
 
  private:
-  // Whether what should be an object is one is seen on first use.
-  Status Mark(RecordRef record) const {
-    const bool possible = record.is_object
-                              ? record.offset % kRecordAlignment == 0 &&
-                                    store_.pool().Contains(record.offset, RecordBytes(0, 0)) &&
-                                    !heap_.Owns(record.offset)
-                              : heap_.MarkRecord(record.offset) == SlabHeap::Marked::kOk;
-    if (possible) return Status::Ok();
+  // Nothing is left to be marked of what is an object; whether it is one is seen on first use.
+  SlabHeap::Place Find(RecordRef record) const {
+    const SlabHeap::Place place = heap_.Find(record.offset);
+    if (!record.is_object) return place;
+    const bool possible = place.slab == nullptr && record.offset % kRecordAlignment == 0 &&
+                          store_.pool().Contains(record.offset, RecordBytes(0, 0));
+    return possible ? SlabHeap::Place{} : SlabHeap::Place{nullptr, record.offset};
+  }
+
+  bool Mark(SlabHeap::Place place) const {
+    return place.offset == SlabHeap::kNowhere || heap_.MarkRecord(place) == SlabHeap::Marked::kOk;
+  }
+
+  Status NoRecord(SlabHeap::Place place) const {
     return store_.Corrupt(
-        fmt::format("a slot refers to no record, or to another's ({:#x})", record.offset));
+        fmt::format("a slot refers to no record, or to another's ({:#x})", place.offset));
   }
 
   Store& store_;

@@ -34,7 +34,8 @@ size_t ThreadNumber() {
 
 }  // namespace
 
-struct SlabHeap::Slab {
+// The bits of positions of 64 bytes and more are on the first two lines.
+struct alignas(kLineBytes) SlabHeap::Slab {
   uint64_t offset = 0;
   uint64_t* class_word = nullptr;  // on media
   std::atomic<SlabState> state{SlabState::kFree};
@@ -175,17 +176,25 @@ void SlabHeap::SetClass(Slab& slab, size_t size_class) {
   }
 }
 
-SlabHeap::Marked SlabHeap::Mark(uint64_t offset, bool bucket) {
+SlabHeap::Place SlabHeap::Find(uint64_t offset) const {
   Slab* const slab = SlabAt(offset);
-  if (slab == nullptr) return Marked::kNotInASlab;
-  if (slab->size_class == 0 || (slab->size_class == kBucketClass) != bucket) {
+  if (slab != nullptr) {
+    __builtin_prefetch(slab, 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(slab) + kLineBytes, 1);
+  }
+  return {slab, offset};
+}
+
+SlabHeap::Marked SlabHeap::Mark(Place place, bool bucket) {
+  if (place.slab == nullptr) return Marked::kNotInASlab;
+  Slab& slab = *place.slab;
+  if (slab.size_class == 0 || (slab.size_class == kBucketClass) != bucket) {
     return Marked::kImpossible;
   }
-  const uint32_t position = slab->PositionOf(offset);
+  const uint32_t position = slab.PositionOf(place.offset);
   if (position == Slab::kNoPosition) return Marked::kImpossible;
   const uint64_t bit = uint64_t{1} << position % kWordBits;
-  const uint64_t before =
-      slab->taken[position / kWordBits].fetch_or(bit, std::memory_order_relaxed);
+  const uint64_t before = slab.taken[position / kWordBits].fetch_or(bit, std::memory_order_relaxed);
   return (before & bit) == 0 ? Marked::kOk : Marked::kImpossible;
 }
 

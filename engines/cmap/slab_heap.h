@@ -33,6 +33,9 @@
 namespace fencepost::cmap {
 
 class SlabHeap {
+ private:
+  struct Slab;
+
  public:
   SlabHeap(pmem::Pool& pool, Directory extents);
   ~SlabHeap();
@@ -41,8 +44,15 @@ class SlabHeap {
   // kCorrupt if an extent cannot be what it says.
   Status ReadExtents();
   enum class Marked { kOk, kNotInASlab, kImpossible };  // impossible: no position, or marked twice
-  Marked MarkRecord(uint64_t offset) { return Mark(offset, false); }
-  Marked MarkBucket(uint64_t offset) { return Mark(offset, true); }
+  // Where a position would be; what marking it will look at is on its way from memory.
+  static constexpr uint64_t kNowhere = UINT64_MAX;
+  struct Place {
+    Slab* slab = nullptr;  // null: in none
+    uint64_t offset = kNowhere;
+  };
+  Place Find(uint64_t offset) const;
+  Marked MarkRecord(Place place) { return Mark(place, false); }
+  Marked MarkBucket(Place place) { return Mark(place, true); }
   void FinishMarking();
 
   // The offset of a position of that class or a larger one, or 0 if the pool is full.
@@ -77,7 +87,6 @@ class SlabHeap {
 
  private:
   enum class SlabState : uint8_t { kFree, kCurrent, kFull, kPartial, kRetired };
-  struct Slab;
   struct Extent;
   struct Arena;
   static constexpr unsigned kWindowBits = 18;  // an extent is no smaller than a window
@@ -85,7 +94,7 @@ class SlabHeap {
 
   Result<Extent*> AddToWindows(uint64_t offset, uint64_t directory_index);
   Slab* SlabAt(uint64_t offset) const;
-  Marked Mark(uint64_t offset, bool bucket);
+  static Marked Mark(Place place, bool bucket);
   void SetClass(Slab& slab, size_t size_class);
   uint64_t TakePosition(Slab& slab);
   uint64_t TakeFromLarger(Arena& arena, size_t size_class);

@@ -36,7 +36,7 @@ class SlabHeapTest : public ::testing::Test {
     heap_ = std::make_unique<SlabHeap>(*pool_, Directory(*pool_, unit_, *root_));
     CHECK_OK(heap_->ReadExtents());
     for (const uint64_t offset : records) {
-      CHECK(heap_->MarkRecord(offset) == SlabHeap::Marked::kOk);
+      CHECK(heap_->MarkRecord(heap_->Find(offset)) == SlabHeap::Marked::kOk);
     }
     heap_->FinishMarking();
   }
@@ -126,17 +126,18 @@ TEST_F(SlabHeapTest, AMarkThatCannotBeIsRefused) {
   const uint64_t record = AllocateFor(100);
   const uint64_t bucket = heap_->Allocate(kBucketClass);
   Reopen({});
-  EXPECT_EQ(heap_->MarkRecord(record + 1), SlabHeap::Marked::kImpossible);
-  EXPECT_EQ(heap_->MarkRecord(record + kPositionUnit), SlabHeap::Marked::kImpossible);
-  EXPECT_EQ(heap_->MarkRecord(bucket), SlabHeap::Marked::kImpossible);
-  EXPECT_EQ(heap_->MarkBucket(record), SlabHeap::Marked::kImpossible);
-  EXPECT_EQ(heap_->MarkRecord(record), SlabHeap::Marked::kOk);
-  EXPECT_EQ(heap_->MarkRecord(record), SlabHeap::Marked::kImpossible);
-  EXPECT_EQ(heap_->MarkBucket(bucket), SlabHeap::Marked::kOk);
+  EXPECT_EQ(heap_->MarkRecord(heap_->Find(record + 1)), SlabHeap::Marked::kImpossible);
+  EXPECT_EQ(heap_->MarkRecord(heap_->Find(record + kPositionUnit)), SlabHeap::Marked::kImpossible);
+  EXPECT_EQ(heap_->MarkRecord(heap_->Find(bucket)), SlabHeap::Marked::kImpossible);
+  EXPECT_EQ(heap_->MarkBucket(heap_->Find(record)), SlabHeap::Marked::kImpossible);
+  EXPECT_EQ(heap_->MarkRecord(heap_->Find(record)), SlabHeap::Marked::kOk);
+  EXPECT_EQ(heap_->MarkRecord(heap_->Find(record)), SlabHeap::Marked::kImpossible);
+  EXPECT_EQ(heap_->MarkBucket(heap_->Find(bucket)), SlabHeap::Marked::kOk);
   // A slab that never had a class has no positions.
-  EXPECT_EQ(heap_->MarkRecord(record + 3 * kSlabBytes), SlabHeap::Marked::kImpossible);
+  EXPECT_EQ(heap_->MarkRecord(heap_->Find(record + 3 * kSlabBytes)), SlabHeap::Marked::kImpossible);
   for (const uint64_t elsewhere : {uint64_t{0}, uint64_t{8}, pool_->bytes(), UINT64_MAX}) {
-    EXPECT_EQ(heap_->MarkRecord(elsewhere), SlabHeap::Marked::kNotInASlab) << elsewhere;
+    EXPECT_EQ(heap_->MarkRecord(heap_->Find(elsewhere)), SlabHeap::Marked::kNotInASlab)
+        << elsewhere;
   }
 }
 
