@@ -35,12 +35,13 @@ unknown_argument() { die "unknown argument '$1' (see --help)"; }
 # need_value FLAG COUNT: dies unless FLAG has something behind it. COUNT is the caller's $#.
 need_value() { [ "$2" -ge 2 ] || die "$1 needs a value (see --help)"; }
 
-# take_count FLAG VALUE COUNT: sets the caller's variable of the flag's name to a count from 1. COUNT
-# is the caller's $#.
+# take_count FLAG VALUE COUNT: sets the caller's variable of the flag's name, with _ for -, to a count
+# from 1. COUNT is the caller's $#.
 take_count() {
   need_value "$1" "$3"
   [[ $2 =~ ^[1-9][0-9]*$ ]] || die "$1 $2: must be a count from 1"
-  printf -v "${1#--}" '%s' "$2"
+  local name=${1#--}
+  printf -v "${name//-/_}" '%s' "$2"
 }
 
 # take_counts "FLAG..." ARGUMENT...: reads a script's whole command line where each of its flags takes

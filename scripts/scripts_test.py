@@ -23,6 +23,9 @@ COMMANDS = (
     "microbench.sh",
     "parity.sh",
     "crash_cost.sh",
+    "crash_speed.sh",
+    "cmap_speed.sh",
+    "prove_cmap.sh",
 )
 NEEDED = ("awk", "basename", "bash", "cat", "dirname", "env", "grep", "printf", "sed", "tr")
 
@@ -83,6 +86,16 @@ class CommandLineTest(unittest.TestCase):
             ("crash_cost.sh", "--sizes", "5"),
         ):
             self.assert_one_line_and_2(run(command, flag, value), f"{flag} {value}")
+
+    def test_a_count_sets_the_variable_of_its_flag(self) -> None:
+        words = f'. {SCRIPTS}/lib.sh; take_counts "--rounds --value-bytes" --value-bytes 7 --rounds 2;'
+        done = subprocess.run(
+            ["/usr/bin/env", "bash", "-c", words + " echo $value_bytes $rounds"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        self.assertEqual(done.stdout, "7 2\n", done.stderr)
 
     def test_parity_without_ycsb_cpp_says_not_measured(self) -> None:
         env = {name: value for name, value in os.environ.items() if name != "YCSB_CPP"}

@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -232,6 +233,51 @@ void OpenTenMillion(benchmark::State& state) {
   }
 }
 BENCHMARK(OpenTenMillion)->Iterations(5)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+// Pairs of mixed sizes come and go: inserts, overwrites with another size and deletes, until ten
+// times as many bytes have been written as are there. `space`: bytes occupied over bytes of the
+// keys and values that are there, after filling, after the churn, and after a defragmentation.
+void Churn(benchmark::State& state) {
+  constexpr uint64_t kChurned = 200'000, kMaxBytes = 1024;
+  for (auto _ : state) {
+    const pmem::TestFolder folder;
+    EngineOptions options;
+    options.path = folder.path() / "pool";
+    options.size_hint = {kChurned * 2, kKeyBytes, kMaxBytes};
+    const std::unique_ptr<Engine> engine = OpenCmap(options).value();
+    std::mt19937_64 random(1);
+    const std::string bytes(kMaxBytes, 'v');
+    std::vector<uint64_t> sizes(kChurned);  // of values; 0: not there
+    uint64_t live = 0, written = 0;
+    const auto put = [&](uint64_t i) {
+      const uint64_t size = 16 + random() % (kMaxBytes - 15);
+      CHECK_OK(engine->Put(Key(i).view(), std::string_view(bytes).substr(0, size)));
+      live += size + kKeyBytes - (sizes[i] == 0 ? 0 : sizes[i] + kKeyBytes);
+      written += size;
+      sizes[i] = size;
+    };
+    const auto space = [&] {
+      return static_cast<double>(engine->Audit()->occupied_bytes) / static_cast<double>(live);
+    };
+    for (uint64_t i = 0; i < kChurned; ++i) put(i);
+    state.counters["filled"] = space();
+    const uint64_t enough = 10 * live;
+    for (written = 0; written < enough;) {
+      const uint64_t i = random() % kChurned;
+      if (sizes[i] != 0 && random() % 3 == 0) {
+        CHECK_OK(engine->Delete(Key(i).view()));
+        live -= sizes[i] + kKeyBytes;
+        sizes[i] = 0;
+      } else {
+        put(i);
+      }
+    }
+    state.counters["churned"] = space();
+    CHECK_OK(engine->defragments()->Defragment());
+    state.counters["defragmented"] = space();
+  }
+}
+BENCHMARK(Churn)->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 // Every pair is met once: iterations are counted by thread.
 #define FENCEPOST_CMAP_BENCHMARK(operation, set_up)                                           \

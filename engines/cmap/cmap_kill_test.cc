@@ -5,12 +5,15 @@
 //
 // This is process death, not power loss: what was stored but not flushed survives here.
 #include <gtest/gtest.h>
+#include <libpmempool.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <string>
 #include <thread>
@@ -139,6 +142,31 @@ void CheckThread(const Model& found, int round, int thread, uint64_t acknowledge
   *model = mine;
 }
 
+// As `pmempool check` does it.
+std::string PoolCheck(const std::filesystem::path& path) {
+  pmempool_check_args args{};
+  args.path = path.c_str();
+  args.pool_type = PMEMPOOL_POOL_TYPE_OBJ;
+  args.flags = PMEMPOOL_CHECK_VERBOSE | PMEMPOOL_CHECK_FORMAT_STR;
+  PMEMpoolcheck* const check = pmempool_check_init(&args, sizeof(args));
+  if (check == nullptr) return pmempool_errormsg();
+  std::string complaints;
+  while (const pmempool_check_status* status = pmempool_check(check)) {
+    if (status->type == PMEMPOOL_CHECK_MSG_TYPE_ERROR) complaints += status->str.msg;
+  }
+  const pmempool_check_result result = pmempool_check_end(check);
+  return result == PMEMPOOL_CHECK_RESULT_CONSISTENT ? complaints : "not consistent " + complaints;
+}
+
+TEST(CmapKill, PoolCheckSeesADamagedHeader) {
+  const pmem::TestFolder folder;
+  const EngineOptions options = TestOptions(folder.path() / "pool", "8M");
+  CHECK_OK(MustOpen(options)->Close());
+  EXPECT_EQ(PoolCheck(options.path), "");
+  std::fstream(options.path, std::ios::in | std::ios::out).seekp(40).put('\x5a');
+  EXPECT_NE(PoolCheck(options.path), "");
+}
+
 TEST(CmapKill, WhatWasAcknowledgedIsThereAndNothingLeaks) {
   const pmem::TestFolder folder;
   std::mt19937_64 random(6);
@@ -152,6 +180,7 @@ TEST(CmapKill, WhatWasAcknowledgedIsThereAndNothingLeaks) {
       models = {};
     }
     const auto acknowledged = RunAndKill(options, round, random);
+    EXPECT_EQ(PoolCheck(options.path), "");
     auto engine = MustOpen(options);
     ExpectNoLeak(*engine);
     const Model found = Contents(*engine);
