@@ -36,6 +36,7 @@ FileContent::Block& FileContent::MutableBlock(uint64_t number) {
 }
 
 void FileContent::Write(uint64_t offset, std::string_view data) {
+  if (data.empty()) return;
   bytes_ = std::max(bytes_, offset + data.size());
   while (!data.empty()) {
     const uint64_t begin = offset % kBlockBytes;
@@ -92,6 +93,7 @@ void FileContent::Collapse(uint64_t offset, uint64_t length) {
 void FileContent::InsertHole(uint64_t offset, uint64_t length) {
   const std::string behind = Read(offset, bytes_ - offset);
   Resize(offset);
+  Resize(offset + length);
   Write(offset + length, behind);
 }
 

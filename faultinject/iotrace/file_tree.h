@@ -31,7 +31,7 @@ class FileContent {
   static constexpr uint64_t kBlockBytes = 4096;
 
   uint64_t bytes() const { return bytes_; }
-  void Write(uint64_t offset, std::string_view data);  // grows it if need be
+  void Write(uint64_t offset, std::string_view data);  // grows it if need be; no bytes do not
   void Resize(uint64_t bytes);                         // what is new is zero
   void Zero(uint64_t offset, uint64_t length);         // within the file
   // Both move what lies behind. REQUIRES: `offset` (+ `length` for Collapse) is within the file.
