@@ -2,22 +2,25 @@
 // FileTree: directories, files and what they hold, in memory. Copies share what they have in
 // common, so a crash image costs what differs.
 //
-// Invariants: contents are blocks of kBlockBytes, shared between copies until written to; a block
-//   that is absent is zero.
-// Threads: distinct trees may be used from several threads; none may be changed while another one
-//   reads it.
+// Invariants:
+//   1. Contents are blocks of kBlockBytes, shared between copies until written to; a block that is
+//      absent is zero, and so is what lies beyond the end of the file in its last one.
+//   2. What a block hashes to is computed once: the hash of a tree costs what has changed.
+// Threads: distinct trees may be used from several threads, copies of one another too; none may be
+//   changed while another thread reads it.
 #ifndef FENCEPOST_FAULTINJECT_IOTRACE_FILE_TREE_H_
 #define FENCEPOST_FAULTINJECT_IOTRACE_FILE_TREE_H_
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "engines/status.h"
+#include "faultinject/iotrace/copy_on_write.h"
 #include "faultinject/iotrace/io_event.h"
 
 namespace fencepost {
@@ -28,19 +31,59 @@ class FileContent {
   static constexpr uint64_t kBlockBytes = 4096;
 
   uint64_t bytes() const { return bytes_; }
-  void Write(uint64_t offset, std::string_view data);  // grows it if need be
+  void Write(uint64_t offset, std::string_view data);  // grows it if need be; no bytes do not
   void Resize(uint64_t bytes);                         // what is new is zero
   void Zero(uint64_t offset, uint64_t length);         // within the file
+  // Both move what lies behind. REQUIRES: `offset` (+ `length` for Collapse) is within the file.
   void Collapse(uint64_t offset, uint64_t length);
   void InsertHole(uint64_t offset, uint64_t length);
   // Beyond the end: zeros.
   std::string Read(uint64_t offset, uint64_t length) const;
-  uint64_t Hash() const;  // XXH3, 64 bits, of all bytes
+  uint64_t Hash() const;  // XXH3, 64 bits, of all bytes: reads them all
+  // Equal for equal contents; reads only what has changed since it was last asked.
+  uint64_t QuickHash() const;
   bool operator==(const FileContent& other) const;
 
+  // Calls `visit(offset, bytes)` for each block that is not a hole, in order, cut at the end.
+  template <typename Visit>
+  void ForEachBlock(const Visit& visit) const {
+    for (const auto& [number, extent] : extents_) {
+      for (uint64_t i = 0; i < kExtentBlocks; ++i) {
+        if (!extent->blocks[i]) continue;
+        const uint64_t offset = (number * kExtentBlocks + i) * kBlockBytes;
+        const uint64_t left = bytes_ - offset;
+        visit(offset, std::string_view(extent->blocks[i]->bytes.data(),
+                                       left < kBlockBytes ? left : kBlockBytes));
+      }
+    }
+  }
+
  private:
-  using Block = std::shared_ptr<const std::string>;  // kBlockBytes long
-  std::map<uint64_t, Block> blocks_;                 // by number
+  static constexpr uint64_t kExtentBlocks = 128;
+
+  // Of something that is shared and read by several threads; 0: not computed yet.
+  struct CachedHash {
+    CachedHash() = default;
+    CachedHash(const CachedHash& other) : value(other.value.load(std::memory_order_relaxed)) {}
+    CachedHash& operator=(const CachedHash&) = delete;
+    mutable std::atomic<uint64_t> value{0};
+  };
+  struct Block {
+    std::array<char, kBlockBytes> bytes{};
+    CachedHash hash = {};
+  };
+  struct Extent {
+    std::array<Shared<Block>, kExtentBlocks> blocks = {};
+    CachedHash hash = {};
+  };
+
+  static uint64_t HashOf(const Block& block);
+  static uint64_t HashOf(const Extent& extent);
+  const Block* FindBlock(uint64_t number) const;
+  Block& MutableBlock(uint64_t number);
+  void DropBlocks(uint64_t first, uint64_t end);  // [first, end)
+
+  std::map<uint64_t, Shared<Extent>> extents_;  // by number
   uint64_t bytes_ = 0;
 };
 
@@ -57,29 +100,40 @@ class FileTree {
   FileTree();
 
   // What is below `root` on a file system now, inodes numbered from 0 in the order of a walk by
-  // name. kUnsupported for what is no file, directory or symbolic link; kIoError.
+  // name, a directory before what is in it. kUnsupported for what is no file, directory or symbolic
+  // link; kIoError.
   static Result<FileTree> Read(const std::filesystem::path& root);
-  // Writes it to `root`, which is there and empty. Holes stay holes. kIoError, kFull.
+  // Writes it to `root`, which is there and empty. Holes stay holes. kIoError, kFull; kCorrupt for
+  // a directory with two names.
   Status WriteTo(const std::filesystem::path& root) const;
 
   // Carries out a namespace or content event; others change nothing. kCorrupt where it cannot have
-  // happened: an unknown inode, a name that is not there or is there already.
+  // happened: an unknown inode, a name that is not there or is there already. A kCreate without a
+  // directory (kNoInode) makes a file without a name (O_TMPFILE). An inode stays when its last name
+  // goes: it may be open.
   Status Apply(const IoEvent& event);
 
   // REQUIRES: it is there.
   const Inode& inode(InodeId id) const { return *inodes_.at(id); }
-  Inode& mutable_inode(InodeId id);
+  Inode& mutable_inode(InodeId id) { return inodes_.at(id).Mutable(); }
   void Add(InodeId id, Inode inode);
   bool Has(InodeId id) const { return inodes_.contains(id); }
-  // From the root; "" for the root; one of them where there are several; nothing for an inode
-  // without a name.
+  // The first number that no inode has or had.
+  InodeId next_inode() const { return inodes_.rbegin()->first + 1; }
+  // From the root; "" for the root; the first in the order of a walk by name where there are
+  // several; nothing for an inode without a name.
   std::map<InodeId, std::string> Paths() const;
   // Of all that can be reached from the root: names, types, contents, and which names are links of
   // one file. Equal for equal trees, whatever their inode numbers.
   uint64_t Hash() const;
 
  private:
-  std::map<InodeId, std::shared_ptr<Inode>> inodes_;
+  Status ApplyToNames(const IoEvent& event);
+  Status ApplyToContent(const IoEvent& event);
+  Status AddName(InodeId directory, const std::string& name, InodeId inode);
+  Status RemoveName(InodeId directory, const std::string& name, InodeId inode);
+
+  std::map<InodeId, Shared<Inode>> inodes_;
 };
 
 }  // namespace fencepost

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Crash states: which sets of pieces are allowed, and the trees that they give.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "faultinject/model/posix/posix_model.h"
+#include "faultinject/model/posix/tree_writer.h"
+
+namespace fencepost {
+namespace {
+
+std::string NameOf(InodeId inode, const std::map<InodeId, std::string>& paths) {
+  const auto path = paths.find(inode);
+  if (path == paths.end()) return fmt::format("a file without a name (inode {})", inode);
+  return path->second.empty() ? "." : path->second;
+}
+
+std::string EntryOf(InodeId directory, const std::string& name,
+                    const std::map<InodeId, std::string>& paths) {
+  return directory == kRootInode ? name : NameOf(directory, paths) + '/' + name;
+}
+
+std::string NamesOf(const IoEvent& event, const std::map<InodeId, std::string>& paths) {
+  const std::string from = EntryOf(event.directory, event.name, paths);
+  switch (event.kind) {
+    case IoEvent::Kind::kCreate:
+      return fmt::format("{} {}",
+                         event.type == InodeType::kDirectory ? "mkdir"
+                         : event.type == InodeType::kSymlink ? "symlink"
+                                                             : "create",
+                         from);
+    case IoEvent::Kind::kLink:
+      return fmt::format("link {} to {}", from, NameOf(event.inode, paths));
+    case IoEvent::Kind::kRemove:
+      return fmt::format("remove {}", from);
+    default:
+      return fmt::format("{} {} {} {}",
+                         event.kind == IoEvent::Kind::kRename ? "rename" : "exchange", from,
+                         event.kind == IoEvent::Kind::kRename ? "to" : "with",
+                         EntryOf(event.to_directory, event.to_name, paths));
+  }
+}
+
+}  // namespace
+
+std::optional<size_t> PosixModel::IndexOf(uint64_t serial) const {
+  const auto found = std::lower_bound(
+      pending_.begin(), pending_.end(), serial,
+      [](const FilePiece& piece, uint64_t wanted) { return piece.serial < wanted; });
+  if (found == pending_.end() || found->serial != serial) return std::nullopt;
+  return static_cast<size_t>(found - pending_.begin());
+}
+
+PosixModel::Survivors PosixModel::Oldest() const {
+  Survivors survivors(pending_.size());
+  for (size_t i = 0; i < pending_.size(); ++i) survivors[i] = pending_[i].durable;
+  return survivors;
+}
+
+void PosixModel::AddNeeded(Survivors* survivors) const {
+  for (size_t i = pending_.size(); i-- > 0;) {  // what is needed comes before
+    if (pending_[i].durable) (*survivors)[i] = true;
+    if (!(*survivors)[i]) continue;
+    for (const uint64_t serial : pending_[i].needs) {
+      if (const auto index = IndexOf(serial)) (*survivors)[*index] = true;
+    }
+  }
+}
+
+void PosixModel::DropWithoutNeeded(Survivors* survivors) const {
+  for (size_t i = 0; i < pending_.size(); ++i) {
+    if (!(*survivors)[i]) continue;
+    (*survivors)[i] =
+        std::all_of(pending_[i].needs.begin(), pending_[i].needs.end(), [&](uint64_t serial) {
+          const auto index = IndexOf(serial);
+          return !index || (*survivors)[*index];
+        });
+  }
+}
+
+bool PosixModel::Allows(const Survivors& survivors) const {
+  if (survivors.size() != pending_.size()) return false;
+  Survivors closed = survivors;
+  AddNeeded(&closed);
+  return closed == survivors;
+}
+
+bool PosixModel::Allows(const FileCrashState& state) const {
+  const auto pending = [&](const PieceId& id) {
+    return std::binary_search(
+        pending_.begin(), pending_.end(), id, [](const auto& a, const auto& b) {
+          const auto key = [](const auto& of) {
+            if constexpr (std::is_same_v<std::decay_t<decltype(of)>, PieceId>) {
+              return of;
+            } else {
+              return of.id;
+            }
+          };
+          return key(a) < key(b);
+        });
+  };
+  for (const PieceId& id : state.lost) {
+    if (!pending(id) || id.event >= state.through) return false;
+  }
+  for (const PieceId& id : state.kept) {
+    if (!pending(id) || id.event < state.through) return false;
+  }
+  return std::is_sorted(state.lost.begin(), state.lost.end()) &&
+         std::is_sorted(state.kept.begin(), state.kept.end()) && Allows(SurvivorsOf(state));
+}
+
+PosixModel::Survivors PosixModel::SurvivorsOf(const FileCrashState& state) const {
+  Survivors survivors(pending_.size());
+  for (size_t i = 0; i < pending_.size(); ++i) {
+    const PieceId id = pending_[i].id;
+    survivors[i] = id.event < state.through
+                       ? !std::binary_search(state.lost.begin(), state.lost.end(), id)
+                       : std::binary_search(state.kept.begin(), state.kept.end(), id);
+  }
+  return survivors;
+}
+
+FileCrashState PosixModel::StateOf(const Survivors& survivors) const {
+  // The boundary that leaves the fewest to name: `wrong` counts those on the other side of it.
+  size_t wrong = static_cast<size_t>(std::count(survivors.begin(), survivors.end(), true));
+  size_t fewest = wrong;
+  size_t boundary = 0;
+  for (size_t i = 0; i < pending_.size(); ++i) {
+    wrong = survivors[i] ? wrong - 1 : wrong + 1;
+    const bool event_ends =
+        i + 1 == pending_.size() || pending_[i + 1].id.event != pending_[i].id.event;
+    if (event_ends && wrong < fewest) {
+      fewest = wrong;
+      boundary = i + 1;
+    }
+  }
+  FileCrashState state;
+  if (boundary > 0) state.through = pending_[boundary - 1].id.event + 1;
+  for (size_t i = 0; i < pending_.size(); ++i) {
+    if (i < boundary && !survivors[i]) state.lost.push_back(pending_[i].id);
+    if (i >= boundary && survivors[i]) state.kept.push_back(pending_[i].id);
+  }
+  return state;
+}
+
+FileTree PosixModel::Build(const Survivors& survivors) const {
+  FileTree tree = durable_;
+  TreeWriter writer(&tree, options_.sector_bytes);
+  for (size_t i = 0; i < pending_.size(); ++i) {
+    if (!survivors[i]) continue;
+    writer.Apply(pending_[i]);
+    if (row_.append != AppendRule::kSizeWithStale || !pending_[i].by_write) continue;
+    for (size_t data = i; data-- > 0 && pending_[data].id.event == pending_[i].id.event;) {
+      if (survivors[data]) continue;
+      for (const FilePiece::Sector& sector : pending_[data].sectors) {
+        writer.ApplyStale(pending_[i], sector.number);
+      }
+    }
+  }
+  writer.Finish();
+  return tree;
+}
+
+double PosixModel::Log10States() const {
+  // Of each chain, in which every piece needs the one before, a prefix survives.
+  using Chain = std::tuple<int, InodeId, uint64_t, std::string>;
+  std::map<Chain, double> undecided;
+  for (const FilePiece& piece : pending_) {
+    if (piece.durable) continue;
+    Chain chain = {0, piece.inode, piece.serial, ""};
+    if (piece.ordered) {
+      chain = {1, 0, 0, ""};
+    } else if (piece.forsaken && piece.kind == FilePiece::Kind::kSize) {
+      // Nothing needs it any longer: on its own.
+    } else if (piece.kind == FilePiece::Kind::kData) {
+      chain = {2, piece.inode, piece.sectors[0].number, ""};
+    } else if (piece.kind == FilePiece::Kind::kNames) {
+      chain = {3, piece.event->directory, 0, piece.event->name};
+    } else {
+      chain = {piece.by_write ? 4 : 5, piece.inode, 0, ""};
+    }
+    ++undecided[chain];
+  }
+  double log10 = 0;
+  for (const auto& [chain, pieces] : undecided) log10 += std::log10(pieces + 1);
+  return log10;
+}
+
+std::string PosixModel::Describe(const FilePiece& piece,
+                                 const std::map<InodeId, std::string>& paths) const {
+  std::string what;
+  switch (piece.kind) {
+    case FilePiece::Kind::kData: {
+      const uint64_t begin = piece.sectors[0].number * options_.sector_bytes;
+      const uint64_t end = (piece.sectors.back().number + 1) * options_.sector_bytes;
+      what = fmt::format("write {} bytes at {} of {} (sector {}",
+                         std::min(end, std::max(piece.file_bytes, begin)) - begin, begin,
+                         NameOf(piece.inode, paths), piece.sectors[0].number);
+      break;
+    }
+    case FilePiece::Kind::kSize:
+      what = fmt::format("{} {} from {} to {} bytes (", piece.cuts() ? "cut" : "lengthen",
+                         NameOf(piece.inode, paths), piece.old_bytes, piece.file_bytes);
+      break;
+    case FilePiece::Kind::kNames:
+      what = NamesOf(*piece.event, paths) + " (";
+      break;
+    case FilePiece::Kind::kShift:
+      what = fmt::format("{} {} bytes at {} of {} (",
+                         piece.event->kind == IoEvent::Kind::kCollapse ? "collapse" : "insert",
+                         piece.event->length, piece.event->offset, NameOf(piece.inode, paths));
+  }
+  if (what.back() != '(') what += "; ";
+  what += fmt::format("event {}", piece.id.event);
+  if (piece.operation) what += fmt::format("; operation {}", *piece.operation);
+  return what + ')';
+}
+
+}  // namespace fencepost
