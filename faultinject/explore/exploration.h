@@ -11,7 +11,6 @@
 #include <string>
 
 #include "faultinject/explore/explorer.h"
-#include "faultinject/explore/verdicts.h"
 
 namespace fencepost {
 
@@ -50,7 +49,7 @@ class Exploration {
   const ExploreHooks& hooks_;
   ImageSet images_;
   std::unique_ptr<RecoveryPool> pool_;
-  Verdicts verdicts_;
+  VerdictsOf<CrashState> verdicts_;
   ExploreResult result_;
 
  private:

@@ -22,42 +22,9 @@
 #include "faultinject/explore/recovery_script.h"
 #include "faultinject/explore/strategies.h"
 #include "faultinject/explore/trace_walk.h"
+#include "faultinject/explore/verdicts.h"
 
 namespace fencepost {
-
-// One thing that is wrong with an outcome.
-struct Finding {
-  std::string kind;     // "lost", "hang", "leak", ...: one word
-  std::string subject;  // what it is about, e.g. a key; may be empty
-  std::string message;  // one line
-  std::string allowed;  // what might have been found there; may be empty
-  std::string found;
-};
-
-// A crash in the recovery from the crash.
-struct SecondCrash {
-  CrashPoint::Before before = CrashPoint::Before::kEnd;
-  std::string where;         // the source line of the recovery
-  bool ended = false;        // the recovery had answered, and closed all
-  std::string first_answer;  // what it answers where it is not crashed
-};
-
-// Who says what is right. Called in the owner's process.
-class Judge {
- public:
-  virtual ~Judge() = default;
-  // What the recovery is told of this crash point; states with another context are recovered anew.
-  virtual std::string Context(const CrashPoint& point) = 0;
-  virtual std::vector<Finding> Verdict(const CrashPoint& point, const Outcome& outcome) = 0;
-  // What is wrong if one recovery had answered `first` before the second crash, and the next one
-  // answers `second`.
-  virtual std::vector<Finding> Contradictions(const Outcome& /*first*/, const Outcome& /*second*/) {
-    return {};
-  }
-  // Not ok once recoveries have turned out to say nothing, e.g. because their program is not there;
-  // this ends the exploration.
-  virtual Status status() const { return Status::Ok(); }
-};
 
 struct ExploreOptions {
   Strategy strategy;
@@ -73,15 +40,7 @@ struct ExploreOptions {
   RecoveryTracer* tracer = nullptr;
 };
 
-// Findings of one kind at one place of the program. The example is the first in trace order.
-struct FindingGroup {
-  Finding finding;
-  CrashPoint point;
-  CrashState state;
-  Outcome outcome;
-  std::optional<SecondCrash> second = {};  // `state` is then of that one
-  uint64_t occurrences = 0;                // pairs of crash point and outcome
-};
+using FindingGroup = FindingGroupOf<CrashState>;
 
 struct ExploreResult {
   uint64_t crash_points = 0;             // in the trace

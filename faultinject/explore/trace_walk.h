@@ -21,31 +21,13 @@
 #include <unordered_set>
 
 #include "engines/status.h"
+#include "faultinject/explore/crash_point.h"
 #include "faultinject/explore/image_set.h"
 #include "faultinject/model/px86.h"
 #include "faultinject/trace/trace_file.h"
 #include "faultinject/trace/trace_mappings.h"
 
 namespace fencepost {
-
-struct CrashPoint {
-  enum class Before : unsigned char { kFence, kClflush, kSync, kResize, kOperation, kStore, kEnd };
-  uint64_t index = 0;  // from 0
-  uint64_t event = 0;  // the first event that has not happened
-  Before before = Before::kEnd;
-  uint32_t thread = 0;  // of that event
-  uint32_t stack = 0;
-};
-
-// "a fence", "the end", ...
-std::string_view CrashPointName(CrashPoint::Before before);
-
-// When each operation was under way, by event.
-struct OperationSpan {
-  static constexpr uint64_t kOpen = UINT64_MAX;
-  uint64_t begin = kOpen;
-  uint64_t end = kOpen;
-};
 
 // Whether the event is a request to flush or fence (see TraceSurvey::by_instruction).
 bool IsRequest(const fpt_event& event);
