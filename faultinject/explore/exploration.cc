@@ -1,31 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "faultinject/explore/exploration.h"
 
-#include <fmt/format.h>
-
-#include <cmath>
-#include <limits>
 #include <utility>
 
 #include "faultinject/explore/trace_replay.h"
 
 namespace fencepost {
-namespace {
-
-constexpr double kNoStates = -std::numeric_limits<double>::infinity();
-
-// log10(10^a + 10^b).
-double AddLog10(double a, double b) {
-  if (a < b) std::swap(a, b);
-  return b == kNoStates ? a : a + std::log10(1 + std::pow(10, b - a));
-}
-
-}  // namespace
-
 Exploration::Exploration(const ExploreOptions& options, const TraceSurvey& survey, Judge* judge,
                          const ExploreHooks& hooks)
-    : options_(options), survey_(survey), judge_(judge), hooks_(hooks), verdicts_(judge) {
-  result_.log10_raw_states = result_.log10_explored_raw_states = kNoStates;
+    : options_(options),
+      survey_(survey),
+      judge_(judge),
+      hooks_(hooks),
+      verdicts_(judge),
+      budget_({.max_recoveries = options.max_states,
+               .max_seconds = options.max_seconds,
+               .stop_after = options.stop_after},
+              hooks) {
+  result_.log10_raw_states = result_.log10_explored_raw_states = kNoStatesLog10;
 }
 
 Status Exploration::Start(const Recording& recording, TraceFile* trace, const PoolOptions& pool,
@@ -51,24 +43,6 @@ void Exploration::CountPoint(const PointSize& size, bool explored) {
   result_.mixed_lines += size.mixed_lines;
 }
 
-void Exploration::CheckTime() {
-  if (options_.max_seconds > 0 && Seconds() >= options_.max_seconds) {
-    result_.stopped = fmt::format("the budget of {} s was used up", options_.max_seconds);
-  } else if (options_.stop_after > 0 && verdicts_.group_count() >= options_.stop_after) {
-    result_.stopped = "enough violations were found";
-  } else if (hooks_.interrupted && hooks_.interrupted()) {
-    result_.stopped = "interrupted";
-  }
-}
-
-bool Exploration::MayRecover() {
-  CheckTime();
-  if (!stopped() && result_.recoveries >= options_.max_states) {
-    result_.stopped = fmt::format("the budget of {} recoveries was used up", options_.max_states);
-  }
-  return !stopped();
-}
-
 void Exploration::Tell(const CrashPoint& point) {
   if (!hooks_.progress) return;
   hooks_.progress({.fraction = survey_.events == 0 ? 1
@@ -90,7 +64,8 @@ Result<ExploreResult> Exploration::Finish(const TraceWalk& walk) {
                         result_.explored_points == result_.crash_points && options_.shards == 1 &&
                         options_.first_point == 0;
   result_.groups = verdicts_.TakeGroups();
-  result_.seconds = Seconds();
+  result_.stopped = budget_.stopped();
+  result_.seconds = budget_.Seconds();
   return std::move(result_);
 }
 

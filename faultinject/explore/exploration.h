@@ -6,10 +6,10 @@
 #ifndef FENCEPOST_FAULTINJECT_EXPLORE_EXPLORATION_H_
 #define FENCEPOST_FAULTINJECT_EXPLORE_EXPLORATION_H_
 
-#include <chrono>
 #include <memory>
 #include <string>
 
+#include "faultinject/explore/budget.h"
 #include "faultinject/explore/explorer.h"
 
 namespace fencepost {
@@ -30,11 +30,9 @@ class Exploration {
   Status Start(const Recording& recording, TraceFile* trace, const PoolOptions& pool,
                Recoverer* recoverer, RecoveryPool::Done done);
   void CountPoint(const PointSize& size, bool explored);
-  // Sets result_.stopped once time is up, enough was found, or somebody interrupts.
-  void CheckTime();
-  // As above, and whether another recovery may be executed.
-  bool MayRecover();
-  bool stopped() const { return !result_.stopped.empty(); }
+  void CheckTime() { budget_.Check(verdicts_.group_count()); }
+  bool MayRecover() { return budget_.MayRecover(result_.recoveries, verdicts_.group_count()); }
+  bool stopped() const { return !budget_.stopped().empty(); }
   void Tell(const CrashPoint& point);
   // Whether the campaign began behind this crash point, or was stopped before it.
   bool IsSkipped(const CrashPoint& point) const {
@@ -53,12 +51,7 @@ class Exploration {
   ExploreResult result_;
 
  private:
-  using SteadyClock = std::chrono::steady_clock;
-  double Seconds() const {
-    return std::chrono::duration<double>(SteadyClock::now() - start_).count();
-  }
-
-  const SteadyClock::time_point start_ = SteadyClock::now();
+  ExploreBudget budget_;
 };
 
 }  // namespace fencepost

@@ -14,12 +14,6 @@
 namespace fencepost {
 namespace {
 
-// Each crash point draws from a stream of its own, so that one may be explored alone.
-uint64_t SeedOf(uint64_t seed, uint64_t point) {
-  const uint64_t both[] = {seed, point};
-  return XXH3_64bits(both, sizeof(both));
-}
-
 struct HashOfImageHash {
   size_t operator()(const ImageHash& hash) const { return hash.low; }
 };
@@ -81,10 +75,10 @@ Status ImageExploration::ExplorePoint(const CrashPoint& point, const Px86& model
   context_hash_ = context_.empty() ? ImageHash{} : ImageHash{hash.low64, hash.high64};
   tried_here_.clear();
   Status status;
-  const bool complete = options_.strategy.Generate(model, SeedOf(options_.seed, point.index),
+  const bool complete = options_.strategy.Generate(model, SeedOfPoint(options_.seed, point.index),
                                                    since_, [&](const CrashState& state) {
                                                      status = Try(point, state);
-                                                     return status.ok() && result_.stopped.empty();
+                                                     return status.ok() && !stopped();
                                                    });
   if (!complete) result_.lines_cut = true;
   return status;
@@ -107,7 +101,7 @@ ImageHash ImageExploration::HashOfState(const CrashState& state) const {
 Status ImageExploration::Try(const CrashPoint& point, const CrashState& state) {
   constexpr uint64_t kStatesPerLookAtTheClock = 64;
   if (result_.states++ % kStatesPerLookAtTheClock == 0) CheckTime();
-  if (!result_.stopped.empty()) return Status::Ok();
+  if (stopped()) return Status::Ok();
   const ImageHash hash = HashOfState(state);
   if (hash.low % options_.shards != options_.shard) return Status::Ok();
   const auto [found, is_new] = job_of_image_.try_emplace(hash, job_of_image_.size());

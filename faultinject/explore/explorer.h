@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "engines/status.h"
+#include "faultinject/explore/budget.h"
 #include "faultinject/explore/recording.h"
 #include "faultinject/explore/recovery_pool.h"
 #include "faultinject/explore/recovery_script.h"
@@ -63,17 +64,6 @@ struct ExploreResult {
   uint64_t next_point = 0;   // where to go on, if stopped
   double seconds = 0;
   std::vector<FindingGroup> groups;  // in trace order of their examples
-};
-
-struct ExploreProgress {
-  double fraction = 0;  // of the trace
-  uint64_t recoveries = 0;
-  uint64_t groups = 0;
-};
-
-struct ExploreHooks {
-  std::function<void(const ExploreProgress&)> progress;
-  std::function<bool()> interrupted;
 };
 
 // Explores a recording whose replay has been verified.

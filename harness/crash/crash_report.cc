@@ -4,15 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <set>
 
-#include "harness/build_info.h"
 #include "harness/crash/crash_statement.h"
 #include "harness/crash/crash_story.h"
 #include "harness/crash/mutations.h"
-#include "harness/run_files.h"
+#include "harness/crash/report_parts.h"
 
 namespace fencepost {
 namespace {
@@ -31,8 +29,6 @@ std::string Hex(const Bytes& bytes) {
   return text;
 }
 
-json Number(double log10) { return std::isfinite(log10) ? json(log10) : json(nullptr); }
-
 class Reporter {
  public:
   Reporter(const CrashContext& context, const TraceFile& trace, const ExploreResult& result)
@@ -40,42 +36,26 @@ class Reporter {
 
   json Whole(const std::vector<MinimalViolation>& violations,
              const std::vector<Story>& stories) const {
-    json list = json::array();
-    std::map<std::string, size_t> entry_of_cause;
+    std::vector<json> list;
     for (size_t i = 0; i < violations.size(); ++i) {
-      json entry = ViolationJson(violations[i], stories[i]);
-      const std::string cause = CauseOf(entry);
-      const auto [found, is_new] = entry_of_cause.try_emplace(cause, list.size());
-      if (is_new) {
-        NameViolation(list.size() + 1, context_.folder, &entry);
-        list.push_back(std::move(entry));
-      } else {
-        json& first = list[found->second];
-        first["occurrences"] =
-            first["occurrences"].get<uint64_t>() + violations[i].group.occurrences;
-      }
+      list.push_back(ViolationJson(violations[i], stories[i]));
     }
-    return {{"schema", "fencepost.crash/1"},
-            {"run_id", context_.folder.filename().string()},
-            {"created_utc", UtcTimestamp()},
-            {"command", context_.command},
-            {"fencepost_version", GetBuildInfo().version},
-            {"commit", GetBuildInfo().commit},
-            {"subject", context_.subject},
-            {"recording",
-             {{"path", context_.recording},
-              {"trace_bytes", context_.trace_bytes},
-              {"events", context_.survey->events},
-              {"stores", context_.survey->stores},
-              {"operations", context_.survey->operations.size()},
-              {"unmapped_bytes", context_.survey->unmapped_bytes},
-              {"flushes_by", context_.survey->by_instruction ? "instruction" : "request"}}},
-            {"schedules", {{"asked", 1u}, {"recorded", 1u}, {"distinct", 1u}}},
-            {"settings", SettingsJson()},
-            {"explored", ExploredJson()},
-            {"assumptions", AssumptionsJson()},
-            {"violations", std::move(list)},
-            {"mutations", nullptr}};
+    json report = ReportHead(context_.folder, context_.command, "memory", context_.subject);
+    report.update({{"recording",
+                    {{"path", context_.recording},
+                     {"trace_bytes", context_.trace_bytes},
+                     {"events", context_.survey->events},
+                     {"stores", context_.survey->stores},
+                     {"operations", context_.survey->operations.size()},
+                     {"unmapped_bytes", context_.survey->unmapped_bytes},
+                     {"flushes_by", context_.survey->by_instruction ? "instruction" : "request"}}},
+                   {"schedules", {{"asked", 1u}, {"recorded", 1u}, {"distinct", 1u}}},
+                   {"settings", SettingsJson()},
+                   {"explored", ExploredJson()},
+                   {"assumptions", AssumptionsJson()},
+                   {"violations", MergeByCause(std::move(list), context_.folder)},
+                   {"mutations", nullptr}});
+    return report;
   }
 
  private:
@@ -99,8 +79,8 @@ class Reporter {
   json ExploredJson() const {
     return {{"crash_points", result_.crash_points},
             {"explored_points", result_.explored_points},
-            {"log10_raw_states", Number(result_.log10_raw_states)},
-            {"log10_explored_raw_states", Number(result_.log10_explored_raw_states)},
+            {"log10_raw_states", Log10Json(result_.log10_raw_states)},
+            {"log10_explored_raw_states", Log10Json(result_.log10_explored_raw_states)},
             {"states", result_.states},
             {"recoveries", result_.recoveries},
             {"traced_recoveries", result_.traced_recoveries},
@@ -227,26 +207,6 @@ class Reporter {
             {"stores", std::move(stores)}};
   }
 
-  // Which operations had been acknowledged before an event, and which were under way.
-  json OperationsJson(uint64_t event) const {
-    uint64_t acknowledged = 0;
-    std::map<uint64_t, uint64_t> under_way;  // by begin
-    for (const auto& [id, span] : context_.survey->operations) {
-      if (span.end < event) {
-        ++acknowledged;
-      } else if (span.begin < event) {
-        under_way[span.begin] = id;
-      }
-    }
-    json list = json::array();
-    for (const auto& [begin, id] : under_way) {
-      list.push_back({{"id", id},
-                      {"what", context_.describe_operation ? context_.describe_operation(id)
-                                                           : fmt::format("operation {}", id)}});
-    }
-    return {{"acknowledged", acknowledged}, {"under_way", std::move(list)}};
-  }
-
   json SecondCrashJson(const std::optional<SecondCrash>& second) const {
     if (!second) return nullptr;
     return {{"before", CrashPointName(second->before)},
@@ -265,27 +225,25 @@ class Reporter {
       state.push_back({{"file", id.file}, {"line", id.number}, {"bytes", Hex(line.bytes)}});
     }
     for (const StoryEvent& event : story.timeline) timeline.push_back(EventJson(event));
-    return {{"kind", group.finding.kind},
-            {"subject", group.finding.subject},
-            {"message", group.finding.message},
-            {"allowed", group.finding.allowed},
-            {"found", group.finding.found},
-            {"occurrences", group.occurrences},
-            {"recording", context_.recording},
-            {"crash_point",
-             {{"index", group.point.index},
-              {"event", group.point.event},
-              {"before", CrashPointName(group.point.before)},
-              {"where",
-               group.point.stack == 0 ? json(nullptr) : json(WhereOf(trace_, group.point.stack))},
-              {"stack", StackJson(group.point.stack)},
-              {"operations", OperationsJson(group.point.event)}}},
-            {"second_crash", SecondCrashJson(group.second)},
-            {"missing", std::move(missing)},
-            {"state", std::move(state)},
-            {"timeline", std::move(timeline)},
-            {"minimal", violation.minimal},
-            {"minimised_by", violation.recoveries}};
+    json entry = FindingJson(group.finding);
+    entry.update({{"occurrences", group.occurrences},
+                  {"recording", context_.recording},
+                  {"crash_point",
+                   {{"index", group.point.index},
+                    {"event", group.point.event},
+                    {"before", CrashPointName(group.point.before)},
+                    {"where", group.point.stack == 0 ? json(nullptr)
+                                                     : json(WhereOf(trace_, group.point.stack))},
+                    {"stack", StackJson(group.point.stack)},
+                    {"operations", OperationsAt(group.point.event, context_.survey->operations,
+                                                context_.describe_operation)}}},
+                  {"second_crash", SecondCrashJson(group.second)},
+                  {"missing", std::move(missing)},
+                  {"state", std::move(state)},
+                  {"timeline", std::move(timeline)},
+                  {"minimal", violation.minimal},
+                  {"minimised_by", violation.recoveries}});
+    return entry;
   }
 
   const CrashContext& context_;

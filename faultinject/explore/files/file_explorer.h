@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Explores the crashes of a run that keeps its data in files: crash points -> directory trees ->
+// recoveries -> verdicts.
+//
+// Invariants:
+//   1. Equal trees (with equal context) are recovered once; their outcome is judged at every crash
+//      point that it belongs to.
+//   2. The result depends on the events, strategy, seed and shard only, unless a budget by time or
+//      an interrupt cut it short, which it says.
+// Threads: one owner; see TreePool.
+#ifndef FENCEPOST_FAULTINJECT_EXPLORE_FILES_FILE_EXPLORER_H_
+#define FENCEPOST_FAULTINJECT_EXPLORE_FILES_FILE_EXPLORER_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engines/status.h"
+#include "faultinject/explore/explorer.h"
+#include "faultinject/explore/files/file_strategies.h"
+#include "faultinject/explore/files/file_walk.h"
+#include "faultinject/explore/judge.h"
+#include "faultinject/explore/recovery.h"
+#include "faultinject/explore/verdicts.h"
+
+namespace fencepost {
+
+// What was recorded, in memory.
+struct FileRun {
+  FileTree initial;  // durable
+  std::vector<IoEvent> events;
+  IoSurvey survey;
+};
+
+struct FileExploreOptions {
+  const FileSystemRow* file_system = nullptr;
+  PosixOptions model;
+  FileStrategy strategy;
+  uint64_t seed = 1;
+  uint64_t shard = 0;  // of `shards`, from 0: trees are dealt out by their hash
+  uint64_t shards = 1;
+  uint64_t max_states = UINT64_MAX;  // recoveries executed
+  double max_seconds = 0;            // 0: no limit
+  uint64_t stop_after = 0;           // groups of findings; 0: no limit
+  uint64_t first_point = 0;          // crash points before it have been explored already
+};
+
+using FileFindingGroup = FindingGroupOf<FileCrashState>;
+
+struct FileExploreResult {
+  uint64_t crash_points = 0;
+  uint64_t explored_points = 0;  // to the end
+  double log10_raw_states = 0;   // of all crash points together, an upper bound
+  double log10_explored_raw_states = 0;
+  uint64_t states = 0;      // given by the strategy
+  uint64_t recoveries = 0;  // executed: distinct trees
+  uint64_t outcomes = 0;    // distinct
+  uint64_t verdicts = 0;    // pairs of crash point and outcome that were judged
+  uint64_t failed_verdicts = 0;
+  bool every_state = false;
+  std::string stopped;      // empty if it was not
+  uint64_t next_point = 0;  // where to go on, if stopped
+  double seconds = 0;
+  std::vector<FileFindingGroup> groups;
+  std::vector<std::string> places;  // what `stack` of their points stands for
+};
+
+Result<FileExploreResult> ExploreFiles(const FileRun& run, const FileExploreOptions& options,
+                                       const PoolOptions& pool, Recoverer* recoverer, Judge* judge,
+                                       const ExploreHooks& hooks);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_FAULTINJECT_EXPLORE_FILES_FILE_EXPLORER_H_

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TreeFolder: a folder that is made to hold one tree after the other, whatever has become of it in
+// between. Costs a comparison of what is there, and the writing of what differs.
+//
+// Threads: none.
+// Not covered: times, owners, permissions.
+#ifndef FENCEPOST_FAULTINJECT_EXPLORE_FILES_TREE_FOLDER_H_
+#define FENCEPOST_FAULTINJECT_EXPLORE_FILES_TREE_FOLDER_H_
+
+#include <filesystem>
+
+#include "engines/status.h"
+#include "faultinject/iotrace/file_tree.h"
+
+namespace fencepost {
+
+// Makes `folder` hold exactly `tree`; it is made if need be. Holes of new files stay holes. kFull,
+// kIoError; kCorrupt as FileTree::WriteTo.
+Status MakeFolderHold(const FileTree& tree, const std::filesystem::path& folder);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_FAULTINJECT_EXPLORE_FILES_TREE_FOLDER_H_
