@@ -10,41 +10,12 @@
 #include "faultinject/model/posix/tree_writer.h"
 
 namespace fencepost {
-namespace {
-
-std::string NameOf(InodeId inode, const std::map<InodeId, std::string>& paths) {
+std::string PosixModel::NameOf(InodeId inode, const std::map<InodeId, std::string>& paths) const {
   const auto path = paths.find(inode);
-  if (path == paths.end()) return fmt::format("a file without a name (inode {})", inode);
-  return path->second.empty() ? "." : path->second;
+  if (path != paths.end()) return path->second;
+  const auto last = last_path_.find(inode);
+  return last != last_path_.end() ? last->second : fmt::format("inode {}", inode);
 }
-
-std::string EntryOf(InodeId directory, const std::string& name,
-                    const std::map<InodeId, std::string>& paths) {
-  return directory == kRootInode ? name : NameOf(directory, paths) + '/' + name;
-}
-
-std::string NamesOf(const IoEvent& event, const std::map<InodeId, std::string>& paths) {
-  const std::string from = EntryOf(event.directory, event.name, paths);
-  switch (event.kind) {
-    case IoEvent::Kind::kCreate:
-      return fmt::format("{} {}",
-                         event.type == InodeType::kDirectory ? "mkdir"
-                         : event.type == InodeType::kSymlink ? "symlink"
-                                                             : "create",
-                         from);
-    case IoEvent::Kind::kLink:
-      return fmt::format("link {} to {}", from, NameOf(event.inode, paths));
-    case IoEvent::Kind::kRemove:
-      return fmt::format("remove {}", from);
-    default:
-      return fmt::format("{} {} {} {}",
-                         event.kind == IoEvent::Kind::kRename ? "rename" : "exchange", from,
-                         event.kind == IoEvent::Kind::kRename ? "to" : "with",
-                         EntryOf(event.to_directory, event.to_name, paths));
-  }
-}
-
-}  // namespace
 
 std::optional<size_t> PosixModel::IndexOf(uint64_t serial) const {
   const auto found = std::lower_bound(
@@ -70,14 +41,32 @@ void PosixModel::AddNeeded(Survivors* survivors) const {
   }
 }
 
+bool PosixModel::HasNeeded(size_t index, const Survivors& survivors) const {
+  const std::vector<uint64_t>& needs = pending_[index].needs;
+  return std::all_of(needs.begin(), needs.end(), [&](uint64_t serial) {
+    const auto needed = IndexOf(serial);
+    return !needed || survivors[*needed];
+  });
+}
+
 void PosixModel::DropWithoutNeeded(Survivors* survivors) const {
   for (size_t i = 0; i < pending_.size(); ++i) {
-    if (!(*survivors)[i]) continue;
-    (*survivors)[i] =
-        std::all_of(pending_[i].needs.begin(), pending_[i].needs.end(), [&](uint64_t serial) {
-          const auto index = IndexOf(serial);
-          return !index || (*survivors)[*index];
-        });
+    if ((*survivors)[i]) (*survivors)[i] = HasNeeded(i, *survivors);
+  }
+}
+
+void PosixModel::ForEachState(const std::function<bool(const Survivors&)>& visit) const {
+  // Counts in binary, the last piece fastest, over the sets that are allowed: a piece can be added
+  // to what is before it if its needs are there, and then nothing undecided behind it is.
+  Survivors survivors = Oldest();
+  while (visit(survivors)) {
+    size_t i = pending_.size();
+    while (i-- > 0) {
+      if (!survivors[i] && HasNeeded(i, survivors)) break;
+      survivors[i] = pending_[i].durable;
+    }
+    if (i == SIZE_MAX) return;
+    survivors[i] = true;
   }
 }
 
@@ -206,7 +195,7 @@ std::string PosixModel::Describe(const FilePiece& piece,
                          NameOf(piece.inode, paths), piece.old_bytes, piece.file_bytes);
       break;
     case FilePiece::Kind::kNames:
-      what = NamesOf(*piece.event, paths) + " (";
+      what = piece.names + " (";
       break;
     case FilePiece::Kind::kShift:
       what = fmt::format("{} {} bytes at {} of {} (",

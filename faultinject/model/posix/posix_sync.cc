@@ -114,6 +114,13 @@ void PosixModel::Forsake(const IoEvent& event) {
     if (piece.kind == FilePiece::Kind::kData) continue;
     std::erase_if(piece.needs, [&](uint64_t serial) { return forsaken.contains(serial); });
   }
+  for (auto& [inode, last] : last_growth_) {
+    if (!forsaken.contains(last)) continue;
+    last = 0;
+    for (const FilePiece& piece : pending_) {
+      if (piece.by_write && piece.inode == inode && !piece.forsaken) last = piece.serial;
+    }
+  }
 }
 
 namespace {
