@@ -103,7 +103,9 @@ void PosixModel::Forsake(const IoEvent& event) {
     if (piece.durable || piece.sectors.empty()) continue;
     const bool all = event.scope == IoEvent::Scope::kAll;
     if (!all && piece.inode != event.inode) continue;
-    if (event.scope == IoEvent::Scope::kRange && !IsInRange(piece, event)) continue;
+    const bool ranged =
+        event.scope == IoEvent::Scope::kRange || event.scope == IoEvent::Scope::kNone;
+    if (ranged && !IsInRange(piece, event)) continue;
     piece.forsaken = true;
     forsaken.insert(piece.serial);
   }
