@@ -45,12 +45,29 @@ class Generator {
 
   // kOperationBegin where nothing came to mind.
   IoEvent Next(size_t index) {
+    if (!next_.empty()) {
+      IoEvent event = next_.back();
+      next_.pop_back();
+      if (event.kind == Kind::kSyncBegin) next_.back().begin = event.begin = index;
+      disk_.Do(event);
+      return event;
+    }
     const uint64_t what = Draw(0, 9);
     IoEvent event;
     if (what < 3) event = AnyNames();
     if (what >= 3 && what < 7) event = AnyContent();
     if (what >= 7) event = AnySync(index);
     disk_.Do(event);
+    if (event.kind == Kind::kWrite && Draw(0, 2) == 0) SyncRange(event);
+    if (event.kind == Kind::kTruncate && event.length > 0 && Draw(0, 1) == 0) {
+      // What is durable behind a truncation that is not.
+      event.kind = Kind::kWrite;
+      event.data = "dd";
+      SyncRange(event);
+      next_.push_back(event);
+      event.kind = Kind::kTruncate;
+      event.data.clear();
+    }
     return event;
   }
 
@@ -149,6 +166,19 @@ class Generator {
     return event;
   }
 
+  // As if the write had been with O_DSYNC; in reverse, since the last is next.
+  void SyncRange(const IoEvent& write) {
+    IoEvent sync;
+    sync.scope = Scope::kRange;
+    sync.inode = write.inode;
+    sync.offset = write.offset;
+    sync.length = write.data.size();
+    for (const Kind kind : {Kind::kSyncEnd, Kind::kSyncBegin}) {
+      sync.kind = kind;
+      next_.push_back(sync);
+    }
+  }
+
   IoEvent AnySync(size_t index) {
     if (!open_.empty() && Draw(0, 2) != 0) {
       IoEvent end = open_.back();
@@ -180,7 +210,8 @@ class Generator {
   Disk disk_;
   InodeId next_inode_ = 1;
   char letter_ = 'A';
-  std::vector<IoEvent> open_;
+  std::vector<IoEvent> open_;  // syncs that have begun
+  std::vector<IoEvent> next_;  // to come, the last first
 };
 
 std::string Describe(const std::vector<IoEvent>& events) {
@@ -332,7 +363,7 @@ class PosixReference : public testing::TestWithParam<FileSystemRow> {};
 TEST_P(PosixReference, TheTreesAreThoseOfBruteForce) {
   Coverage c;
   for (const bool tearing : {true, false}) {
-    for (uint64_t seed = 1; seed <= (tearing ? 4000u : 1000u); ++seed) {
+    for (uint64_t seed = 1; seed <= (tearing ? 3000u : 800u); ++seed) {
       Comparison comparison(GetParam(), tearing, seed, &c);
       comparison.Run();
       if (HasFailure()) {
@@ -343,15 +374,15 @@ TEST_P(PosixReference, TheTreesAreThoseOfBruteForce) {
     }
   }
   ExpectOften(c.points, c.points + c.too_many, 0.7, "crash points");
-  ExpectOften(c.several_trees, c.points, 0.5, "with several trees");
+  ExpectOften(c.several_trees, c.points, 0.35, "with several trees");
   ExpectOften(c.points - c.no_choice, c.points, 0.5, "with a choice");
-  ExpectOften(c.durable_behind, c.points, 0.02, "durable behind undecided");
+  ExpectOften(c.durable_behind, c.points, 0.01, "durable behind undecided");
   ExpectOften(c.shifts, c.points, 0.05, "shifts");
   ExpectOften(c.cuts, c.points, 0.05, "cuts");
   ExpectOften(c.renames, c.points, 0.05, "renames");
   ExpectOften(c.shrinks, c.shrinks + c.syncs_in_vain, 0.2, "syncs that shrink");
   ExpectOften(c.syncs_in_vain, c.shrinks + c.syncs_in_vain, 0.1, "syncs in vain");
-  EXPECT_GE(c.failed, 100);
+  EXPECT_GE(c.failed, 50);
 }
 
 INSTANTIATE_TEST_SUITE_P(FileSystems, PosixReference, testing::ValuesIn(FileSystems()),
