@@ -166,6 +166,23 @@ TEST(PosixModel, AStateOfOtherPiecesIsNotAllowed) {
   EXPECT_FALSE(model.Allows(FileCrashState{.through = 0, .kept = {{2, 0}, {1, 0}}})) << "order";
 }
 
+TEST(FileCrashState, IsWrittenAndReadAgain) {
+  for (const FileCrashState& state :
+       {FileCrashState{},
+        FileCrashState{.through = 12, .lost = {{3, 0}, {3, 1}}, .kept = {{15, 2}}},
+        FileCrashState{.through = UINT64_MAX, .lost = {{3, 0}}}}) {
+    const auto parsed = FileCrashState::Parse(state.Text());
+    ASSERT_TRUE(parsed.ok()) << state.Text();
+    EXPECT_EQ(*parsed, state);
+  }
+  EXPECT_EQ((FileCrashState{.through = 12, .lost = {{3, 0}}, .kept = {{15, 2}}}.Text()),
+            "12-3.0+15.2");
+  for (const char* text : {"", "x", "12-", "12-3", "12-3.", "12-3.0x", "12*3.0", "-3.0", "12-3.0+",
+                           "12-3.99999999999", "99999999999999999999"}) {
+    EXPECT_EQ(FileCrashState::Parse(text).status().code(), StatusCode::kInvalidArgument) << text;
+  }
+}
+
 TEST(PosixModel, WhatIsDurableMayNotBeLost) {
   // The second write is durable, the truncation before it is not: it stays pending.
   const PosixModel model =

@@ -71,6 +71,10 @@ struct FileCrashState {
   std::vector<PieceId> lost = {};
   std::vector<PieceId> kept = {};
   auto operator<=>(const FileCrashState&) const = default;
+
+  // "12-3.0-3.1+15.2": through 12, lost parts 0 and 1 of event 3, kept part 2 of event 15.
+  std::string Text() const;
+  static Result<FileCrashState> Parse(const std::string& text);  // kInvalidArgument
 };
 
 struct FilePiece {
@@ -118,8 +122,10 @@ class PosixModel {
   const std::vector<FilePiece>& pending() const { return pending_; }
   const FileTree& durable() const { return durable_; }
   const FileTree& current() const { return current_; }  // what the program sees
-  // As a power of ten; an upper bound, which counts needs within one sector, file size or name
-  // only.
+  // By pending piece, the number of its chain, from 0: a sector, a size, a name, a journal's order.
+  // A piece needs the one before in its chain.
+  std::vector<size_t> Chains() const;
+  // As a power of ten; an upper bound, which counts needs within chains only.
   double Log10States() const;
 
   // -- states. REQUIRES of Survivors: as many as pending().

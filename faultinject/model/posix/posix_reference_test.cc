@@ -309,6 +309,7 @@ class Comparison {
     const FileCrashState state = model_->StateOf(survivors);
     EXPECT_TRUE(model_->Allows(state));
     EXPECT_EQ(model_->SurvivorsOf(state), survivors);
+    EXPECT_EQ(*FileCrashState::Parse(state.Text()), state);
   }
 
   // Any other set is not allowed, and is mended both ways.
