@@ -101,7 +101,7 @@ class FileReporter {
             {"failed_verdicts", result_.failed_verdicts},
             {"mixed_lines", 0u},
             {"every_state", result_.every_state},
-            {"lines_cut", false},
+            {"lines_cut", result_.states_cut},
             {"stopped", result_.stopped.empty() ? json(nullptr) : json(result_.stopped)},
             {"next_point", goes_on ? json(result_.next_point) : json(nullptr)},
             {"seconds", result_.seconds}};

@@ -102,7 +102,7 @@ Result<FileExploreResult> FileExploration::Run(const PoolOptions& pool, Recovere
   result_.verdicts = verdicts_.judged();
   result_.failed_verdicts = verdicts_.failed();
   result_.stopped = budget_.stopped();
-  result_.every_state = options_.strategy.exhaustive() && !stopped() &&
+  result_.every_state = options_.strategy.exhaustive() && !result_.states_cut && !stopped() &&
                         result_.explored_points == result_.crash_points && options_.shards == 1 &&
                         options_.first_point == 0;
   result_.groups = verdicts_.TakeGroups();
@@ -116,11 +116,13 @@ Status FileExploration::ExplorePoint(const CrashPoint& point) {
   context_hash_ = context_.empty() ? 0 : XXH3_64bits(context_.data(), context_.size());
   tried_here_.clear();
   Status status;
-  options_.strategy.Generate(model_, SeedOfPoint(options_.seed, point.index), since_,
-                             [&](const PosixModel::Survivors& survivors) {
-                               status = Try(point, survivors);
-                               return status.ok() && !stopped();
-                             });
+  const bool whole =
+      options_.strategy.Generate(model_, SeedOfPoint(options_.seed, point.index), since_,
+                                 [&](const PosixModel::Survivors& survivors) {
+                                   status = Try(point, survivors);
+                                   return status.ok() && !stopped();
+                                 });
+  result_.states_cut |= !whole && !stopped();
   return status;
 }
 

@@ -58,6 +58,7 @@ struct FileExploreResult {
   uint64_t verdicts = 0;    // pairs of crash point and outcome that were judged
   uint64_t failed_verdicts = 0;
   bool every_state = false;
+  bool states_cut = false;  // a crash point had more than the strategy would try
   std::string stopped;      // empty if it was not
   uint64_t next_point = 0;  // where to go on, if stopped
   double seconds = 0;

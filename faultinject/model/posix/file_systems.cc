@@ -22,7 +22,8 @@ constexpr FileSystemRow kFileSystems[] = {
      .metadata_order = MetadataOrder::kGlobal,
      .append = AppendRule::kDataFirst,
      .sync_covers_names = true,
-     .replace_waits = true},
+     .replace_waits = true,
+     .cut_frees = true},
     {.name = "ext4-writeback",
      .description = "a journal of metadata; the size may come first and show stale data",
      .source =
@@ -31,7 +32,8 @@ constexpr FileSystemRow kFileSystems[] = {
      .metadata_order = MetadataOrder::kGlobal,
      .append = AppendRule::kSizeWithStale,
      .sync_covers_names = true,
-     .replace_waits = true},
+     .replace_waits = true,
+     .cut_frees = true},
     {.name = "xfs",
      .description = "a log of metadata; the size grows after the data; no rule for replacing",
      .source = "Linux Documentation/filesystems/xfs/xfs-delayed-logging-design.rst; fs/xfs:"
@@ -40,7 +42,8 @@ constexpr FileSystemRow kFileSystems[] = {
      .metadata_order = MetadataOrder::kGlobal,
      .append = AppendRule::kDataFirst,
      .sync_covers_names = true,
-     .truncate_waits = true},
+     .truncate_waits = true,
+     .cut_frees = true},
     // The project's FAQ promised data before a replacing rename; its developers withdrew that for
     // kernels since 3.17.
     {.name = "btrfs",
@@ -51,6 +54,7 @@ constexpr FileSystemRow kFileSystems[] = {
                " the FAQ on overwrite-by-rename",
      .append = AppendRule::kDataFirst,
      .sync_covers_names = true,
+     .cut_frees = true,
      .sector_bytes = 4096},
     {.name = "append-atomic",
      .description = "as posix, but an append survives whole or not at all",

@@ -43,7 +43,11 @@ struct FileSystemRow {
   bool replace_waits = false;
   // A truncation waits for data before the new end that the durable size does not cover yet.
   bool truncate_waits = false;
+  // A truncation frees blocks: what is written there later has new ones, which are found only by
+  // metadata after the truncation.
+  bool cut_frees = false;
   uint64_t sector_bytes = 512;  // never torn
+  uint64_t block_bytes = 4096;  // what is freed
 };
 
 std::span<const FileSystemRow> FileSystems();

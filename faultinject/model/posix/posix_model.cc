@@ -11,6 +11,38 @@ namespace {
 
 using Kind = IoEvent::Kind;
 
+bool IsOnNames(Kind kind) {
+  return kind == Kind::kCreate || kind == Kind::kLink || kind == Kind::kRemove ||
+         kind == Kind::kRename || kind == Kind::kExchange;
+}
+
+// "rename d/a to b", by the paths of before.
+std::string CallText(const IoEvent& event, const std::map<InodeId, std::string>& paths) {
+  const auto path = [&](InodeId directory, const std::string& name) {
+    const auto found = paths.find(directory);
+    const std::string above = found == paths.end() ? "?" : found->second;
+    return above.empty() ? name : above + '/' + name;
+  };
+  const std::string from = path(event.directory, event.name);
+  switch (event.kind) {
+    case Kind::kCreate:
+      return (event.type == InodeType::kDirectory ? "mkdir "
+              : event.type == InodeType::kSymlink ? "symlink "
+                                                  : "create ") +
+             from;
+    case Kind::kLink: {
+      const auto linked = paths.find(event.inode);
+      return "link " + (linked == paths.end() ? "?" : linked->second) + " as " + from;
+    }
+    case Kind::kRemove:
+      return "remove " + from;
+    case Kind::kRename:
+      return "rename " + from + " to " + path(event.to_directory, event.to_name);
+    default:
+      return "exchange " + from + " with " + path(event.to_directory, event.to_name);
+  }
+}
+
 bool Touches(const IoEvent& names, InodeId directory) {
   return names.directory == directory || names.to_directory == directory;
 }
@@ -20,6 +52,7 @@ bool Touches(const IoEvent& names, InodeId directory) {
 PosixModel::PosixModel(const FileSystemRow& row, const PosixOptions& options, FileTree durable)
     : row_(row), options_(options), durable_(std::move(durable)), current_(durable_) {
   if (options_.sector_bytes == 0) options_.sector_bytes = row.sector_bytes;
+  if (options_.block_bytes == 0) options_.block_bytes = row.block_bytes;
   const std::function<void(InodeId)> walk = [&](InodeId directory) {
     for (const auto& [name, id] : durable_.inode(directory).entries) {
       if (durable_.inode(id).type != InodeType::kDirectory) continue;
@@ -34,6 +67,8 @@ Status PosixModel::Apply(const IoEvent& event, uint64_t index) {
   index_ = index;
   const bool on_file = event.inode != kNoInode && current_.Has(event.inode);
   const FileContent before = on_file ? current_.inode(event.inode).content : FileContent();
+  // Few events are about names; only these cost a walk.
+  const auto paths = IsOnNames(event.kind) ? current_.Paths() : std::map<InodeId, std::string>();
   RETURN_IF_ERROR(current_.Apply(event));
   switch (event.kind) {
     case Kind::kCreate:
@@ -41,7 +76,7 @@ Status PosixModel::Apply(const IoEvent& event, uint64_t index) {
     case Kind::kRemove:
     case Kind::kRename:
     case Kind::kExchange:
-      ApplyNames(event);
+      ApplyNames(event, paths);
       break;
     case Kind::kWrite:
       if (!event.data.empty()) {
@@ -97,7 +132,7 @@ FilePiece& PosixModel::Add(FilePiece::Kind kind, const IoEvent& event, InodeId i
 void PosixModel::Need(FilePiece* piece, const std::map<InodeId, uint64_t>& last,
                       InodeId inode) const {
   const auto found = last.find(inode);
-  if (found != last.end()) piece->needs.push_back(found->second);
+  if (found != last.end() && found->second != 0) piece->needs.push_back(found->second);
 }
 
 // Metadata that a journal has in order.
@@ -108,7 +143,7 @@ void PosixModel::JoinOrder(FilePiece* piece) {
   piece->ordered = true;
 }
 
-void PosixModel::ApplyNames(const IoEvent& event) {
+void PosixModel::ApplyNames(const IoEvent& event, const std::map<InodeId, std::string>& paths) {
   if (event.kind == Kind::kCreate) {
     Inode inode;
     inode.type = event.type;
@@ -120,6 +155,11 @@ void PosixModel::ApplyNames(const IoEvent& event) {
   auto copy = std::make_shared<IoEvent>(event);
   copy->data.clear();
   piece.event = std::move(copy);
+  piece.names = CallText(event, paths);
+  for (const InodeId inode : {event.inode, event.replaced}) {
+    const auto path = paths.find(inode);
+    if (path != paths.end()) last_path_[inode] = path->second;
+  }
   const bool two_names = event.kind == Kind::kRename || event.kind == Kind::kExchange;
   const auto chain = [&](InodeId directory, const std::string& name) {
     uint64_t& last = last_of_entry_[{directory, name}];
@@ -194,6 +234,13 @@ void PosixModel::AddSector(const IoEvent& event, FilePiece* piece, uint64_t numb
   uint64_t& last = last_of_sector_[{event.inode, number}];
   if (last != 0 && last != piece->serial) piece->needs.push_back(last);
   last = piece->serial;
+  const auto cuts = cuts_.find(event.inode);
+  if (cuts == cuts_.end()) return;
+  for (auto cut = cuts->second.rbegin(); cut != cuts->second.rend(); ++cut) {
+    if (cut->second > number * options_.sector_bytes) continue;
+    piece->needs.push_back(cut->first);
+    return;  // which needs those before
+  }
 }
 
 void PosixModel::AddGrowth(const IoEvent& event, uint64_t old_bytes) {
@@ -250,6 +297,10 @@ void PosixModel::ApplySize(const IoEvent& event, uint64_t old_bytes) {
   }
   JoinOrder(&piece);
   last_set_size_[event.inode] = piece.serial;
+  if (row_.cut_frees && piece.cuts()) {
+    const uint64_t blocks = (bytes + options_.block_bytes - 1) / options_.block_bytes;
+    cuts_[event.inode].emplace_back(piece.serial, blocks * options_.block_bytes);
+  }
 }
 
 void PosixModel::ApplyZero(const IoEvent& event, const FileContent& before) {
@@ -270,8 +321,7 @@ void PosixModel::ApplyZero(const IoEvent& event, const FileContent& before) {
 void PosixModel::ApplyShift(const IoEvent& event) {
   if (event.length == 0) return;
   FilePiece& piece = Add(FilePiece::Kind::kShift, event, event.inode);
-  auto copy = std::make_shared<IoEvent>(event);
-  piece.event = std::move(copy);
+  piece.event = std::make_shared<IoEvent>(event);
   for (const FilePiece& before : pending_) {
     if (before.kind != FilePiece::Kind::kNames && before.inode == event.inode &&
         before.serial < piece.serial) {

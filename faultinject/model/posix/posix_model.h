@@ -7,7 +7,8 @@
 // with each piece what it needs; its tree is the durable tree with these pieces applied in order.
 //   a sector     has the contents that the file's sector had just after the event (what write-back
 //                takes from the page cache); needs the piece before of the same sector. A torn
-//                write is one of whose sectors some survive.
+//                write is one of whose sectors some survive. Where a truncation frees blocks, it
+//                needs the one that freed its own.
 //   a size       by a write needs every size of the file before, and what the row's append rule
 //                says. By truncation or fallocate it is metadata: it needs those before it only
 //                (ext4 sets it while data of before waits), and what it cuts off is zero for good.
@@ -36,6 +37,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -52,6 +54,7 @@ namespace fencepost {
 
 struct PosixOptions {
   uint64_t sector_bytes = 0;  // 0: the row's
+  uint64_t block_bytes = 0;   // 0: the row's
   bool tearing = true;        // false: a write's sectors survive together
 };
 
@@ -68,6 +71,10 @@ struct FileCrashState {
   std::vector<PieceId> lost = {};
   std::vector<PieceId> kept = {};
   auto operator<=>(const FileCrashState&) const = default;
+
+  // "12-3.0-3.1+15.2": through 12, lost parts 0 and 1 of event 3, kept part 2 of event 15.
+  std::string Text() const;
+  static Result<FileCrashState> Parse(const std::string& text);  // kInvalidArgument
 };
 
 struct FilePiece {
@@ -89,6 +96,7 @@ struct FilePiece {
   bool by_write = false;     // kSize
   bool ordered = false;      // part of the journal's order
   std::shared_ptr<const IoEvent> event = nullptr;  // kNames, kShift
+  std::string names = {};                          // kNames: the call, by the paths of then
   std::optional<uint64_t> operation = {};          // in which it happened
   std::vector<uint64_t> needs = {};                // serials; those not pending are durable
   bool durable = false;
@@ -114,8 +122,10 @@ class PosixModel {
   const std::vector<FilePiece>& pending() const { return pending_; }
   const FileTree& durable() const { return durable_; }
   const FileTree& current() const { return current_; }  // what the program sees
-  // As a power of ten; an upper bound, which counts needs within one sector, file size or name
-  // only.
+  // By pending piece, the number of its chain, from 0: a sector, a size, a name, a journal's order.
+  // A piece needs the one before in its chain.
+  std::vector<size_t> Chains() const;
+  // As a power of ten; an upper bound, which counts needs within chains only.
   double Log10States() const;
 
   // -- states. REQUIRES of Survivors: as many as pending().
@@ -127,12 +137,14 @@ class PosixModel {
   void DropWithoutNeeded(Survivors* survivors) const;
   FileCrashState StateOf(const Survivors& survivors) const;
   Survivors SurvivorsOf(const FileCrashState& state) const;
+  // Every allowed set once: the oldest first, the newest last. Stops when `visit` returns false.
+  void ForEachState(const std::function<bool(const Survivors&)>& visit) const;
   // Costs what differs from the durable tree.
   FileTree Build(const Survivors& survivors) const;
   FileTree Build(const FileCrashState& state) const { return Build(SurvivorsOf(state)); }
 
   // "write 512 bytes at 8192 of 000012.log (sector 16; event 7; operation 12)". `paths` are those
-  // of current().
+  // of current(): what the file is called now, or was called last.
   std::string Describe(const FilePiece& piece, const std::map<InodeId, std::string>& paths) const;
   std::string Describe(const FilePiece& piece) const { return Describe(piece, current_.Paths()); }
 
@@ -143,7 +155,7 @@ class PosixModel {
   FilePiece& Add(FilePiece::Kind kind, const IoEvent& event, InodeId inode);
   void Need(FilePiece* piece, const std::map<InodeId, uint64_t>& last, InodeId inode) const;
   void JoinOrder(FilePiece* piece);
-  void ApplyNames(const IoEvent& event);
+  void ApplyNames(const IoEvent& event, const std::map<InodeId, std::string>& paths);
   void NeedDirectoriesAbove(FilePiece* piece, InodeId directory) const;
   void NeedAllIn(FilePiece* piece, InodeId directory) const;
   void ApplySectors(const IoEvent& event, uint64_t end, uint64_t old_bytes);
@@ -162,7 +174,9 @@ class PosixModel {
   void CoverDirectoriesAbove(size_t name, Survivors* covered) const;
   void Fold();
 
+  std::string NameOf(InodeId inode, const std::map<InodeId, std::string>& paths) const;
   std::optional<size_t> IndexOf(uint64_t serial) const;
+  bool HasNeeded(size_t index, const Survivors& survivors) const;
 
   const FileSystemRow& row_;
   PosixOptions options_;
@@ -179,9 +193,12 @@ class PosixModel {
   std::map<InodeId, uint64_t> last_growth_;    // size by a write
   std::map<InodeId, uint64_t> last_set_size_;  // size by truncation, allocation
   std::map<InodeId, uint64_t> last_shift_;
-  std::map<InodeId, uint64_t> last_naming_;  // of a directory
-  std::map<InodeId, InodeId> parent_;        // of a directory, as the program sees it
-  std::map<uint32_t, uint64_t> operations_;  // by thread: in which it is
+  // Of a file: truncations, and where what they freed begins.
+  std::map<InodeId, std::vector<std::pair<uint64_t, uint64_t>>> cuts_;
+  std::map<InodeId, uint64_t> last_naming_;   // of a directory
+  std::map<InodeId, InodeId> parent_;         // of a directory, as the program sees it
+  std::map<InodeId, std::string> last_path_;  // of what has no name any longer
+  std::map<uint32_t, uint64_t> operations_;   // by thread: in which it is
 };
 
 }  // namespace fencepost

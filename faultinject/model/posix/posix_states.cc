@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <tuple>
 
@@ -10,41 +11,47 @@
 #include "faultinject/model/posix/tree_writer.h"
 
 namespace fencepost {
-namespace {
-
-std::string NameOf(InodeId inode, const std::map<InodeId, std::string>& paths) {
-  const auto path = paths.find(inode);
-  if (path == paths.end()) return fmt::format("a file without a name (inode {})", inode);
-  return path->second.empty() ? "." : path->second;
+std::string FileCrashState::Text() const {
+  std::string text = through == UINT64_MAX ? "all" : std::to_string(through);
+  for (const PieceId& id : lost) text += fmt::format("-{}.{}", id.event, id.part);
+  for (const PieceId& id : kept) text += fmt::format("+{}.{}", id.event, id.part);
+  return text;
 }
 
-std::string EntryOf(InodeId directory, const std::string& name,
-                    const std::map<InodeId, std::string>& paths) {
-  return directory == kRootInode ? name : NameOf(directory, paths) + '/' + name;
-}
-
-std::string NamesOf(const IoEvent& event, const std::map<InodeId, std::string>& paths) {
-  const std::string from = EntryOf(event.directory, event.name, paths);
-  switch (event.kind) {
-    case IoEvent::Kind::kCreate:
-      return fmt::format("{} {}",
-                         event.type == InodeType::kDirectory ? "mkdir"
-                         : event.type == InodeType::kSymlink ? "symlink"
-                                                             : "create",
-                         from);
-    case IoEvent::Kind::kLink:
-      return fmt::format("link {} to {}", from, NameOf(event.inode, paths));
-    case IoEvent::Kind::kRemove:
-      return fmt::format("remove {}", from);
-    default:
-      return fmt::format("{} {} {} {}",
-                         event.kind == IoEvent::Kind::kRename ? "rename" : "exchange", from,
-                         event.kind == IoEvent::Kind::kRename ? "to" : "with",
-                         EntryOf(event.to_directory, event.to_name, paths));
+Result<FileCrashState> FileCrashState::Parse(const std::string& text) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto number = [&](auto* value) {
+    const auto [next, error] = std::from_chars(at, end, *value);
+    at = next;
+    return error == std::errc();
+  };
+  FileCrashState state;
+  bool good = true;
+  if (text.starts_with("all")) {
+    state.through = UINT64_MAX;
+    at += 3;
+  } else {
+    good = number(&state.through);
   }
+  while (good && at != end) {
+    const char sign = *at++;
+    PieceId id;
+    good = (sign == '-' || sign == '+') && number(&id.event) && at != end && *at++ == '.' &&
+           number(&id.part);
+    (sign == '-' ? state.lost : state.kept).push_back(id);
+  }
+  if (good) return state;
+  return Status::InvalidArgument(
+      fmt::format("'{}' is no crash state; one is written as 12-3.0+15.2", text));
 }
 
-}  // namespace
+std::string PosixModel::NameOf(InodeId inode, const std::map<InodeId, std::string>& paths) const {
+  const auto path = paths.find(inode);
+  if (path != paths.end()) return path->second;
+  const auto last = last_path_.find(inode);
+  return last != last_path_.end() ? last->second : fmt::format("inode {}", inode);
+}
 
 std::optional<size_t> PosixModel::IndexOf(uint64_t serial) const {
   const auto found = std::lower_bound(
@@ -70,14 +77,32 @@ void PosixModel::AddNeeded(Survivors* survivors) const {
   }
 }
 
+bool PosixModel::HasNeeded(size_t index, const Survivors& survivors) const {
+  const std::vector<uint64_t>& needs = pending_[index].needs;
+  return std::all_of(needs.begin(), needs.end(), [&](uint64_t serial) {
+    const auto needed = IndexOf(serial);
+    return !needed || survivors[*needed];
+  });
+}
+
 void PosixModel::DropWithoutNeeded(Survivors* survivors) const {
   for (size_t i = 0; i < pending_.size(); ++i) {
-    if (!(*survivors)[i]) continue;
-    (*survivors)[i] =
-        std::all_of(pending_[i].needs.begin(), pending_[i].needs.end(), [&](uint64_t serial) {
-          const auto index = IndexOf(serial);
-          return !index || (*survivors)[*index];
-        });
+    if ((*survivors)[i]) (*survivors)[i] = HasNeeded(i, *survivors);
+  }
+}
+
+void PosixModel::ForEachState(const std::function<bool(const Survivors&)>& visit) const {
+  // Counts in binary, the last piece fastest, over the sets that are allowed: a piece can be added
+  // to what is before it if its needs are there, and then nothing undecided behind it is.
+  Survivors survivors = Oldest();
+  while (visit(survivors)) {
+    size_t i = pending_.size();
+    while (i-- > 0) {
+      if (!survivors[i] && HasNeeded(i, survivors)) break;
+      survivors[i] = pending_[i].durable;
+    }
+    if (i == SIZE_MAX) return;
+    survivors[i] = true;
   }
 }
 
@@ -164,28 +189,34 @@ FileTree PosixModel::Build(const Survivors& survivors) const {
   return tree;
 }
 
-double PosixModel::Log10States() const {
-  // Of each chain, in which every piece needs the one before, a prefix survives.
+std::vector<size_t> PosixModel::Chains() const {
   using Chain = std::tuple<int, InodeId, uint64_t, std::string>;
-  std::map<Chain, double> undecided;
+  std::map<Chain, size_t> numbers;
+  std::vector<size_t> chains;
   for (const FilePiece& piece : pending_) {
-    if (piece.durable) continue;
     Chain chain = {0, piece.inode, piece.serial, ""};
     if (piece.ordered) {
       chain = {1, 0, 0, ""};
-    } else if (piece.forsaken && piece.kind == FilePiece::Kind::kSize) {
-      // Nothing needs it any longer: on its own.
-    } else if (piece.kind == FilePiece::Kind::kData) {
-      chain = {2, piece.inode, piece.sectors[0].number, ""};
     } else if (piece.kind == FilePiece::Kind::kNames) {
-      chain = {3, piece.event->directory, 0, piece.event->name};
-    } else {
+      chain = {2, piece.event->directory, 0, piece.event->name};
+    } else if (piece.kind == FilePiece::Kind::kData) {
+      chain = {3, piece.inode, piece.sectors[0].number, ""};
+    } else if (!piece.forsaken) {  // what is forsaken nothing needs
       chain = {piece.by_write ? 4 : 5, piece.inode, 0, ""};
     }
-    ++undecided[chain];
+    chains.push_back(numbers.try_emplace(std::move(chain), numbers.size()).first->second);
+  }
+  return chains;
+}
+
+double PosixModel::Log10States() const {
+  const std::vector<size_t> chains = Chains();
+  std::vector<double> states(chains.size(), 1);  // of each chain a prefix survives
+  for (size_t i = 0; i < chains.size(); ++i) {
+    if (!pending_[i].durable) ++states[chains[i]];
   }
   double log10 = 0;
-  for (const auto& [chain, pieces] : undecided) log10 += std::log10(pieces + 1);
+  for (const double of_chain : states) log10 += std::log10(of_chain);
   return log10;
 }
 
@@ -206,7 +237,7 @@ std::string PosixModel::Describe(const FilePiece& piece,
                          NameOf(piece.inode, paths), piece.old_bytes, piece.file_bytes);
       break;
     case FilePiece::Kind::kNames:
-      what = NamesOf(*piece.event, paths) + " (";
+      what = piece.names + " (";
       break;
     case FilePiece::Kind::kShift:
       what = fmt::format("{} {} bytes at {} of {} (",

@@ -103,7 +103,9 @@ void PosixModel::Forsake(const IoEvent& event) {
     if (piece.durable || piece.sectors.empty()) continue;
     const bool all = event.scope == IoEvent::Scope::kAll;
     if (!all && piece.inode != event.inode) continue;
-    if (event.scope == IoEvent::Scope::kRange && !IsInRange(piece, event)) continue;
+    const bool ranged =
+        event.scope == IoEvent::Scope::kRange || event.scope == IoEvent::Scope::kNone;
+    if (ranged && !IsInRange(piece, event)) continue;
     piece.forsaken = true;
     forsaken.insert(piece.serial);
   }
@@ -113,6 +115,13 @@ void PosixModel::Forsake(const IoEvent& event) {
   for (FilePiece& piece : pending_) {
     if (piece.kind == FilePiece::Kind::kData) continue;
     std::erase_if(piece.needs, [&](uint64_t serial) { return forsaken.contains(serial); });
+  }
+  for (auto& [inode, last] : last_growth_) {
+    if (!forsaken.contains(last)) continue;
+    last = 0;
+    for (const FilePiece& piece : pending_) {
+      if (piece.by_write && piece.inode == inode && !piece.forsaken) last = piece.serial;
+    }
   }
 }
 
