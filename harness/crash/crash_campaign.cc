@@ -13,6 +13,8 @@
 #include "harness/crash/engine_recording.h"
 #include "harness/crash/engine_recovery.h"
 #include "harness/crash/engine_tracer.h"
+#include "harness/crash/file_campaign.h"
+#include "harness/crash/file_recording.h"
 #include "harness/crash/mutations.h"
 #include "harness/crash/program_recovery.h"
 #include "harness/interrupt.h"
@@ -158,6 +160,9 @@ MakeParts ProgramParts(const std::string& command, const std::string& checker,
 Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folder,
                          const MakeParts& make_parts, const CampaignSettings& settings,
                          const std::vector<std::string>& command) {
+  if (FileRecording::IsIn(recording_folder)) {
+    return RunFileCampaign(recording_folder, folder, make_parts, settings, command);
+  }
   ASSIGN_OR_RETURN(const Recording recording, Recording::Read(recording_folder));
   ASSIGN_OR_RETURN(TraceFile trace, TraceFile::Open(recording.trace_path().string()));
   RETURN_IF_ERROR(VerifyReplay(recording, &trace));
@@ -234,19 +239,6 @@ Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folde
     progress.Clear();
   }
   return report;
-}
-
-std::vector<FindingGroup> ChooseGroups(const std::vector<FindingGroup>& groups, uint64_t most) {
-  std::map<std::string, uint64_t> seen;            // by kind
-  std::vector<std::pair<uint64_t, size_t>> order;  // how many of its kind come before it; which
-  for (size_t i = 0; i < groups.size(); ++i) order.emplace_back(seen[groups[i].finding.kind]++, i);
-  std::sort(order.begin(), order.end());
-  if (order.size() > most) order.resize(most);
-  std::sort(order.begin(), order.end(),
-            [](const auto& a, const auto& b) { return a.second < b.second; });
-  std::vector<FindingGroup> chosen;
-  for (const auto& [rank, i] : order) chosen.push_back(groups[i]);
-  return chosen;
 }
 
 ExitCode ExitCodeOf(const json& report) {

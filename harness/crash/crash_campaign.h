@@ -3,22 +3,27 @@
 #ifndef FENCEPOST_HARNESS_CRASH_CRASH_CAMPAIGN_H_
 #define FENCEPOST_HARNESS_CRASH_CRASH_CAMPAIGN_H_
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "faultinject/explore/explorer.h"
+#include "faultinject/explore/files/file_explorer.h"
 #include "harness/exit_code.h"
 #include "harness/oracle/history.h"
 
 namespace fencepost {
 
 struct CampaignSettings {
-  ExploreOptions explore;
+  ExploreOptions explore;    // of crashes in memory
+  FileExploreOptions files;  // of crashes in files
   PoolOptions pool;
   // Taken, and said so, where the strategy cannot be followed; nothing: then that is an error.
   std::optional<Strategy> fallback = {};
@@ -62,7 +67,20 @@ Result<nlohmann::json> RunCampaign(const std::filesystem::path& recording,
 
 // Of groups in trace order, at most so many: the first of each kind, then the second of each, and
 // so on, so that a kind that fails everywhere hides no other. In trace order.
-std::vector<FindingGroup> ChooseGroups(const std::vector<FindingGroup>& groups, uint64_t most);
+template <typename State>
+std::vector<FindingGroupOf<State>> ChooseGroups(const std::vector<FindingGroupOf<State>>& groups,
+                                                uint64_t most) {
+  std::map<std::string, uint64_t> seen;            // by kind
+  std::vector<std::pair<uint64_t, size_t>> order;  // how many of its kind come before it; which
+  for (size_t i = 0; i < groups.size(); ++i) order.emplace_back(seen[groups[i].finding.kind]++, i);
+  std::sort(order.begin(), order.end());
+  if (order.size() > most) order.resize(most);
+  std::sort(order.begin(), order.end(),
+            [](const auto& a, const auto& b) { return a.second < b.second; });
+  std::vector<FindingGroupOf<State>> chosen;
+  for (const auto& [rank, i] : order) chosen.push_back(groups[i]);
+  return chosen;
+}
 
 // The exit code that a report stands for: violations 1, nothing looked at 3, else 0.
 ExitCode ExitCodeOf(const nlohmann::json& report);

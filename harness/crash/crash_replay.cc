@@ -15,6 +15,7 @@
 #include "faultinject/explore/scratch_folder.h"
 #include "harness/crash/crash_campaign.h"
 #include "harness/crash/crash_report.h"
+#include "harness/crash/file_campaign.h"
 
 namespace fencepost {
 namespace {
@@ -156,6 +157,7 @@ Result<ExitCode> ReplayViolation(const ReplayRequest& request) {
   ASSIGN_OR_RETURN(const json report, ReadReport(request.folder));
   ASSIGN_OR_RETURN(const json violation, FindViolation(report, request.id));
   if (!request.debugger.empty()) return ExecUnderDebugger(request);
+  if (report["domain"] == "files") return ReplayFileViolation(request, report, violation);
   Scene scene;
   RETURN_IF_ERROR(SetScene(report, violation, &scene));
   if (!request.keep.empty()) return KeepImages(scene, request.keep);
@@ -170,6 +172,10 @@ Result<ExitCode> ReplayViolation(const ReplayRequest& request) {
   ASSIGN_OR_RETURN(const std::vector<Finding> contradictions,
                    ContradictionsOf(violation["second_crash"], scene, outcome));
   findings.insert(findings.end(), contradictions.begin(), contradictions.end());
+  return ShownAgain(findings, violation);
+}
+
+ExitCode ShownAgain(const std::vector<Finding>& findings, const json& violation) {
   bool again = false;
   for (const Finding& finding : findings) {
     fmt::print("{}: {}\n", finding.kind, finding.message);

@@ -3,9 +3,12 @@
 #ifndef FENCEPOST_HARNESS_CRASH_CRASH_REPLAY_H_
 #define FENCEPOST_HARNESS_CRASH_CRASH_REPLAY_H_
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "engines/status.h"
+#include "faultinject/explore/judge.h"
 #include "harness/exit_code.h"
 
 namespace fencepost {
@@ -22,6 +25,9 @@ struct ReplayRequest {
 // Prints what was found and what is wrong with it. Exit code 1 if the violation shows again, 0 if
 // it does not.
 Result<ExitCode> ReplayViolation(const ReplayRequest& request);
+
+// Prints what was found this time; the exit code as above.
+ExitCode ShownAgain(const std::vector<Finding>& findings, const nlohmann::json& violation);
 
 }  // namespace fencepost
 
