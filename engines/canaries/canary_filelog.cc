@@ -385,8 +385,9 @@ void FileLog::DoForEach(PairVisitor visit) {
 
 Status FileLog::DoClose() {
   if (files_ == nullptr) return Status::Ok();
-  // A log that is not there is one whose store was never opened, or has failed.
-  const Status status = log_ == nullptr ? Status::Ok() : Change([&] { return DoSync(); });
+  // There is no log where recovery has failed.
+  const bool owes_sync = durability_ == Durability::kPrefix && log_ != nullptr;
+  const Status status = owes_sync ? Change([&] { return DoSync(); }) : Status::Ok();
   unsynced_logs_.clear();
   log_.reset();
   files_.reset();

@@ -64,6 +64,8 @@ constexpr Planting kPlantings[] = {
 };
 static_assert(std::size(kPlantings) + 1 == static_cast<size_t>(Bug::kCount));
 
+constexpr Durability kDurabilities[] = {Durability::kPowerFail};
+
 constexpr const char* kPages = "pages";
 constexpr const char* kNewPages = "pages.new";
 constexpr StoreLayout kLayout = {"canary-filepages", kPages,
@@ -269,7 +271,9 @@ Status FilePages::Load(std::string bytes) {
   }
   if (!Mapped()) RETURN_IF_ERROR(file_->Sync());
   RETURN_IF_ERROR(WriteAt(meta_place_, BytesOf(meta_)));
-  return SyncAt(meta_place_);
+  RETURN_IF_ERROR(SyncAt(meta_place_));
+  // Who made the file may have been killed before its name was durable.
+  return files_->SyncDirectory();
 }
 
 // The copy is of the last page that was written where it is: it replaces a torn or an older one.
@@ -427,6 +431,7 @@ constinit const Structure kFilepagesStructure = {
     .description = "pages of one file, found through a meta page that is written last",
     .open = OpenFilepages,
     .plantings = kPlantings,
-    .open_on = OpenFilepagesOn};
+    .open_on = OpenFilepagesOn,
+    .durabilities = kDurabilities};
 
 }  // namespace fencepost::canary
