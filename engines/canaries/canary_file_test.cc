@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Power losses of the canaries on files, on a disk in memory (fake_disk.h): each bug is reached by
 // one workload, no control loses anything, and what a lost or failed sync leaves is mended by
-// recovery. What can be said of them without a crash is in canary_test.cc.
+// recovery; and garbage, on real files. Their contract is in canary_test.cc.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cctype>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <random>
@@ -307,6 +308,100 @@ TEST_P(FailureBug, IsReachedByASyncThatFailsAndByNothingElse) {
   ASSERT_TRUE(violation_);
   RecordProperty("operations", static_cast<int>(violation_at_));
   EXPECT_LT(violation_at_, 20u);
+}
+
+// On real files.
+class FileGarbage : public testing::TestWithParam<const Structure*> {
+ protected:
+  Result<std::unique_ptr<Engine>> Open() const {
+    EngineOptions options;
+    options.path = store();
+    return GetParam()->open(options);
+  }
+  std::filesystem::path store() const { return scratch_.path() / "store"; }
+  std::map<std::string, std::string> Files() const {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(store())) {
+      std::ifstream file(entry.path(), std::ios::binary);
+      files[entry.path().filename()] = {std::istreambuf_iterator<char>(file), {}};
+    }
+    return files;
+  }
+  void Write(const std::map<std::string, std::string>& files) const {
+    std::filesystem::remove_all(store());
+    std::filesystem::create_directory(store());
+    for (const auto& [name, bytes] : files) {
+      std::ofstream(store() / name, std::ios::binary) << bytes;
+    }
+  }
+  void Fill(uint64_t pairs) const {
+    auto engine = Open();
+    CHECK_OK(engine);
+    for (uint64_t i = 0; i < pairs; ++i) CHECK_OK((*engine)->Put(TestKey(i % 50), TestBytes(i, i)));
+    CHECK_OK((*engine)->Close());
+  }
+
+ private:
+  const ScratchDirectory scratch_{"/dev/shm"};
+};
+INSTANTIATE_TEST_SUITE_P(All, FileGarbage, testing::ValuesIn(kStructures), [](const auto& info) {
+  return std::string(info.param->name.substr(info.param->name.find('-') + 1));
+});
+
+TEST_P(FileGarbage, DamagedFilesEndRecoveryInOneWayOrTheOther) {
+  Fill(120);
+  const auto sound = Files();
+  int refused = 0;
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    auto damaged = sound;
+    for (auto& [name, bytes] : damaged) {
+      if (bytes.empty() || random() % 2 == 0) continue;
+      if (random() % 4 == 0) bytes.resize(random() % bytes.size());
+      for (uint64_t i = random() % 20; i > 0 && !bytes.empty(); --i) {
+        bytes[random() % bytes.size()] = static_cast<char>(random());
+      }
+    }
+    if (random() % 4 == 0) damaged.erase(damaged.begin());
+    Write(damaged);
+    auto engine = Open();
+    if (!engine.ok()) {
+      ExpectOneLineError(engine.status());
+      ++refused;
+      continue;
+    }
+    EXPECT_TRUE((*engine)->Put("key", "value").ok());
+    EXPECT_EQ(Lookup(engine->get(), "key"), "value");
+  }
+  EXPECT_GT(refused, 20);
+}
+
+TEST_P(FileGarbage, WhatACreationLeftIsMadeAnewAndForeignFilesStay) {
+  Write({{"CURRENT.new", "half"}, {"log-000001-0000", "a log"}});
+  const bool is_log = GetParam() == &kFilelogStructure;
+  EXPECT_EQ(Open().status().code(), is_log ? StatusCode::kOk : StatusCode::kInvalidArgument);
+  Write({{"pages.new", "half"}});
+  EXPECT_EQ(Open().status().code(), is_log ? StatusCode::kInvalidArgument : StatusCode::kOk);
+  Write({});
+  Fill(1);
+  auto files = Files();
+  files["thesis.tex"] = files["log-1-1"] = "another's";
+  files["log-000001-0007"] = "left over";
+  Write(files);
+  Fill(1);
+  EXPECT_EQ(Files()["thesis.tex"], "another's");
+  EXPECT_EQ(Files()["log-1-1"], "another's");
+  EXPECT_EQ(Files().contains("log-000001-0007"), !is_log);
+}
+
+TEST_P(FileGarbage, NoFileIsLeftBehind) {
+  Fill(400);
+  Fill(1);
+  std::set<std::string> names;
+  for (const auto& [name, bytes] : Files()) names.insert(name.substr(0, 10));
+  EXPECT_LE(names.size(), 2u) << "logs of one generation and CURRENT, or the pages";
+  EXPECT_LE(Files().size(), 3u);
 }
 
 TEST(FileCanaryTable, EveryKnownBugOfFilesIsPlanted) {
