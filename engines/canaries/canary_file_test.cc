@@ -344,8 +344,8 @@ class FileGarbage : public testing::TestWithParam<const Structure*> {
  private:
   const ScratchDirectory scratch_{"/dev/shm"};
 };
-INSTANTIATE_TEST_SUITE_P(All, FileGarbage, testing::ValuesIn(kStructures), [](const auto& info) {
-  return std::string(info.param->name.substr(info.param->name.find('-') + 1));
+INSTANTIATE_TEST_SUITE_P(All, FileGarbage, testing::ValuesIn(kStructures), [](const auto& test) {
+  return std::string(test.param->name.substr(test.param->name.find('-') + 1));
 });
 
 TEST_P(FileGarbage, DamagedFilesEndRecoveryInOneWayOrTheOther) {
@@ -363,11 +363,12 @@ TEST_P(FileGarbage, DamagedFilesEndRecoveryInOneWayOrTheOther) {
         bytes[random() % bytes.size()] = static_cast<char>(random());
       }
     }
-    if (random() % 4 == 0) damaged.erase(damaged.begin());
+    // Without CURRENT it would be what a creation left, and without pages no store.
+    if (random() % 4 == 0 && damaged.size() > 1) damaged.erase(std::next(damaged.begin()));
     Write(damaged);
     auto engine = Open();
     if (!engine.ok()) {
-      ExpectOneLineError(engine.status());
+      EXPECT_EQ(engine.status().code(), StatusCode::kCorrupt) << engine.message();
       ++refused;
       continue;
     }

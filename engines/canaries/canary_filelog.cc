@@ -224,13 +224,11 @@ Status FileLog::Recover() {
   for (const std::string& name : names) {
     generation_ = std::max(generation_, GenerationOf(name).value_or(0));
   }
-  return Change([&]() -> Status {
-    // Not written over: half a rename would leave it and CURRENT names of one file.
-    if (std::find(names.begin(), names.end(), kNewCurrent) != names.end()) {
-      RETURN_IF_ERROR(files_->Unlink(kNewCurrent));
-    }
-    return BeginGeneration();
-  });
+  // Not written over: half a rename would leave it and CURRENT names of one file.
+  if (std::find(names.begin(), names.end(), kNewCurrent) != names.end()) {
+    RETURN_IF_ERROR(files_->Unlink(kNewCurrent));
+  }
+  return BeginGeneration();
 }
 
 Status FileLog::Replay(const Current& current) {

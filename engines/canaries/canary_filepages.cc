@@ -238,7 +238,7 @@ Status FilePages::Initialise(const std::vector<std::string>& names) {
 Status FilePages::Recover() {
   ASSIGN_OR_RETURN(const std::vector<std::string> names, files_->List());
   if (std::find(names.begin(), names.end(), kPages) == names.end()) {
-    RETURN_IF_ERROR(Change([&] { return Initialise(names); }));
+    RETURN_IF_ERROR(Initialise(names));
   }
   ASSIGN_OR_RETURN(std::string bytes, files_->Read(kPages));
   if (bytes.size() > kFileBytes) return Corrupt("longer than any store");
@@ -247,7 +247,7 @@ Status FilePages::Recover() {
   if (Mapped()) {
     ASSIGN_OR_RETURN(mapping_, file_->Map(kFileBytes));
   }
-  return Change([&] { return Load(std::move(bytes)); });
+  return Load(std::move(bytes));
 }
 
 Status FilePages::Load(std::string bytes) {

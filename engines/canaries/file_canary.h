@@ -38,8 +38,8 @@ class FileCanary : public CanaryEngine {
   virtual Status DoSync() { return Status::Ok(); }
   uint64_t DoSyncs() final { return files_ == nullptr ? 0 : files_->sync_count(); }
 
-  // Every step that writes or syncs goes through here. Its error is kIoError, whatever it was,
-  // since some of the step may have been done.
+  // Every step that writes or syncs after recovery goes through here. Its error is kIoError,
+  // whatever it was, since some of the step may have been done.
   Status Change(FunctionRef<Status()> step) {
     if (!failed_.ok()) return failed_;
     const Status status = step();
