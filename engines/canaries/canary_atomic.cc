@@ -136,7 +136,10 @@ class AtomicEngine final : public CanaryEngine {
   void DoForEach(PairVisitor visit) override;
   uint64_t DoCount() override { return HasMap() ? TheMap().count : 0; }
   Result<AuditReport> DoAudit() override;
-  void DoClose() override { pool_.reset(); }
+  Status DoClose() override {
+    pool_.reset();
+    return Status::Ok();
+  }
 
   bool HasMap() const { return root_.map.off != 0; }
   Map& TheMap() const { return *pool_->At<Map>(root_.map.off); }

@@ -117,7 +117,7 @@ class DelegateEngine final : public CanaryEngine {
   void DoForEach(PairVisitor visit) override;
   uint64_t DoCount() override { return index_.size(); }
   Result<AuditReport> DoAudit() override;
-  void DoClose() override;
+  Status DoClose() override;
 
   void BeginChange();
   void PersistRecord(uint64_t record, std::string_view key, std::string_view value);
@@ -236,11 +236,12 @@ Result<AuditReport> DelegateEngine::DoAudit() {
   return AuditReport{taken * sizeof(Record), reachable * sizeof(Record), taken, reachable};
 }
 
-void DelegateEngine::DoClose() {
-  if (pool_ == nullptr) return;
+Status DelegateEngine::DoClose() {
+  if (pool_ == nullptr) return Status::Ok();
   if (unflushed_ != nullptr) PersistWord(unflushed_);
   helper_.reset();
   pool_.reset();
+  return Status::Ok();
 }
 
 Result<std::unique_ptr<Engine>> OpenDelegate(const EngineOptions& options) {

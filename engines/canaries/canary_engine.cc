@@ -72,7 +72,7 @@ Result<EngineStats> CanaryEngine::Stats() {
                      .storage_bytes = OccupiedBytes(path_),
                      .flushed_lines = counters.flushed_lines,
                      .fences = counters.fences,
-                     .syncs = counters.msyncs};
+                     .syncs = counters.msyncs + DoSyncs()};
 }
 
 Result<AuditReport> CanaryEngine::Audit() {
@@ -86,12 +86,11 @@ Result<AuditReport> CanaryEngine::DoAudit() {
 
 Status CanaryEngine::Close() {
   const Guard guard(lock_);
-  DoClose();
-  return Status::Ok();
+  return DoClose();
 }
 
 Status CanaryEngine::Full() const {
-  return Status::Full(fmt::format("the pool has no room for another pair: {}", path_.string()));
+  return Status::Full(fmt::format("the store has no room for another pair: {}", path_.string()));
 }
 
 uint64_t HashOf(std::string_view key) {

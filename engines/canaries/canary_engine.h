@@ -38,7 +38,7 @@ class CanaryEngine : public Engine {
   Status Scan(std::string_view start, size_t limit, PairVisitor visit) final;
   Status ForEach(PairVisitor visit) final;
   Status Apply(std::span<const Write> batch) final;
-  Status Sync() final { return Status::Ok(); }
+  Status Sync() override { return Status::Ok(); }
   Result<EngineStats> Stats() final;
   Result<AuditReport> Audit() final;
   Medium medium() const final { return medium_; }
@@ -55,7 +55,15 @@ class CanaryEngine : public Engine {
   virtual void DoForEach(PairVisitor visit) = 0;
   virtual uint64_t DoCount() = 0;
   virtual Result<AuditReport> DoAudit();
-  virtual void DoClose() = 0;  // twice is no error
+  virtual Status DoClose() = 0;             // twice is no error
+  virtual uint64_t DoSyncs() { return 0; }  // fsyncs and fdatasyncs since it was opened
+
+  Status Locked(FunctionRef<Status()> step) {
+    lock_.lock();
+    Status status = step();
+    lock_.unlock();
+    return status;
+  }
 
   // Other callers may do what they came for while `step` runs. With the lock held.
   void Unlocked(FunctionRef<void()> step) {

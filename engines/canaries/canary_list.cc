@@ -72,7 +72,10 @@ class ListEngine final : public CanaryEngine {
   void DoForEach(PairVisitor visit) override;
   uint64_t DoCount() override { return count_; }
   Result<AuditReport> DoAudit() override;
-  void DoClose() override { pool_.reset(); }
+  Status DoClose() override {
+    pool_.reset();
+    return Status::Ok();
+  }
 
   const PairLengths& PairAt(uint64_t offset) const { return pool_->At<Node>(offset)->pair; }
   uint64_t* NextOf(uint64_t offset) const {

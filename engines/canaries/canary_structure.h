@@ -15,12 +15,18 @@
 
 namespace fencepost::canary {
 
+class Files;
+
 struct Structure {
   std::string_view name;
   std::string_view description;
   Result<std::unique_ptr<Engine>> (*open)(const EngineOptions& options);
   bool audit = false;
   std::span<const Planting> plantings;
+  // Of a structure on files, and of no other: opens it on files of the caller's.
+  Result<std::unique_ptr<Engine>> (*open_on)(std::unique_ptr<Files> files,
+                                             const EngineOptions& options) = nullptr;
+  std::span<const Durability> durabilities = {};  // empty: power-fail
 };
 
 extern const Structure kLogStructure;
@@ -33,6 +39,8 @@ extern const Structure kAtomicStructure;
 extern const Structure kListStructure;
 extern const Structure kDelegateStructure;
 extern const Structure kSharedStructure;
+extern const Structure kFilelogStructure;
+extern const Structure kFilepagesStructure;
 
 // The value of option `bug`: 0 for none, else one more than its index in `plantings`.
 // kInvalidArgument, naming the choices, if there is no such bug.

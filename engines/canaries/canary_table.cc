@@ -18,8 +18,9 @@ namespace {
 constexpr Durability kOnlyPowerFail[] = {Durability::kPowerFail};
 
 const Structure* const kStructures[] = {
-    &kLogStructure, &kLevelStructure,  &kCcehStructure, &kBtreeStructure,    &kBucketStructure,
-    &kTxStructure,  &kAtomicStructure, &kListStructure, &kDelegateStructure, &kSharedStructure};
+    &kLogStructure,      &kLevelStructure,  &kCcehStructure,    &kBtreeStructure,
+    &kBucketStructure,   &kTxStructure,     &kAtomicStructure,  &kListStructure,
+    &kDelegateStructure, &kSharedStructure, &kFilelogStructure, &kFilepagesStructure};
 
 // "none|flag-first|..."
 std::string Choices(std::span<const Planting> plantings) {
@@ -28,6 +29,7 @@ std::string Choices(std::span<const Planting> plantings) {
   return choices;
 }
 
+std::string FileCanaryVersion() { return "canaries, POSIX files"; }
 std::string CanaryVersion() { return fmt::format("canaries, {}", pmem::PmemobjVersion()); }
 
 // The rows and what their views point to. Never destroyed: a row may be used until the end.
@@ -44,17 +46,20 @@ struct Table {
     for (const Structure* structure : kStructures) {
       choices.push_back(Choices(structure->plantings));
       options.push_back({"bug", choices.back(), "none", "what is wrong with it"});
+      const bool on_files = structure->open_on != nullptr;
       rows.push_back({.name = structure->name,
                       .description = structure->description,
                       .open = structure->open,
-                      .version = CanaryVersion,
+                      .version = on_files ? FileCanaryVersion : CanaryVersion,
                       .capabilities = {.audit = structure->audit,
-                                       .persistent_memory = true,
-                                       .path_is_file = true,
+                                       .persistent_memory = !on_files,
+                                       .path_is_file = !on_files,
                                        .min_key_bytes = 1,
                                        .max_key_bytes = kMaxKeyBytes,
                                        .max_value_bytes = kMaxValueBytes},
-                      .durabilities = kOnlyPowerFail,
+                      .durabilities = structure->durabilities.empty()
+                                          ? std::span<const Durability>(kOnlyPowerFail)
+                                          : structure->durabilities,
                       .options = {&options.back(), 1}});
       plantings.insert(plantings.end(), structure->plantings.begin(), structure->plantings.end());
     }

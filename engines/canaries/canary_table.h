@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The canaries: small persistent-memory stores, each correct, each with known bugs behind one
-// switch. A crash-consistency tester that does not catch them is not to be believed.
+// The canaries: small stores in persistent memory or on files (their rows say which), each correct,
+// each with known bugs behind one switch. A crash-consistency tester that does not catch them is
+// not to be believed.
 //
 // They are no engines to be measured and are therefore not in engine_table.h.
 #ifndef FENCEPOST_ENGINES_CANARIES_CANARY_TABLE_H_

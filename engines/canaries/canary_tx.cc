@@ -88,7 +88,10 @@ class TxEngine final : public CanaryEngine {
   void DoForEach(PairVisitor visit) override;
   uint64_t DoCount() override { return root_.count; }
   Result<AuditReport> DoAudit() override;
-  void DoClose() override { pool_.reset(); }
+  Status DoClose() override {
+    pool_.reset();
+    return Status::Ok();
+  }
 
   Entry& At(uint64_t offset) const { return *pool_->At<Entry>(offset); }
   uint64_t* Buckets() const { return pool_->At<uint64_t>(root_.buckets); }

@@ -29,7 +29,10 @@ class RawCanary : public CanaryEngine {
         bug_(bug),
         pool_(std::move(pool)) {}
 
-  void DoClose() final { pool_.reset(); }
+  Status DoClose() final {
+    pool_.reset();
+    return Status::Ok();
+  }
 
   Layout& layout_;
   const Bug bug_;

@@ -30,6 +30,11 @@ std::string Durabilities(const EngineRow& row) {
   return out;
 }
 
+const char* KindOfMedium(const EngineRow& row) {
+  if (row.capabilities.persistent_memory) return "pmem";
+  return row.capabilities.stores_data ? "files" : "none";
+}
+
 nlohmann::json EngineJson(const EngineRow& row) {
   const Capabilities& can = row.capabilities;
   nlohmann::json options = nlohmann::json::array();
@@ -68,9 +73,8 @@ void PrintTable() {
                    {"what it is"}});
   for (const EngineRow& row : Engines()) {
     const Capabilities& can = row.capabilities;
-    const char* medium = can.persistent_memory ? "pmem" : can.stores_data ? "files" : "none";
     table.AddRow({std::string(row.name), row.version(), can.ordered ? "yes" : "-",
-                  can.atomic_batch ? "atomic" : "-", medium, Durabilities(row),
+                  can.atomic_batch ? "atomic" : "-", KindOfMedium(row), Durabilities(row),
                   std::string(row.description)});
   }
   fmt::print("{}", table.Render());
@@ -100,6 +104,7 @@ void PrintCanaries(bool json) {
                    {"bug", planting.bug},
                    {"class", bug_class},
                    {"row", planting.row},
+                   {"medium", KindOfMedium(*FindEngineOrCanary(planting.structure).value())},
                    {"what", planting.what}});
   }
   fmt::print("{}", json ? out.dump(2) + "\n" : table.Render());
