@@ -7,12 +7,14 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "harness/commands/command.h"
 #include "harness/commands/crash_options.h"
 #include "harness/crash/crash_replay.h"
 #include "harness/crash/crash_report.h"
 #include "harness/crash/engine_recording.h"
+#include "harness/crash/file_recording.h"
 #include "harness/crash/schedules.h"
 #include "harness/crash/trace_markers.h"
 #include "harness/interrupt.h"
@@ -42,27 +44,48 @@ Result<fs::path> MakeResultFolder(const CrashRequest& request, const std::string
   return made.path;
 }
 
-// Fresh runs of the engine, recorded into the result's folder.
-Result<Schedules> Record(const CrashRequest& request, const fs::path& folder) {
+// Fills a recording's folder, which is there and empty.
+using RecordRun = std::function<Status(const fs::path& recording, uint64_t schedule)>;
+
+Result<RecordRun> RecordMemory(const CrashSubject& subject, uint64_t seed, const fs::path& folder) {
   if (!CanMarkOperations()) {
     return Status::Unsupported("this build has no Valgrind headers, so it cannot record");
   }
   ASSIGN_OR_RETURN(const ValgrindTool tool, FindPmemcheck(""));
-  ASSIGN_OR_RETURN(const CrashSubject subject, MakeCrashSubject(request.workload, request.engine));
+  ASSIGN_OR_RETURN(EngineRecorder made, EngineRecorder::Make(subject, tool));
+  const auto recorder = std::make_shared<const EngineRecorder>(std::move(made));
+  return RecordRun([recorder, seed, folder](const fs::path& recording, uint64_t schedule) {
+    return recorder->Record(recording, SchedSeed(seed, schedule, recorder->threads()),
+                            RecordingFolder(folder, 0));
+  });
+}
+
+Result<RecordRun> RecordFileRuns(const CrashSubject& subject) {
+  ASSIGN_OR_RETURN(FileEngineRecorder made, FileEngineRecorder::Make(subject));
+  const auto recorder = std::make_shared<const FileEngineRecorder>(std::move(made));
+  return RecordRun([recorder](const fs::path& recording, uint64_t /*schedule*/) {
+    return recorder->Record(recording);
+  });
+}
+
+// Fresh runs of the engine, recorded into the result's folder.
+Result<Schedules> Record(const CrashRequest& request, const CrashSubject& subject,
+                         const fs::path& folder) {
   ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
   Schedules schedules;
   ASSIGN_OR_RETURN(schedules.asked, ChooseSchedules(request.schedules, plan.spec->threads));
+  const bool in_memory = DomainOf(*plan.row) == CrashDomain::kMemory;
   if (!request.crash.quiet) {
-    fmt::print(stderr, "recording {} under pmemcheck\n", request.engine);
+    fmt::print(stderr, "recording {}{}\n", request.engine,
+               in_memory ? " under pmemcheck" : ": what it does with its files");
   }
-  ASSIGN_OR_RETURN(EngineRecorder made, EngineRecorder::Make(subject, tool));
-  const auto recorder = std::make_shared<const EngineRecorder>(std::move(made));
-  schedules.recording = [recorder, folder,
-                         seed = request.crash.seed](uint64_t schedule) -> Result<fs::path> {
+  ASSIGN_OR_RETURN(const RecordRun record, in_memory
+                                               ? RecordMemory(subject, request.crash.seed, folder)
+                                               : RecordFileRuns(subject));
+  schedules.recording = [record, folder](uint64_t schedule) -> Result<fs::path> {
     const fs::path recording = RecordingFolder(folder, schedule);
     fs::create_directories(recording);
-    const Status status = recorder->Record(
-        recording, SchedSeed(seed, schedule, recorder->threads()), RecordingFolder(folder, 0));
+    const Status status = record(recording, schedule);
     if (status.ok()) return recording;
     // What has been explored before it may be kept: --from must find no half of a recording.
     std::error_code ignored;
@@ -118,15 +141,25 @@ ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
   if (request.crash.mutate && request.record_only) {
     return ReportError(Status::InvalidArgument("--mutate and --record-only exclude each other"));
   }
-  const Result<CampaignSettings> settings = MakeSettings(request.crash);
+  std::optional<CrashSubject> subject;  // of a fresh run
+  CrashDomain domain = CrashDomain::kMemory;
+  if (request.from.empty()) {
+    const Result<CrashSubject> asked = MakeCrashSubject(request.workload, request.engine);
+    if (!asked.ok()) return ReportError(asked.status());
+    subject = *asked;
+    domain = DomainOf(*subject->Plan()->row);
+  } else if (FileRecording::IsIn(RecordingFolder(request.from, 0))) {
+    domain = CrashDomain::kFiles;
+  }
+  const Result<CampaignSettings> settings = MakeSettings(request.crash, domain);
   if (!settings.ok()) return ReportError(settings.status());
   const Result<fs::path> made = MakeResultFolder(
       request, "crash-" + (request.engine.empty() ? std::string("again") : request.engine));
   if (!made.ok()) return ReportError(made.status());
   Provisional folder(*made);
   Result<Schedules> schedules = Recorded(request.from);
-  if (request.from.empty()) {
-    schedules = Record(request, folder.path());
+  if (subject) {
+    schedules = Record(request, *subject, folder.path());
     if (!schedules.ok()) return Failed(schedules.status());
   }
   if (settings->mutate && schedules->asked > 1) {
@@ -166,16 +199,25 @@ ExitCode Resume(CrashRequest request, const Arguments& arguments) {
   const json& old = (*before)["settings"];
   request.crash.strategy = old["strategy"].get<std::string>();
   request.crash.seed = old["seed"].get<uint64_t>();
-  request.crash.tear = old["tearing"].get<std::string>();
-  request.crash.eadr = old["eadr"].get<bool>();
+  const bool in_files = (*before)["domain"] == "files";
+  if (in_files) {
+    request.crash.file_system = old["file_system"].get<std::string>();
+    request.crash.sector_bytes = old["sector_bytes"].get<uint64_t>();
+    if (!old["tearing"].get<bool>()) request.crash.tear = "none";
+  } else {
+    request.crash.tear = old["tearing"].get<std::string>();
+    request.crash.eadr = old["eadr"].get<bool>();
+  }
   request.crash.shard =
       fmt::format("{}/{}", old["shard"].get<uint64_t>(), old["shards"].get<uint64_t>());
   request.crash.timeout_s = old["timeout_s"].get<double>();
   request.crash.depth = old["depth"].get<unsigned>();
   request.crash.after = (*before)["subject"].value("operations_after", request.crash.after);
-  Result<CampaignSettings> settings = MakeSettings(request.crash);
+  Result<CampaignSettings> settings =
+      MakeSettings(request.crash, in_files ? CrashDomain::kFiles : CrashDomain::kMemory);
   if (!settings.ok()) return ReportError(settings.status());
-  settings->explore.first_point = explored["next_point"].get<uint64_t>();
+  settings->explore.first_point = settings->files.first_point =
+      explored["next_point"].get<uint64_t>();
   const fs::path recording = (*before)["recording"]["path"].get<std::string>();
   const Result<json> after =
       RunCampaign(recording, folder, EngineParts(recording, *settings), *settings, arguments);
@@ -236,7 +278,7 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
   auto request = std::make_shared<CrashRequest>();
   auto chosen = std::make_shared<std::function<ExitCode()>>();
   app.require_subcommand(0, 1);
-  app.add_option("engine", request->engine, "a persistent-memory engine of `fencepost engines`");
+  app.add_option("engine", request->engine, "an engine of `fencepost engines`");
   app.add_option("-P,--workload", request->workload.files, "workload property file (repeatable)")
       ->expected(1)
       ->take_all()
@@ -265,9 +307,10 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
   CLI::Option* const resume =
       app.add_option("--resume", request->resume, "go on with a campaign that was stopped");
   // What makes the campaign what it is was settled when it began.
-  for (const char* settled : {"engine", "-P", "-p", "--threads", "--schedules", "--strategy",
-                              "--seed", "--timeout", "--shard", "--tear", "--eadr", "--after",
-                              "--from", "--record-only", "--results", "--mutate", "--depth"}) {
+  for (const char* settled :
+       {"engine", "-P", "-p", "--threads", "--schedules", "--strategy", "--seed", "--timeout",
+        "--shard", "--tear", "--eadr", "--after", "--from", "--record-only", "--results",
+        "--mutate", "--depth", "--fs", "--sector"}) {
     resume->excludes(settled);
   }
   DeclareMerge(app, request, chosen);

@@ -20,17 +20,45 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 // "2/8": the third of eight.
-Status ParseShard(const std::string& text, ExploreOptions* options) {
+Status ParseShard(const std::string& text, uint64_t* shard, uint64_t* shards) {
   const char* const end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), end, options->shard);
+  const auto first = std::from_chars(text.data(), end, *shard);
   const bool slash = first.ec == std::errc() && first.ptr != end && *first.ptr == '/';
-  const auto second = slash ? std::from_chars(first.ptr + 1, end, options->shards) : first;
-  if (!slash || second.ec != std::errc() || second.ptr != end || options->shards == 0 ||
-      options->shard >= options->shards) {
+  const auto second = slash ? std::from_chars(first.ptr + 1, end, *shards) : first;
+  if (!slash || second.ec != std::errc() || second.ptr != end || *shards == 0 ||
+      *shard >= *shards) {
     return Status::InvalidArgument(
         fmt::format("--shard={}: must be i/n with i from 0 to n-1", text));
   }
   return Status::Ok();
+}
+
+// What only crashes in memory have, and what only those in files have, is refused for the others.
+Status CheckDomain(const CrashFlags& flags, CrashDomain domain) {
+  const CrashFlags standard;
+  if (domain == CrashDomain::kMemory) {
+    if (flags.file_system == standard.file_system && flags.sector_bytes == 0) return Status::Ok();
+    return Status::InvalidArgument(
+        "--fs and --sector are for engines that keep their data in files");
+  }
+  if (flags.eadr || flags.mutate || flags.depth > 1) {
+    return Status::InvalidArgument(
+        "--eadr, --mutate and --depth=2 are for engines in persistent memory");
+  }
+  return Status::Ok();
+}
+
+Status SetFileOptions(const CrashFlags& flags, FileExploreOptions* options) {
+  ASSIGN_OR_RETURN(options->file_system, FindFileSystem(flags.file_system));
+  ASSIGN_OR_RETURN(options->strategy, ParseFileStrategy(flags.strategy.value_or("torn")));
+  const uint64_t sector = flags.sector_bytes;
+  if (sector != 0 && (sector < 8 || (sector & (sector - 1)) != 0 || sector > 1 << 20)) {
+    return Status::InvalidArgument(
+        fmt::format("--sector={}: must be a power of two from 8 to 1048576", sector));
+  }
+  options->model = {.sector_bytes = sector, .tearing = flags.tear != "none"};
+  options->seed = flags.seed;
+  return ParseShard(flags.shard, &options->shard, &options->shards);
 }
 
 }  // namespace
@@ -50,8 +78,15 @@ void DeclareCrashFlags(CLI::App& app, CrashFlags* flags) {
   app.add_option("--stop-after", flags->stop_after,
                  "end once so many violations were found, before they are merged by cause");
   app.add_option("--shard", flags->shard, "i/n: explore one part of n; `crash merge` joins them");
-  app.add_option("--tear", flags->tear, "8 (default): wider stores may tear; line: none does")
-      ->check(CLI::IsMember({"8", "line"}));
+  app.add_option("--tear", flags->tear,
+                 "memory: 8 (default), wider stores may tear, or line, none does; files: writes "
+                 "tear between sectors, or none")
+      ->check(CLI::IsMember({"8", "line", "none"}));
+  app.add_option(
+      "--fs", flags->file_system,
+      "files: whose promises are taken: " + FileSystemNames() + " (default ext4-ordered)");
+  app.add_option("--sector", flags->sector_bytes,
+                 "files: bytes that are never torn (default: as --fs has it)");
   app.add_flag("--mutate", flags->mutate,
                "then leave out each flush, fence and msync in turn: is it needed?");
   app.add_flag("--eadr", flags->eadr, "the platform flushes the caches at a power loss");
@@ -60,26 +95,34 @@ void DeclareCrashFlags(CLI::App& app, CrashFlags* flags) {
   app.add_flag("--quiet", flags->quiet, "no progress");
 }
 
-Result<CampaignSettings> MakeSettings(const CrashFlags& flags) {
+Result<CampaignSettings> MakeSettings(const CrashFlags& flags, CrashDomain domain) {
   CampaignSettings settings;
-  ASSIGN_OR_RETURN(settings.explore.strategy, ParseStrategy(flags.strategy.value_or("reads")));
-  if (!flags.strategy) {
-    ASSIGN_OR_RETURN(settings.fallback, ParseStrategy("prefix"));
+  RETURN_IF_ERROR(CheckDomain(flags, domain));
+  if (domain == CrashDomain::kFiles) {
+    RETURN_IF_ERROR(SetFileOptions(flags, &settings.files));
+  } else {
+    if (flags.tear == "none") return Status::InvalidArgument("--tear=none is for files");
+    ASSIGN_OR_RETURN(settings.explore.strategy, ParseStrategy(flags.strategy.value_or("reads")));
+    if (!flags.strategy) {
+      ASSIGN_OR_RETURN(settings.fallback, ParseStrategy("prefix"));
+    }
   }
   settings.explore.seed = flags.seed;
   settings.explore.model.eadr = flags.eadr;
   settings.explore.model.tearing = flags.tear == "8" ? Tearing::kEightBytes : Tearing::kLine;
-  RETURN_IF_ERROR(ParseShard(flags.shard, &settings.explore));
+  RETURN_IF_ERROR(ParseShard(flags.shard, &settings.explore.shard, &settings.explore.shards));
   if (flags.mutate && settings.explore.shards > 1) {
     return Status::InvalidArgument("--mutate and --shard exclude each other");
   }
   settings.mutate = flags.mutate;
-  if (flags.max_states > 0) settings.explore.max_states = flags.max_states;
+  if (flags.max_states > 0) {
+    settings.explore.max_states = settings.files.max_states = flags.max_states;
+  }
   if (!(flags.max_seconds >= 0) || !std::isfinite(flags.max_seconds)) {
     return Status::InvalidArgument("--max-seconds: must be 0 or more");
   }
-  settings.explore.max_seconds = flags.max_seconds;
-  settings.explore.stop_after = flags.stop_after;
+  settings.explore.max_seconds = settings.files.max_seconds = flags.max_seconds;
+  settings.explore.stop_after = settings.files.stop_after = flags.stop_after;
   constexpr double kMaxTimeoutSeconds = 86400;
   if (!(flags.timeout_s > 0) || flags.timeout_s > kMaxTimeoutSeconds) {
     return Status::InvalidArgument(
@@ -90,7 +133,7 @@ Result<CampaignSettings> MakeSettings(const CrashFlags& flags) {
   settings.pool.workers =
       flags.jobs > 0 ? flags.jobs : static_cast<unsigned>(cpus.ok() ? cpus->size() : 1);
   settings.operations_after = flags.after;
-  const bool by_reads = settings.explore.strategy.by_reads();
+  const bool by_reads = domain == CrashDomain::kMemory && settings.explore.strategy.by_reads();
   if (flags.depth > 1 && !by_reads) {
     return Status::InvalidArgument(
         fmt::format("--depth={}: crashes in recovery need --strategy=reads", flags.depth));

@@ -11,6 +11,7 @@
 
 #include "harness/commands/command.h"
 #include "harness/crash/crash_campaign.h"
+#include "harness/crash/engine_recording.h"
 
 namespace CLI {
 class App;
@@ -30,6 +31,8 @@ struct CrashFlags {
   std::string shard = "0/1";
   std::string tear = "8";
   bool eadr = false;
+  std::string file_system = "ext4-ordered";
+  uint64_t sector_bytes = 0;  // 0: as the file system has it
   bool mutate = false;
   unsigned after = 12;
   unsigned depth = 0;  // 0: as the strategy has it
@@ -41,7 +44,7 @@ struct CrashFlags {
 void DeclareCrashFlags(CLI::App& app, CrashFlags* flags);
 
 // kInvalidArgument, naming the flag, where one makes no sense.
-Result<CampaignSettings> MakeSettings(const CrashFlags& flags);
+Result<CampaignSettings> MakeSettings(const CrashFlags& flags, CrashDomain domain);
 
 // Writes crash.json into `folder`, prints what the user asked for, and gives the exit code.
 ExitCode PublishReport(const nlohmann::json& report, const std::filesystem::path& folder,

@@ -127,7 +127,7 @@ ExitCode ExploreProgram(const ExploreRequest& request, const Arguments& argument
   if (request.log.empty() != request.images.empty()) {
     return ReportError(Status::InvalidArgument("--log and --image go together"));
   }
-  const Result<CampaignSettings> settings = MakeSettings(request.crash);
+  const Result<CampaignSettings> settings = MakeSettings(request.crash, CrashDomain::kMemory);
   if (!settings.ok()) return ReportError(settings.status());
   const Result<RunDirectory> made =
       CreateRunDirectory(request.crash.results, std::time(nullptr), "explore");

@@ -252,6 +252,10 @@ class Reporter {
 };
 
 std::string MissingText(const json& missing) {
+  if (missing.contains("what")) {
+    return fmt::format("    {}\n      {}\n", missing["what"].get<std::string>(),
+                       missing["cover"].get<std::string>());
+  }
   const json& stores = missing["stores"];
   std::string text = fmt::format("    line {:#x} of {}", missing["offset"].get<uint64_t>(),
                                  missing["file"].get<std::string>());
@@ -309,19 +313,31 @@ std::string ViolationText(const json& violation) {
                         : "in the recovery from it, before " + second["before"].get<std::string>(),
                     second["where"].is_null() ? "" : " at " + second["where"].get<std::string>());
   } else if (violation["missing"].empty()) {
-    text += fmt::format("\n  every store had survived; the last of them:\n{}",
-                        LastStoresText(violation["timeline"]));
+    text += violation["state"].is_object()
+                ? std::string("\n  everything that was written had survived\n")
+                : fmt::format("\n  every store had survived; the last of them:\n{}",
+                              LastStoresText(violation["timeline"]));
   } else {
-    text +=
-        violation["minimal"].get<bool>()
-            ? "\n  had to survive, and did not (everything else had):\n"
-            : "\n  did not survive (all else had; fewer lines may do, the search was cut short):\n";
+    text += violation["minimal"].get<bool>()
+                ? "\n  had to survive, and did not (everything else had):\n"
+                : "\n  did not survive (all else had; less may do, the search was cut short):\n";
     for (const json& missing : violation["missing"]) text += MissingText(missing);
   }
   text +=
       fmt::format("  seen {} times{}; reproduce: {}\n", violation["occurrences"].get<uint64_t>(),
                   FirstSeenIn(violation), violation["replay"].get<std::string>());
   return text;
+}
+
+// What the run did to its data.
+std::string RecordedText(const json& report) {
+  const json& recording = report["recording"];
+  if (report["domain"] == "memory") {
+    return fmt::format("{} stores", recording["stores"].get<uint64_t>());
+  }
+  return fmt::format("{} writes, {} syncs on {}", recording["writes"].get<uint64_t>(),
+                     recording["syncs"].get<uint64_t>(),
+                     report["settings"]["file_system"].get<std::string>());
 }
 
 // What the numbers of a campaign of several schedules are of; empty for a single one.
@@ -338,6 +354,10 @@ std::string SchedulesLine(const json& schedules) {
 std::string CauseOf(const json& violation) {
   std::set<std::string> places;
   for (const json& missing : violation["missing"]) {
+    if (missing.contains("place")) {
+      places.insert(missing["place"].get<std::string>());
+      continue;
+    }
     for (const json& store : missing["stores"]) places.insert(store["where"].get<std::string>());
   }
   std::string cause;
@@ -379,15 +399,14 @@ std::string CrashText(const json& report, const std::string& path) {
   const auto recoveries = explored["recoveries"].get<uint64_t>();
   std::string text = SchedulesLine(report["schedules"]);
   text += fmt::format(
-      "{} operations, {} stores; {} of {} crash points, {} raw states in all\n"
+      "{} operations, {}; {} of {} crash points, {} raw states in all\n"
       "strategy {}, seed {}: {} states, {} distinct images recovered in {:.1f} s ({:.0f}/s), "
       "{} outcomes, {} verdicts\n",
-      report["recording"]["operations"].get<uint64_t>(),
-      report["recording"]["stores"].get<uint64_t>(), explored["explored_points"].get<uint64_t>(),
-      explored["crash_points"].get<uint64_t>(), PowerOfTen(explored["log10_raw_states"]),
-      report["settings"]["strategy"].get<std::string>(), report["settings"]["seed"].get<uint64_t>(),
-      explored["states"].get<uint64_t>(), recoveries, seconds,
-      seconds > 0 ? static_cast<double>(recoveries) / seconds : 0,
+      report["recording"]["operations"].get<uint64_t>(), RecordedText(report),
+      explored["explored_points"].get<uint64_t>(), explored["crash_points"].get<uint64_t>(),
+      PowerOfTen(explored["log10_raw_states"]), report["settings"]["strategy"].get<std::string>(),
+      report["settings"]["seed"].get<uint64_t>(), explored["states"].get<uint64_t>(), recoveries,
+      seconds, seconds > 0 ? static_cast<double>(recoveries) / seconds : 0,
       explored["outcomes"].get<uint64_t>(), explored["verdicts"].get<uint64_t>());
   for (const json& violation : report["violations"]) text += ViolationText(violation);
   const std::string verdict = CrashVerdict(report);

@@ -148,7 +148,7 @@ TEST(ChooseGroups, FewAreAllChosenInTheirOrder) {
   const std::vector<FindingGroup> chosen = ChooseGroups(groups, 24);
   ASSERT_EQ(chosen.size(), 3u);
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(chosen[i].point.index, i + 1);
-  EXPECT_TRUE(ChooseGroups({}, 24).empty());
+  EXPECT_TRUE(ChooseGroups<CrashState>({}, 24).empty());
   EXPECT_TRUE(ChooseGroups(groups, 0).empty());
 }
 

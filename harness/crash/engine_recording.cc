@@ -25,34 +25,6 @@ constexpr const char* kScratchRoot = "/dev/shm";
 fs::path HistoryPath(const fs::path& folder) { return folder / "history.jsonl"; }
 fs::path LoadedPool(const ScratchFolder& scratch) { return scratch.path() / "loaded"; }
 
-// Records loaded by the client have their first version.
-StoreContents LoadedContents(const WorkloadSpec& spec) {
-  const KeyFormat keys(spec.hashed_keys, spec.zero_padding);
-  StoreContents contents;
-  std::string buffer(keys.buffer_bytes(), '\0');
-  for (uint64_t i = 0; i < spec.insert_count; ++i) {
-    const size_t bytes = keys.Format(spec.insert_start + i, buffer.data());
-    contents[buffer.substr(0, bytes)] = VersionToken(1);
-  }
-  return contents;
-}
-
-// Before the tracer watches: only the run is explored.
-Status Load(const RunPlan& plan, const fs::path& path) {
-  EngineOptions options = plan.options;
-  options.path = path;
-  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(*plan.row, options));
-  CrashClient client(*plan.spec, engine.get(), /*writer=*/nullptr);
-  RETURN_IF_ERROR(client.Run(Phase::kLoad));
-  RecoveredStore loaded;
-  RETURN_IF_ERROR(ReadStore(*engine, &loaded));
-  if (!loaded.faults.empty() || loaded.contents != LoadedContents(*plan.spec)) {
-    return Status::Corrupt(
-        fmt::format("{}: does not hold what was loaded, without any crash", plan.row->name));
-  }
-  return engine->Close();
-}
-
 // The last lines of a log, after a line break; empty if there are none.
 std::string LogTail(const fs::path& path) {
   constexpr size_t kLines = 10;
@@ -79,6 +51,36 @@ void ShareImage(const fs::path& first, const Recording& recording) {
 
 }  // namespace
 
+StoreContents LoadedContents(const WorkloadSpec& spec) {
+  const KeyFormat keys(spec.hashed_keys, spec.zero_padding);
+  StoreContents contents;
+  std::string buffer(keys.buffer_bytes(), '\0');
+  for (uint64_t i = 0; i < spec.insert_count; ++i) {
+    const size_t bytes = keys.Format(spec.insert_start + i, buffer.data());
+    contents[buffer.substr(0, bytes)] = VersionToken(1);
+  }
+  return contents;
+}
+
+Status LoadEngine(const RunPlan& plan, const fs::path& path) {
+  EngineOptions options = plan.options;
+  options.path = path;
+  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(*plan.row, options));
+  CrashClient client(*plan.spec, engine.get(), /*writer=*/nullptr);
+  RETURN_IF_ERROR(client.Run(Phase::kLoad));
+  RecoveredStore loaded;
+  RETURN_IF_ERROR(ReadStore(*engine, &loaded));
+  if (!loaded.faults.empty() || loaded.contents != LoadedContents(*plan.spec)) {
+    return Status::Corrupt(
+        fmt::format("{}: does not hold what was loaded, without any crash", plan.row->name));
+  }
+  return engine->Close();
+}
+
+CrashDomain DomainOf(const EngineRow& row) {
+  return row.capabilities.persistent_memory ? CrashDomain::kMemory : CrashDomain::kFiles;
+}
+
 Result<RunPlan> CrashSubject::Plan() const {
   WorkloadFlags flags;
   for (const auto& [name, value] : properties) {
@@ -86,10 +88,8 @@ Result<RunPlan> CrashSubject::Plan() const {
   }
   ASSIGN_OR_RETURN(RunPlan plan, MakeRunPlan(flags, engine, Placement::kTmpfs, /*leaf=*/"crash"));
   plan.spec->name = workload;
-  if (!plan.row->capabilities.persistent_memory || !plan.row->capabilities.path_is_file) {
-    return Status::Unsupported(fmt::format(
-        "{}: keeps nothing in persistent memory; crashes of files are not explored in this version",
-        engine));
+  if (!plan.row->capabilities.stores_data) {
+    return Status::Unsupported(fmt::format("{}: stores nothing that a crash could take", engine));
   }
   RETURN_IF_ERROR(CheckCrashWorkload(*plan.spec));
   RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kRun));
@@ -156,7 +156,7 @@ EngineRecorder::EngineRecorder(CrashSubject subject, ValgrindTool tool, ScratchF
 Result<EngineRecorder> EngineRecorder::Make(const CrashSubject& subject, const ValgrindTool& tool) {
   ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
   ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(kScratchRoot));
-  RETURN_IF_ERROR(Load(plan, LoadedPool(scratch)));
+  RETURN_IF_ERROR(LoadEngine(plan, LoadedPool(scratch)));
   return EngineRecorder(subject, tool, std::move(scratch), plan.spec->threads);
 }
 

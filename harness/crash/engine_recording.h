@@ -20,6 +20,10 @@
 
 namespace fencepost {
 
+// Where an engine keeps its data, and so what a crash can do to it.
+enum class CrashDomain : unsigned char { kMemory, kFiles };
+CrashDomain DomainOf(const EngineRow& row);
+
 // Which engine and workload, as they are written down and read again.
 struct CrashSubject {
   std::string engine;
@@ -57,6 +61,11 @@ class EngineRecorder {
   ScratchFolder scratch_;
   unsigned threads_;
 };
+
+// What the engine holds once it is loaded: each record's first version.
+StoreContents LoadedContents(const WorkloadSpec& spec);
+// Loads the engine at `path`, untraced, and closes it. kCorrupt if it does not hold what it should.
+Status LoadEngine(const RunPlan& plan, const std::filesystem::path& path);
 
 // In the traced process: the workload on the engine at `path`, its history into `folder`.
 Status RunCrashClient(const CrashSubject& subject, const std::filesystem::path& path,

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "faultinject/explore/files/file_strategies.h"
 #include "faultinject/explore/strategies.h"
 #include "harness/crash/crash_report.h"
 
@@ -15,20 +16,26 @@ namespace {
 
 using nlohmann::json;
 
-// What must be equal in the reports of one campaign.
-constexpr const char* kSameSettings[] = {"strategy", "seed", "tearing", "eadr", "shards", "depth"};
-constexpr const char* kSameRecording[] = {"events", "stores", "trace_bytes", "operations"};
+// What may differ in the reports of one campaign.
+constexpr const char* kOwnSettings[] = {"shard", "timeout_s"};
+constexpr const char* kOwnRecording[] = {"path"};
 // What is added up.
 constexpr const char* kSums[] = {"states",        "recoveries",    "traced_recoveries",
                                  "nested_points", "nested_states", "nested_recoveries",
                                  "outcomes",      "verdicts",      "failed_verdicts"};
 
 Status CheckBelong(const json& first, const json& other) {
-  for (const char* name : kSameSettings) {
-    if (first["settings"][name] != other["settings"][name]) {
+  if (first["domain"] != other["domain"]) {
+    return Status::InvalidArgument(
+        "the reports do not belong together: one is of memory, one of files");
+  }
+  for (const auto& [name, value] : first["settings"].items()) {
+    const bool own =
+        std::find(std::begin(kOwnSettings), std::end(kOwnSettings), name) != std::end(kOwnSettings);
+    if (!own && other["settings"][name] != value) {
       return Status::InvalidArgument(
-          fmt::format("the reports do not belong together: {} is {} and {}", name,
-                      first["settings"][name].dump(), other["settings"][name].dump()));
+          fmt::format("the reports do not belong together: {} is {} and {}", name, value.dump(),
+                      other["settings"][name].dump()));
     }
   }
   if (first["schedules"] != other["schedules"]) {
@@ -43,9 +50,12 @@ Status CheckBelong(const json& first, const json& other) {
         "ways to recover (\"subject\")");
   }
   bool same = first["explored"]["crash_points"] == other["explored"]["crash_points"];
-  for (const char* name : kSameRecording) {
-    same &= first["recording"][name] == other["recording"][name];
+  json recording = first["recording"], other_recording = other["recording"];
+  for (const char* name : kOwnRecording) {
+    recording.erase(name);
+    other_recording.erase(name);
   }
+  same &= recording == other_recording;
   if (same) return Status::Ok();
   return Status::InvalidArgument(fmt::format("the reports are of different recordings: {} and {}",
                                              first["recording"]["path"].get<std::string>(),
@@ -69,6 +79,17 @@ Part PartOf(const json& explored) {
 
 bool OfSeveralSchedules(const json& report) {
   return report["schedules"]["distinct"].get<uint64_t>() > 1;
+}
+
+// Whether the strategy tries every state.
+bool IsExhaustive(const json& report) {
+  const std::string name = report["settings"]["strategy"].get<std::string>();
+  if (report["domain"] == "files") {
+    const Result<FileStrategy> strategy = ParseFileStrategy(name);
+    return strategy.ok() && strategy->exhaustive();
+  }
+  const Result<Strategy> strategy = ParseStrategy(name);
+  return strategy.ok() && strategy->exhaustive();
 }
 
 // Each begins where the one before ended, and the first at the first crash point.
@@ -214,8 +235,8 @@ json MergeSchedules(const std::vector<json>& reports, const ScheduleCounts& sche
   merged["schedules"] = {
       {"asked", schedules.asked}, {"recorded", schedules.recorded}, {"distinct", reports.size()}};
   AddUp(reports, &merged);
-  for (const char* name : {"trace_bytes", "events", "stores", "operations", "unmapped_bytes"}) {
-    Sum(reports, "recording", name, &merged);
+  for (const auto& [name, value] : reports.front()["recording"].items()) {
+    if (value.is_number()) Sum(reports, "recording", name.c_str(), &merged);
   }
   for (const char* name : {"crash_points", "explored_points", "mixed_lines"}) {
     Sum(reports, "explored", name, &merged);
@@ -273,9 +294,8 @@ Result<json> MergeReports(const std::vector<json>& reports, const std::filesyste
     merged["settings"]["shard"] = 0;
     merged["settings"]["shards"] = 1;
   }
-  const Result<Strategy> strategy = ParseStrategy(first["settings"]["strategy"]);
-  explored["every_state"] = complete && merged["settings"]["shards"] == 1 && strategy.ok() &&
-                            strategy->exhaustive() && !explored["lines_cut"].get<bool>();
+  explored["every_state"] = complete && merged["settings"]["shards"] == 1 && IsExhaustive(first) &&
+                            !explored["lines_cut"].get<bool>();
   merged["violations"] = MergeViolations(reports, folder);
   merged["verdict"] = CrashVerdict(merged);
   return merged;

@@ -51,7 +51,10 @@ bool IsSecondCrashOrNull(const json& value) {
                                               {"/first_answer", IsText}});
 }
 
-bool IsMissingLine(const json& missing) {
+bool IsMissing(const json& missing) {
+  if (missing.is_object() && missing.contains("what")) {
+    return HasFields(missing, {{"/what", IsText}, {"/place", IsText}, {"/cover", IsText}});
+  }
   const auto is_store = [](const json& store) {
     return HasFields(store, {{"/where", IsText}, {"/bytes", IsCount}, {"/torn", IsFlag}});
   };
@@ -61,12 +64,21 @@ bool IsMissingLine(const json& missing) {
          Each(missing["stores"], is_store);
 }
 
+bool IsState(const json& state) {
+  const auto is_line = [](const json& line) {
+    return HasFields(line, {{"/file", IsCount}, {"/line", IsCount}, {"/bytes", IsText}});
+  };
+  const auto is_piece = [](const json& piece) {
+    return IsList(piece) && piece.size() == 2 && Each(piece, IsCount);
+  };
+  if (IsList(state)) return Each(state, is_line);
+  return HasFields(state, {{"/through", IsCount}, {"/lost", IsList}, {"/kept", IsList}}) &&
+         Each(state["lost"], is_piece) && Each(state["kept"], is_piece);
+}
+
 bool IsViolation(const json& violation) {
   const auto is_operation = [](const json& operation) {
     return HasFields(operation, {{"/what", IsText}});
-  };
-  const auto is_line = [](const json& line) {
-    return HasFields(line, {{"/file", IsCount}, {"/line", IsCount}, {"/bytes", IsText}});
   };
   const auto is_event = [](const json& event) {
     return HasFields(event, {{"/what", IsText}, {"/where", IsTextOrNull}});
@@ -86,10 +98,10 @@ bool IsViolation(const json& violation) {
                                {"/second_crash", IsSecondCrashOrNull},
                                {"/missing", IsList},
                                {"/minimal", IsFlag},
-                               {"/state", IsList},
+                               {"/state", IsState},
                                {"/timeline", IsList}}) &&
          Each(violation["crash_point"]["operations"]["under_way"], is_operation) &&
-         Each(violation["missing"], IsMissingLine) && Each(violation["state"], is_line) &&
+         Each(violation["missing"], IsMissing) &&
          Each(violation["timeline"], is_event);
 }
 
@@ -120,10 +132,25 @@ bool IsMutationsOrNull(const json& value) {
                              Each(value["sites"], IsMutation));
 }
 
+// What crashes in memory and crashes in files have of their own.
+bool IsOfItsDomain(const json& report) {
+  if (report["domain"] == "files") {
+    return HasFields(report, {{"/recording/writes", IsCount},
+                              {"/recording/syncs", IsCount},
+                              {"/settings/file_system", IsText},
+                              {"/settings/sector_bytes", IsCount},
+                              {"/settings/tearing", IsFlag}});
+  }
+  return report["domain"] == "memory" && HasFields(report, {{"/recording/stores", IsCount},
+                                                            {"/settings/tearing", IsText},
+                                                            {"/settings/eadr", IsFlag}});
+}
+
 // Whether all is there that this program reads of a report.
 bool IsWhole(const json& report) {
   return report.is_object() &&
          HasFields(report, {{"/schema", IsText},
+                            {"/domain", IsText},
                             {"/groups_not_minimised", IsCount},
                             {"/subject", IsObject},
                             {"/assumptions", IsList},
@@ -132,15 +159,12 @@ bool IsWhole(const json& report) {
                             {"/recording/path", IsText},
                             {"/recording/trace_bytes", IsCount},
                             {"/recording/events", IsCount},
-                            {"/recording/stores", IsCount},
                             {"/recording/operations", IsCount},
                             {"/schedules/asked", IsCount},
                             {"/schedules/recorded", IsCount},
                             {"/schedules/distinct", IsCount},
                             {"/settings/strategy", IsText},
                             {"/settings/seed", IsCount},
-                            {"/settings/tearing", IsText},
-                            {"/settings/eadr", IsFlag},
                             {"/settings/shard", IsCount},
                             {"/settings/shards", IsCount},
                             {"/settings/depth", IsCount},
@@ -164,7 +188,8 @@ bool IsWhole(const json& report) {
                             {"/explored/stopped", IsTextOrNull},
                             {"/explored/next_point", IsCountOrNull},
                             {"/explored/seconds", IsNumber}}) &&
-         report["schema"] == "fencepost.crash/1" && Each(report["violations"], IsViolation);
+         report["schema"] == "fencepost.crash/1" && IsOfItsDomain(report) &&
+         Each(report["violations"], IsViolation);
 }
 
 }  // namespace

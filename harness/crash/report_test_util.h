@@ -99,6 +99,7 @@ inline nlohmann::json TestReport() {
           {"command", {"fencepost", "crash", "map"}},
           {"fencepost_version", "0.1.0"},
           {"commit", "abc"},
+          {"domain", "memory"},
           {"subject", {{"engine", "map"}, {"properties", {{"recordcount", "10"}}}}},
           {"recording",
            {{"path", "/results/old/recording"},

@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "harness/crash/crash_report.h"
 #include "harness/crash/engine_recording.h"
+#include "harness/crash/file_recording.h"
 #include "harness/crash/recording_content.h"
 #include "harness/interrupt.h"
 
@@ -23,6 +25,8 @@ using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 Result<uint64_t> ContentOfFolder(const fs::path& folder) {
+  // Two runs on files are never the same to the byte (times, unique names): each is explored.
+  if (FileRecording::IsIn(folder)) return std::hash<std::string>{}(folder.string());
   ASSIGN_OR_RETURN(const CrashSubject subject, CrashSubject::Read(folder));
   ASSIGN_OR_RETURN(const Recording recording, Recording::Read(folder));
   ASSIGN_OR_RETURN(TraceFile trace, TraceFile::Open(recording.trace_path().string()));
@@ -57,6 +61,14 @@ class Budget {
   }
 
   // REQUIRES: not used up.
+  void Limit(CampaignSettings* settings) {
+    Limit(&settings->explore);
+    settings->files.max_states = settings->explore.max_states;
+    settings->files.max_seconds = settings->explore.max_seconds;
+    settings->files.stop_after = settings->explore.stop_after;
+  }
+
+ private:
   void Limit(ExploreOptions* options) {
     if (!begin_) begin_ = Clock::now();
     constexpr double kLittle = 1e-3;  // 0 would be no limit
@@ -67,7 +79,6 @@ class Budget {
     if (options->stop_after > 0) options->stop_after -= violations_;
   }
 
- private:
   double Seconds() const {
     return begin_ ? std::chrono::duration<double>(Clock::now() - *begin_).count() : 0;
   }
@@ -128,7 +139,7 @@ Result<json> ExploreSchedules(const Schedules& schedules, const fs::path& folder
       if (!contents.insert(content).second) continue;
     }
     CampaignSettings rest = settings;
-    budget.Limit(&rest.explore);
+    budget.Limit(&rest);
     if (schedules.asked > 1)
       rest.label = fmt::format("schedule {} of {}, ", i + 1, schedules.asked);
     ASSIGN_OR_RETURN(json report,

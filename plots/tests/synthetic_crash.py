@@ -30,6 +30,7 @@ def report(verdict: str = "passed", *found: dict[str, Any]) -> dict[str, Any]:
         "command": ["fencepost", "crash", "cmap", "crash-mixed"],
         "fencepost_version": "0.1.0",
         "commit": COMMIT,
+        "domain": "memory",
         "subject": {
             "engine": "cmap",
             "version": "synthetic layout 7",

@@ -66,14 +66,18 @@ constexpr FileSystemRow kFileSystems[] = {
 
 std::span<const FileSystemRow> FileSystems() { return kFileSystems; }
 
+std::string FileSystemNames() {
+  std::vector<std::string_view> names;
+  for (const FileSystemRow& row : kFileSystems) names.push_back(row.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 Result<const FileSystemRow*> FindFileSystem(const std::string& name) {
-  std::vector<std::string_view> known;
   for (const FileSystemRow& row : kFileSystems) {
     if (row.name == name) return &row;
-    known.push_back(row.name);
   }
   return Status::InvalidArgument(
-      fmt::format("no file system '{}'; there are {}", name, fmt::join(known, ", ")));
+      fmt::format("no file system '{}'; there are {}", name, FileSystemNames()));
 }
 
 }  // namespace fencepost

@@ -51,6 +51,8 @@ struct FileSystemRow {
 };
 
 std::span<const FileSystemRow> FileSystems();
+// "posix, ext4-ordered, ..."
+std::string FileSystemNames();
 // kInvalidArgument, naming those there are.
 Result<const FileSystemRow*> FindFileSystem(const std::string& name);
 
