@@ -81,7 +81,7 @@ FileTree Made(const std::vector<IoEvent>& events) {
 }
 
 TEST(FileContent, IsWhatAStringIsUnderAnySequenceOfChanges) {
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
+  for (uint64_t seed = 1; seed <= 80; ++seed) {
     std::mt19937_64 random(seed);
     const auto draw = [&](uint64_t most) { return random() % (most + 1); };
     FileContent content;
