@@ -238,6 +238,8 @@ TEST(FileTreeHash, TellsNamesTypesContentsTargetsAndLinksApart) {
       Made({other_link}),
       Made({Create(1, 0, "a"), Create(2, 0, "b")}),
       Made({Create(1, 0, "a"), Named(Kind::kLink, 1, 0, "b")}),
+      Made({Create(1, 0, "a"), Create(2, 0, "b"), Named(Kind::kLink, 1, 0, "c")}),
+      Made({Create(1, 0, "a"), Create(2, 0, "b"), Named(Kind::kLink, 2, 0, "c")}),
       Made({Create(1, 0, "a", InodeType::kDirectory), Create(2, 1, "b")}),
       Made({Create(1, 0, "a", InodeType::kDirectory), Create(2, 0, "b")}),
   };
