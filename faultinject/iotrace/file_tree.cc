@@ -176,6 +176,19 @@ std::map<InodeId, std::string> FileTree::Paths() const {
   return paths;
 }
 
+std::vector<InodeId> FileTree::Changed(const FileTree& from) const {
+  std::vector<InodeId> changed;
+  auto then = from.inodes_.begin();
+  for (const auto& [id, inode] : inodes_) {
+    for (; then != from.inodes_.end() && then->first < id; ++then) changed.push_back(then->first);
+    const bool both = then != from.inodes_.end() && then->first == id;
+    if (!both || !(then->second == inode)) changed.push_back(id);
+    if (both) ++then;
+  }
+  for (; then != from.inodes_.end(); ++then) changed.push_back(then->first);
+  return changed;
+}
+
 uint64_t FileTree::Hash() const {
   // The walk's order numbers the inodes, so that links of one file look the same in equal trees.
   std::map<InodeId, uint64_t> numbers = {{kRootInode, 0}};

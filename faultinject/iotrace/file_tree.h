@@ -11,6 +11,7 @@
 #ifndef FENCEPOST_FAULTINJECT_IOTRACE_FILE_TREE_H_
 #define FENCEPOST_FAULTINJECT_IOTRACE_FILE_TREE_H_
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -18,6 +19,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engines/status.h"
 #include "faultinject/iotrace/copy_on_write.h"
@@ -55,6 +57,38 @@ class FileContent {
         visit(offset, std::string_view(extent->blocks[i]->bytes.data(),
                                        left < kBlockBytes ? left : kBlockBytes));
       }
+    }
+  }
+
+  // Calls `visit(offset, bytes)` for each block that may differ from the one of `from`, in order,
+  // cut at the end; where only `from` has one, with zeros. Costs nothing for what both share.
+  template <typename Visit>
+  void ForEachChange(const FileContent& from, const Visit& visit) const {
+    static constexpr std::array<char, kBlockBytes> kZeros{};
+    const auto extent_of = [](const FileContent& content, uint64_t number) {
+      const auto found = content.extents_.find(number);
+      return found == content.extents_.end() ? Shared<Extent>() : found->second;
+    };
+    const auto visit_extent = [&](uint64_t number) {
+      const Shared<Extent> now = extent_of(*this, number), then = extent_of(from, number);
+      if (now == then) return;
+      for (uint64_t i = 0; i < kExtentBlocks; ++i) {
+        const Shared<Block> block = now ? now->blocks[i] : Shared<Block>();
+        if (block == (then ? then->blocks[i] : Shared<Block>())) continue;
+        const uint64_t offset = (number * kExtentBlocks + i) * kBlockBytes;
+        if (offset >= bytes_) return;
+        visit(offset, std::string_view(block ? block->bytes.data() : kZeros.data(),
+                                       std::min(bytes_ - offset, kBlockBytes)));
+      }
+    };
+    auto now = extents_.begin();
+    auto then = from.extents_.begin();
+    while (now != extents_.end() || then != from.extents_.end()) {
+      const uint64_t number = std::min(now == extents_.end() ? UINT64_MAX : now->first,
+                                       then == from.extents_.end() ? UINT64_MAX : then->first);
+      visit_extent(number);
+      if (now != extents_.end() && now->first == number) ++now;
+      if (then != from.extents_.end() && then->first == number) ++then;
     }
   }
 
@@ -123,6 +157,9 @@ class FileTree {
   // From the root; "" for the root; the first in the order of a walk by name where there are
   // several; nothing for an inode without a name.
   std::map<InodeId, std::string> Paths() const;
+  // The inodes that may differ from those of `from`, or are in one of both only: those that the
+  // trees do not share.
+  std::vector<InodeId> Changed(const FileTree& from) const;
   // Of all that can be reached from the root: names, types, contents, and which names are links of
   // one file. Equal for equal trees, whatever their inode numbers.
   uint64_t Hash() const;

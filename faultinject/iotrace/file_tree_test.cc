@@ -81,7 +81,7 @@ FileTree Made(const std::vector<IoEvent>& events) {
 }
 
 TEST(FileContent, IsWhatAStringIsUnderAnySequenceOfChanges) {
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
+  for (uint64_t seed = 1; seed <= 80; ++seed) {
     std::mt19937_64 random(seed);
     const auto draw = [&](uint64_t most) { return random() % (most + 1); };
     FileContent content;
@@ -134,6 +134,12 @@ TEST(FileContent, IsWhatAStringIsUnderAnySequenceOfChanges) {
       ASSERT_EQ(copy, anew) << "seed " << seed;
       ASSERT_EQ(copy.QuickHash(), anew.QuickHash()) << "seed " << seed;
       for (const auto& [other, other_bytes] : copies) {
+        std::string patched = other_bytes;
+        patched.resize(bytes.size());
+        copy.ForEachChange(other, [&](uint64_t offset, std::string_view change) {
+          patched.replace(offset, change.size(), change);
+        });
+        ASSERT_EQ(patched, bytes) << "seed " << seed;
         ASSERT_EQ(copy == other, bytes == other_bytes);
         ASSERT_EQ(copy.QuickHash() == other.QuickHash(), bytes == other_bytes);
       }
@@ -232,6 +238,8 @@ TEST(FileTreeHash, TellsNamesTypesContentsTargetsAndLinksApart) {
       Made({other_link}),
       Made({Create(1, 0, "a"), Create(2, 0, "b")}),
       Made({Create(1, 0, "a"), Named(Kind::kLink, 1, 0, "b")}),
+      Made({Create(1, 0, "a"), Create(2, 0, "b"), Named(Kind::kLink, 1, 0, "c")}),
+      Made({Create(1, 0, "a"), Create(2, 0, "b"), Named(Kind::kLink, 2, 0, "c")}),
       Made({Create(1, 0, "a", InodeType::kDirectory), Create(2, 1, "b")}),
       Made({Create(1, 0, "a", InodeType::kDirectory), Create(2, 0, "b")}),
   };
@@ -249,6 +257,22 @@ TEST(FileTreeCopies, DoNotSeeEachOthersChanges) {
   EXPECT_EQ(tree.Hash(), before);
   EXPECT_NE(copy.Hash(), before);
   EXPECT_EQ(tree.inode(1).content.Read(5000, 1), "x");
+}
+
+TEST(FileTreeCopies, SayWhatTheyDoNotShare) {
+  const FileTree tree = Made({Create(1, 0, "a"), Write(1, 0, std::string(1 << 20, 'x')),
+                              Create(2, 0, "b"), Create(3, 0, "c")});
+  FileTree copy = tree;
+  EXPECT_TRUE(copy.Changed(tree).empty());
+  ASSERT_TRUE(copy.Apply(Write(1, 9000, "y")).ok());
+  ASSERT_TRUE(copy.Apply(Create(9, 2, "z")).code() == StatusCode::kCorrupt);
+  copy.Add(9, {});
+  EXPECT_EQ(copy.Changed(tree), (std::vector<InodeId>{1, 9}));
+  EXPECT_EQ(tree.Changed(copy), (std::vector<InodeId>{1, 9}));
+  std::vector<uint64_t> offsets;
+  copy.inode(1).content.ForEachChange(
+      tree.inode(1).content, [&](uint64_t offset, std::string_view) { offsets.push_back(offset); });
+  EXPECT_EQ(offsets, std::vector<uint64_t>{8192});
 }
 
 TEST(FileTreeCopies, MayBeChangedInSeveralThreads) {

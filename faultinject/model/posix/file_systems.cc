@@ -12,7 +12,7 @@ namespace {
 constexpr FileSystemRow kFileSystems[] = {
     {.name = "posix",
      .description = "only what a sync promises; everything else in any order, torn at sectors",
-     .source = "POSIX.1-2017 fsync, fdatasync, 3.384 (synchronized I/O data integrity completion);"
+     .source = "POSIX.1-2017 fsync, fdatasync, XBD 3 (synchronized I/O data integrity completion);"
                " fsync(2): the directory's entry needs a sync of the directory"},
     {.name = "ext4-ordered",
      .description = "a journal of metadata; data reaches the disk before the size that covers it",
@@ -58,7 +58,7 @@ constexpr FileSystemRow kFileSystems[] = {
      .sector_bytes = 4096},
     {.name = "append-atomic",
      .description = "as posix, but an append survives whole or not at all",
-     .source = "ALICE section 2.2 and table 1 (content append), as SQLite's SAFE_APPEND assumes",
+     .source = "ALICE table 1 (atomicity of content appends); names as posix",
      .append = AppendRule::kAtomic},
 };
 

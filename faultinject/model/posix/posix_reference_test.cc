@@ -364,7 +364,7 @@ class PosixReference : public testing::TestWithParam<FileSystemRow> {};
 TEST_P(PosixReference, TheTreesAreThoseOfBruteForce) {
   Coverage c;
   for (const bool tearing : {true, false}) {
-    for (uint64_t seed = 1; seed <= (tearing ? 3000u : 800u); ++seed) {
+    for (uint64_t seed = 1; seed <= (tearing ? 1500u : 400u); ++seed) {
       Comparison comparison(GetParam(), tearing, seed, &c);
       comparison.Run();
       if (HasFailure()) {
