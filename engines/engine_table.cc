@@ -20,6 +20,8 @@ namespace {
 
 constexpr Durability kNoDurability[] = {Durability::kNone};
 constexpr Durability kOnlyPowerFail[] = {Durability::kPowerFail};
+// Of readers and writers that are alive.
+constexpr std::string_view kLmdbVolatileFiles[] = {"lock.mdb"};
 constexpr Durability kLmdbDurabilities[] = {Durability::kPowerFail, Durability::kPrefix,
                                             Durability::kProcessCrash};
 constexpr Durability kRocksdbDurabilities[] = {Durability::kPowerFail, Durability::kPrefix,
@@ -74,7 +76,8 @@ const EngineRow kEngines[] = {
                       .max_key_bytes = kLmdbMaxKeyBytes,
                       .max_value_bytes = kLmdbMaxValueBytes},
      .durabilities = kLmdbDurabilities,
-     .options = kLmdbOptions},
+     .options = kLmdbOptions,
+     .volatile_files = kLmdbVolatileFiles},
 #ifdef FENCEPOST_HAS_PMEMKV
     {.name = "pmemkv",
      .description = "persistent-memory hash map of an installed libpmemkv",

@@ -42,6 +42,9 @@ struct EngineRow {
   Capabilities capabilities;
   std::span<const Durability> durabilities;  // strongest first; never empty
   std::span<const OptionSpec> options;
+  // Names, with * for any part, of files that hold nothing which a crash could take: what they hold
+  // is made anew when the store is opened.
+  std::span<const std::string_view> volatile_files = {};
 };
 
 std::span<const EngineRow> Engines();

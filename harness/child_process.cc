@@ -17,7 +17,8 @@ extern char** environ;
 
 namespace fencepost {
 
-Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& words) {
+Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& words,
+                                         const std::vector<std::string>& variables) {
   std::array<int, 2> error_pipe;
   if (pipe2(error_pipe.data(), O_CLOEXEC) != 0) {
     return Status::IoError(fmt::format("pipe2: {}", std::strerror(errno)));
@@ -30,8 +31,17 @@ Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& words) 
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
+  std::vector<char*> environment;
+  for (const std::string& variable : variables) {
+    environment.push_back(const_cast<char*>(variable.c_str()));
+  }
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    environment.push_back(*variable);
+  }
+  environment.push_back(nullptr);
   pid_t pid = -1;
-  const int error = posix_spawn(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
+  const int error =
+      posix_spawn(&pid, arguments[0], &actions, nullptr, arguments.data(), environment.data());
   posix_spawn_file_actions_destroy(&actions);
   close(error_pipe[1]);
   if (error != 0) {
@@ -54,6 +64,10 @@ ChildProcess::~ChildProcess() {
     waitpid(pid_, nullptr, 0);
   }
   if (error_pipe_ >= 0) close(error_pipe_);
+}
+
+void ChildProcess::Kill() {
+  if (pid_ > 0) kill(pid_, SIGKILL);
 }
 
 void ChildProcess::Drain() {

@@ -12,8 +12,10 @@ namespace fencepost {
 
 class ChildProcess {
  public:
-  // Starts `words[0]` with standard output thrown away. kIoError if it cannot be started.
-  static Result<ChildProcess> Start(const std::vector<std::string>& words);
+  // Starts `words[0]` with standard output thrown away; `variables` ("NAME=value") are added to its
+  // environment. kIoError if it cannot be started.
+  static Result<ChildProcess> Start(const std::vector<std::string>& words,
+                                    const std::vector<std::string>& variables = {});
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
   // Kills the child if it still runs.
@@ -21,6 +23,8 @@ class ChildProcess {
 
   // Waits for its end, for `timeout_ms` at most. True if it has ended.
   bool WaitFor(int timeout_ms);
+  // SIGKILL; it ends soon after.
+  void Kill();
   // After its end: the exit code, or 128 + the signal that ended it.
   int exit_code() const { return exit_code_; }
   // What it wrote to standard error.

@@ -15,6 +15,7 @@
 #include "harness/crash/crash_report.h"
 #include "harness/crash/engine_recording.h"
 #include "harness/crash/file_recording.h"
+#include "harness/crash/kill_rounds.h"
 #include "harness/crash/schedules.h"
 #include "harness/crash/trace_markers.h"
 #include "harness/interrupt.h"
@@ -34,6 +35,8 @@ struct CrashRequest {
   std::string resume;      // a folder whose campaign is gone on with
   uint64_t schedules = 0;  // 0: as many as the number of threads makes sensible
   bool record_only = false;
+  std::string fault = "power-loss";
+  uint64_t rounds = 100;            // of kills
   std::vector<std::string> merged;  // merge: the reports' folders
   ReplayRequest replay;
 };
@@ -133,11 +136,40 @@ ExitCode Failed(const Status& status) {
   return Interrupted() ? ExitCode::kInterrupted : code;
 }
 
+// Round after round, the process is killed.
+ExitCode Kill(const CrashRequest& request, const Arguments& arguments) {
+  if (!request.from.empty() || request.record_only || request.crash.mutate ||
+      request.crash.strategy) {
+    return ReportError(Status::InvalidArgument(
+        "--fault=kill goes without --from, --record-only, --mutate and --strategy"));
+  }
+  const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);
+  if (!subject.ok()) return ReportError(subject.status());
+  const Result<CampaignSettings> checked =
+      MakeSettings(request.crash, DomainOf(*subject->Plan()->row));
+  if (!checked.ok()) return ReportError(checked.status());
+  const Result<fs::path> made = MakeResultFolder(request, "kill-" + request.engine);
+  if (!made.ok()) return ReportError(made.status());
+  Provisional folder(*made);
+  const Result<json> report = RunKillRounds(*subject, folder.path(),
+                                            {.rounds = request.rounds,
+                                             .seed = request.crash.seed,
+                                             .timeout_s = request.crash.timeout_s,
+                                             .operations_after = request.crash.after,
+                                             .quiet = request.crash.quiet},
+                                            arguments);
+  if (!report.ok()) return Failed(report.status());
+  const ExitCode code = PublishReport(*report, folder.path(), request.crash);
+  folder.Keep();
+  return code;
+}
+
 ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
   if (request.engine.empty() == request.from.empty()) {
     return ReportError(Status::InvalidArgument(
         "crash needs an engine and a workload, or --from FOLDER (fencepost crash --help)"));
   }
+  if (request.fault == "kill") return Kill(request, arguments);
   if (request.crash.mutate && request.record_only) {
     return ReportError(Status::InvalidArgument("--mutate and --record-only exclude each other"));
   }
@@ -303,14 +335,22 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
   app.add_option("--from", request->from, "explore the recordings of an earlier run's folder again")
       ->excludes(schedules)
       ->excludes("--threads");
+  app.add_option("--fault", request->fault,
+                 "power-loss (default): every crash of a recorded run; kill: the process dies at a "
+                 "seeded instant, --rounds times")
+      ->check(CLI::IsMember({"power-loss", "kill"}));
+  app.add_option("--rounds", request->rounds,
+                 "with --fault=kill: runs that are killed (default 100)")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
   app.add_flag("--record-only", request->record_only, "record, and print the folder");
   CLI::Option* const resume =
       app.add_option("--resume", request->resume, "go on with a campaign that was stopped");
   // What makes the campaign what it is was settled when it began.
-  for (const char* settled :
-       {"engine", "-P", "-p", "--threads", "--schedules", "--strategy", "--seed", "--timeout",
-        "--shard", "--tear", "--eadr", "--after", "--from", "--record-only", "--results",
-        "--mutate", "--depth", "--fs", "--sector"}) {
+  for (const char* settled : {"engine",     "-P",      "-p",        "--threads",     "--schedules",
+                              "--strategy", "--seed",  "--timeout", "--shard",       "--tear",
+                              "--eadr",     "--after", "--from",    "--record-only", "--results",
+                              "--mutate",   "--depth", "--fs",      "--sector",      "--fault",
+                              "--rounds"}) {
     resume->excludes(settled);
   }
   DeclareMerge(app, request, chosen);

@@ -332,6 +332,10 @@ std::string ViolationText(const json& violation) {
 // What the run did to its data.
 std::string RecordedText(const json& report) {
   const json& recording = report["recording"];
+  if (report["domain"] == "process") {
+    return fmt::format("{} of {} runs killed", recording["killed"].get<uint64_t>(),
+                       recording["rounds"].get<uint64_t>());
+  }
   if (report["domain"] == "memory") {
     return fmt::format("{} stores", recording["stores"].get<uint64_t>());
   }

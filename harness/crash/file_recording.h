@@ -32,7 +32,7 @@ struct FileRecording {
   // Whether a folder holds one, rather than a recording of memory.
   static bool IsIn(const std::filesystem::path& folder);
 
-  std::filesystem::path trace_path() const { return folder / "io.trace"; }
+  std::filesystem::path trace_path() const { return folder / "trace"; }
   std::filesystem::path initial_path() const { return folder / "initial"; }
 };
 

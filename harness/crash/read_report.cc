@@ -101,8 +101,7 @@ bool IsViolation(const json& violation) {
                                {"/state", IsState},
                                {"/timeline", IsList}}) &&
          Each(violation["crash_point"]["operations"]["under_way"], is_operation) &&
-         Each(violation["missing"], IsMissing) &&
-         Each(violation["timeline"], is_event);
+         Each(violation["missing"], IsMissing) && Each(violation["timeline"], is_event);
 }
 
 bool IsMutation(const json& site) {
@@ -135,13 +134,20 @@ bool IsMutationsOrNull(const json& value) {
 // What crashes in memory and crashes in files have of their own.
 bool IsOfItsDomain(const json& report) {
   if (report["domain"] == "files") {
-    return HasFields(report, {{"/recording/writes", IsCount},
+    return HasFields(report, {{"/recording/trace_bytes", IsCount},
+                              {"/recording/events", IsCount},
+                              {"/recording/writes", IsCount},
                               {"/recording/syncs", IsCount},
                               {"/settings/file_system", IsText},
                               {"/settings/sector_bytes", IsCount},
                               {"/settings/tearing", IsFlag}});
   }
-  return report["domain"] == "memory" && HasFields(report, {{"/recording/stores", IsCount},
+  if (report["domain"] == "process") {
+    return HasFields(report, {{"/recording/rounds", IsCount}, {"/recording/killed", IsCount}});
+  }
+  return report["domain"] == "memory" && HasFields(report, {{"/recording/trace_bytes", IsCount},
+                                                            {"/recording/events", IsCount},
+                                                            {"/recording/stores", IsCount},
                                                             {"/settings/tearing", IsText},
                                                             {"/settings/eadr", IsFlag}});
 }
@@ -157,8 +163,6 @@ bool IsWhole(const json& report) {
                             {"/violations", IsList},
                             {"/mutations", IsMutationsOrNull},
                             {"/recording/path", IsText},
-                            {"/recording/trace_bytes", IsCount},
-                            {"/recording/events", IsCount},
                             {"/recording/operations", IsCount},
                             {"/schedules/asked", IsCount},
                             {"/schedules/recorded", IsCount},

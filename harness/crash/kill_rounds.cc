@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/crash/kill_rounds.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "faultinject/explore/image_names.h"
+#include "faultinject/explore/worker_process.h"
+#include "harness/child_process.h"
+#include "harness/crash/crash_report.h"
+#include "harness/crash/engine_judge.h"
+#include "harness/crash/engine_recovery.h"
+#include "harness/crash/report_parts.h"
+#include "harness/interrupt.h"
+#include "harness/progress.h"
+
+namespace fencepost {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+// What survives the process, in the words of what survives a power loss, which the oracle knows.
+Durability AfterProcessDeath(Durability durability) {
+  switch (durability) {
+    case Durability::kPowerFail:
+    case Durability::kPrefix:
+    case Durability::kProcessCrash:
+      return Durability::kPowerFail;
+    case Durability::kBuffered:
+      return Durability::kBuffered;
+    case Durability::kNone:
+      break;
+  }
+  return Durability::kNone;
+}
+
+Status Copy(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::remove_all(to, error);
+  fs::copy(from, to, fs::copy_options::recursive, error);
+  return error ? Status::IoError(fmt::format("copy: {}, {}", error.message(), to.string()))
+               : Status::Ok();
+}
+
+// Positions are the numbers of the history's lines, in the order in which the client wrote them.
+Result<History> ReadKilledHistory(const CrashSubject& subject, const fs::path& folder,
+                                  uint64_t* lines) {
+  OpSpans spans;
+  std::ifstream in(folder / "history.jsonl");
+  uint64_t number = 0;
+  for (std::string line; std::getline(in, line) && !in.eof();) {
+    const json parsed = json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!parsed.is_object()) return Status::Corrupt("the history of a killed run is damaged");
+    ++number;
+    if (parsed.contains("end")) {
+      spans[parsed["end"].get<uint64_t>()].end = number;
+    } else if (parsed.contains("id")) {
+      spans[parsed["id"].get<uint64_t>()].begin = number;
+    }
+  }
+  *lines = number;
+  ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
+  ASSIGN_OR_RETURN(History history, ReadHistory(folder / "history.jsonl", spans));
+  history.initial = LoadedContents(*plan.spec);
+  return history;
+}
+
+// Recovers from the store at `path` in a child, and judges.
+class KilledStore {
+ public:
+  static Result<KilledStore> Read(const CrashSubject& subject, const fs::path& folder) {
+    KilledStore killed;
+    ASSIGN_OR_RETURN(killed.plan_, subject.Plan());
+    ASSIGN_OR_RETURN(History history, ReadKilledHistory(subject, folder, &killed.lines_));
+    killed.history_ = std::make_unique<const History>(std::move(history));
+    return killed;
+  }
+
+  Result<std::vector<Finding>> Recover(const fs::path& path, double timeout_s,
+                                       unsigned operations_after, Outcome* outcome) const {
+    bool may_be_full = false;
+    for (const HistoryOp& operation : history_->operations) {
+      may_be_full |= operation.end != kNever && !operation.replaces &&
+                     operation.outcome == HistoryOp::Outcome::kRefused;
+    }
+    EngineRecovery recovery(*plan_.row, plan_.options,
+                            {.operations = operations_after, .may_be_full = may_be_full});
+    WorkerProcess worker;
+    RETURN_IF_ERROR(worker.Start(
+        [&](const std::string& context) { return recovery.Recover({path.string()}, context); },
+        [] {}, [] {}));
+    RETURN_IF_ERROR(worker.Request("", timeout_s));
+    *outcome = worker.Collect();
+    outcome->complaint = WithImageNames(outcome->complaint, {path.string()});
+    worker.Kill();
+    ReapStrays({});
+    EngineJudge judge(*history_, AfterProcessDeath(plan_.options.durability), timeout_s);
+    return judge.Verdict(Point(), *outcome);
+  }
+
+  // Behind the last line.
+  CrashPoint Point() const { return {.index = 0, .event = lines_ + 1}; }
+  const RunPlan& plan() const { return plan_; }
+  std::unordered_map<uint64_t, OperationSpan> Operations() const {
+    std::unordered_map<uint64_t, OperationSpan> operations;
+    for (const HistoryOp& operation : history_->operations) {
+      operations[operation.id] = {operation.begin, operation.end};
+    }
+    return operations;
+  }
+
+ private:
+  RunPlan plan_;
+  std::unique_ptr<const History> history_;
+  uint64_t lines_ = 0;
+};
+
+class Rounds {
+ public:
+  Rounds(const CrashSubject& subject, fs::path folder, const KillSettings& settings,
+         const std::vector<std::string>& command, ScratchFolder scratch)
+      : subject_(subject),
+        folder_(std::move(folder)),
+        settings_(settings),
+        command_(command),
+        scratch_(std::move(scratch)) {}
+
+  Result<json> Run() {
+    ASSIGN_OR_RETURN(plan_, subject_.Plan());
+    RETURN_IF_ERROR(LoadEngine(plan_, loaded()));
+    RETURN_IF_ERROR(MeasureWholeRun());
+    BecomeOwnerOfWorkers();
+    Progress progress(stderr, ProgressModeFor(stderr, settings_.quiet));
+    std::mt19937_64 random(settings_.seed);
+    const auto begin = Clock::now();
+    for (uint64_t i = 0; i < settings_.rounds && !Interrupted(); ++i) {
+      const double share = std::uniform_real_distribution<double>(0, 1)(random);
+      RETURN_IF_ERROR(Round(i, whole_run_ * share));
+      progress.Update(static_cast<double>(i + 1) / static_cast<double>(settings_.rounds),
+                      fmt::format("killing: {} violations", violations_.size()));
+    }
+    progress.Clear();
+    seconds_ = std::chrono::duration<double>(Clock::now() - begin).count();
+    return Report();
+  }
+
+ private:
+  fs::path loaded() const { return scratch_.path() / "loaded"; }
+  fs::path store() const { return scratch_.path() / "store"; }
+  fs::path history() const { return scratch_.path() / "history"; }
+
+  // Starts a run and comes back once its first operation has begun.
+  Result<ChildProcess> StartRun() const {
+    RETURN_IF_ERROR(Copy(loaded(), store()));
+    std::error_code error;
+    fs::remove_all(history(), error);
+    fs::create_directories(history(), error);
+    RETURN_IF_ERROR(subject_.Write(history()));
+    ASSIGN_OR_RETURN(ChildProcess run,
+                     ChildProcess::Start({fs::read_symlink("/proc/self/exe").string(),
+                                          "crash-client", history().string(), store().string()}));
+    const fs::path lines = history() / "history.jsonl";
+    while (!run.WaitFor(0)) {
+      if (fs::exists(lines, error) && fs::file_size(lines, error) > 0) break;
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+    return run;
+  }
+
+  Status MeasureWholeRun() {
+    ASSIGN_OR_RETURN(ChildProcess run, StartRun());
+    const auto begin = Clock::now();
+    while (!run.WaitFor(100)) {
+      if (Interrupted()) return Status::Internal("interrupted");
+    }
+    if (run.exit_code() != 0) {
+      return Status::Internal(fmt::format("the run that was not killed ended with exit code {}: {}",
+                                          run.exit_code(), run.error_text()));
+    }
+    whole_run_ = Clock::now() - begin;
+    return Status::Ok();
+  }
+
+  Status Round(uint64_t number, Clock::duration after) {
+    ASSIGN_OR_RETURN(ChildProcess run, StartRun());
+    std::this_thread::sleep_for(after);
+    run.Kill();
+    while (!run.WaitFor(100)) {
+    }
+    constexpr int kKilled = 128 + 9;
+    killed_ += run.exit_code() == kKilled ? 1 : 0;
+    if (run.exit_code() != kKilled && run.exit_code() != 0) {
+      return Status::Internal(
+          fmt::format("the run ended with exit code {} before it was killed: {}", run.exit_code(),
+                      run.error_text()));
+    }
+    ++rounds_;
+    ASSIGN_OR_RETURN(const KilledStore killed, KilledStore::Read(subject_, history()));
+    // What is recovered is a copy: the recovery changes it.
+    const fs::path copy = scratch_.path() / "recovered";
+    RETURN_IF_ERROR(Copy(store(), copy));
+    Outcome outcome;
+    ASSIGN_OR_RETURN(
+        const std::vector<Finding> findings,
+        killed.Recover(copy, settings_.timeout_s, settings_.operations_after, &outcome));
+    answers_.insert(outcome.answer);
+    for (const auto& [id, span] : killed.Operations()) operations_ += span.end != kNever ? 1 : 0;
+    if (findings.empty()) return Status::Ok();
+    ++failed_;
+    const fs::path kept = folder_ / fmt::format("round-{}", number + 1);
+    std::error_code error;
+    fs::create_directories(kept, error);
+    RETURN_IF_ERROR(Copy(store(), kept / "store"));
+    RETURN_IF_ERROR(Copy(history(), kept / "history"));
+    for (const Finding& finding : findings) {
+      violations_.push_back(ViolationJson(finding, number, kept, killed));
+    }
+    return Status::Ok();
+  }
+
+  static json ViolationJson(const Finding& finding, uint64_t round, const fs::path& kept,
+                            const KilledStore& killed) {
+    json entry = FindingJson(finding);
+    entry.update({{"occurrences", 1u},
+                  {"recording", fs::absolute(kept).lexically_normal().string()},
+                  {"crash_point",
+                   {{"index", round},
+                    {"event", killed.Point().event},
+                    {"before", "a kill"},
+                    {"where", nullptr},
+                    {"stack", json::array()},
+                    {"operations", OperationsAt(killed.Point().event, killed.Operations(), {})}}},
+                  {"second_crash", nullptr},
+                  {"missing", json::array()},
+                  {"state", json::array()},
+                  {"timeline", json::array()},
+                  {"minimal", true},
+                  {"minimised_by", 0u}});
+    return entry;
+  }
+
+  Result<json> Report() const {
+    json report = ReportHead(folder_, command_, "process",
+                             {{"engine", subject_.engine},
+                              {"version", plan_.row->version()},
+                              {"durability", DurabilityName(plan_.options.durability)},
+                              {"workload", subject_.workload},
+                              {"properties", subject_.properties},
+                              {"operations_after", settings_.operations_after}});
+    const bool stopped = rounds_ < settings_.rounds;
+    report.update(
+        {{"recording",
+          {{"path", fs::absolute(folder_).lexically_normal().string()},
+           {"rounds", rounds_},
+           {"killed", killed_},
+           {"operations", operations_}}},
+         {"schedules", {{"asked", 1u}, {"recorded", 1u}, {"distinct", 1u}}},
+         {"settings",
+          {{"strategy", "kill"},
+           {"seed", settings_.seed},
+           {"shard", 0u},
+           {"shards", 1u},
+           {"depth", 1u},
+           {"timeout_s", settings_.timeout_s}}},
+         {"explored",
+          {{"crash_points", settings_.rounds},
+           {"explored_points", rounds_},
+           {"log10_raw_states", nullptr},
+           {"log10_explored_raw_states", nullptr},
+           {"states", rounds_},
+           {"recoveries", rounds_},
+           {"traced_recoveries", 0u},
+           {"nested_points", 0u},
+           {"nested_states", 0u},
+           {"nested_recoveries", 0u},
+           {"outcomes", answers_.size()},
+           {"verdicts", rounds_},
+           {"failed_verdicts", failed_},
+           {"mixed_lines", 0u},
+           {"every_state", false},
+           {"lines_cut", false},
+           {"stopped", stopped ? json("interrupted") : json(nullptr)},
+           {"next_point", nullptr},
+           {"seconds", seconds_}}},
+         {"assumptions",
+          {"The process was killed, and the machine went on: what it had handed to the "
+           "kernel, or stored in shared memory, was there.",
+           fmt::format("{} of {} rounds were killed before the run had ended.", killed_, rounds_)}},
+         {"violations", MergeByCause(violations_, folder_)},
+         {"mutations", nullptr}});
+    report["groups_not_minimised"] = 0u;
+    report["verdict"] = CrashVerdict(report);
+    return report;
+  }
+
+  const CrashSubject& subject_;
+  const fs::path folder_;
+  const KillSettings& settings_;
+  const std::vector<std::string>& command_;
+  const ScratchFolder scratch_;
+  RunPlan plan_;
+  Clock::duration whole_run_{};
+  uint64_t rounds_ = 0, killed_ = 0, failed_ = 0, operations_ = 0;
+  double seconds_ = 0;
+  std::set<std::string> answers_;
+  std::vector<json> violations_;
+};
+
+}  // namespace
+
+Result<json> RunKillRounds(const CrashSubject& subject, const fs::path& folder,
+                           const KillSettings& settings, const std::vector<std::string>& command) {
+  ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
+  return Rounds(subject, folder, settings, command, std::move(scratch)).Run();
+}
+
+Result<ExitCode> ReplayKilled(const ReplayRequest& request, const json& report,
+                              const json& violation) {
+  const fs::path kept = violation["recording"].get<std::string>();
+  ASSIGN_OR_RETURN(const CrashSubject subject, CrashSubject::Read(kept / "history"));
+  ASSIGN_OR_RETURN(const KilledStore killed, KilledStore::Read(subject, kept / "history"));
+  if (!request.keep.empty()) {
+    RETURN_IF_ERROR(Copy(kept / "store", request.keep));
+    fmt::print("{}\n", request.keep);
+    return ExitCode::kPass;
+  }
+  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
+  const fs::path copy = scratch.path() / "store";
+  RETURN_IF_ERROR(Copy(kept / "store", copy));
+  fmt::print("{}: round {}, killed after {} lines of its history\n", request.id,
+             violation["crash_point"]["index"].get<uint64_t>() + 1, killed.Point().event - 1);
+  std::fflush(stdout);
+  BecomeOwnerOfWorkers();
+  Outcome outcome;
+  ASSIGN_OR_RETURN(const std::vector<Finding> findings,
+                   killed.Recover(copy, report["settings"]["timeout_s"].get<double>(),
+                                  report["subject"].value("operations_after", 0u), &outcome));
+  return ShownAgain(findings, violation);
+}
+
+}  // namespace fencepost
