@@ -50,7 +50,7 @@ Status CheckDomain(const CrashFlags& flags, CrashDomain domain) {
 
 Status SetFileOptions(const CrashFlags& flags, FileExploreOptions* options) {
   ASSIGN_OR_RETURN(options->file_system, FindFileSystem(flags.file_system));
-  ASSIGN_OR_RETURN(options->strategy, ParseFileStrategy(flags.strategy.value_or("torn")));
+  ASSIGN_OR_RETURN(options->strategy, ParseFileStrategy(flags.strategy.value_or("standard")));
   const uint64_t sector = flags.sector_bytes;
   if (sector != 0 && (sector < 8 || (sector & (sector - 1)) != 0 || sector > 1 << 20)) {
     return Status::InvalidArgument(
@@ -67,7 +67,8 @@ void DeclareCrashFlags(CLI::App& app, CrashFlags* flags) {
   app.add_option("--strategy", flags->strategy,
                  "which crash states are tried: reads (default: every one that recovery can tell "
                  "apart), prefix (default where recovery cannot be watched), suffix, one-missing, "
-                 "one-only, sample:N, all, or an engine name of pmreorder");
+                 "one-only, sample:N, all, or an engine name of pmreorder; of files: standard "
+                 "(default), prefix, torn, one-missing, one-only, sample:N, all");
   app.add_option("--seed", flags->seed, "of what is drawn (default 1)");
   app.add_option("--jobs", flags->jobs, "recoveries at a time (default: one a processor)")
       ->check(CLI::Range(0u, 1024u));

@@ -21,6 +21,7 @@
 #include "harness/crash/engine_recovery.h"
 #include "harness/crash/report_parts.h"
 #include "harness/interrupt.h"
+#include "harness/oracle/history_file.h"
 #include "harness/progress.h"
 
 namespace fencepost {
@@ -146,7 +147,7 @@ class Rounds {
     const auto begin = Clock::now();
     for (uint64_t i = 0; i < settings_.rounds && !Interrupted(); ++i) {
       const double share = std::uniform_real_distribution<double>(0, 1)(random);
-      RETURN_IF_ERROR(Round(i, whole_run_ * share));
+      RETURN_IF_ERROR(Round(i, std::chrono::duration_cast<Clock::duration>(whole_run_ * share)));
       progress.Update(static_cast<double>(i + 1) / static_cast<double>(settings_.rounds),
                       fmt::format("killing: {} violations", violations_.size()));
     }

@@ -52,7 +52,7 @@ struct FileExploreResult {
   uint64_t explored_points = 0;  // to the end
   double log10_raw_states = 0;   // of all crash points together, an upper bound
   double log10_explored_raw_states = 0;
-  uint64_t states = 0;      // given by the strategy
+  uint64_t states = 0;      // given by the strategy, with the oldest and the newest of each point
   uint64_t recoveries = 0;  // executed: distinct trees
   uint64_t outcomes = 0;    // distinct
   uint64_t verdicts = 0;    // pairs of crash point and outcome that were judged

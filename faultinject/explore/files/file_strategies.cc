@@ -206,6 +206,18 @@ bool GenerateSample(const PosixModel& model, const FileStrategyInput& input,
   return true;
 }
 
+bool GenerateStandard(const PosixModel& model, const FileStrategyInput& input,
+                      const FileStateVisitor& visit) {
+  bool complete = true, goes_on = true;
+  const FileStateVisitor watched = [&](const Survivors& survivors) {
+    return goes_on = visit(survivors);
+  };
+  for (const auto generate : {GeneratePrefix, GenerateTorn, GenerateOneMissing, GenerateOneOnly}) {
+    if (goes_on) complete &= generate(model, input, watched);
+  }
+  return complete;
+}
+
 constexpr FileStrategyRow kStrategies[] = {
     {"reads", "every state that recovery can tell apart, found by watching what it reads", false,
      nullptr},
@@ -222,6 +234,7 @@ constexpr FileStrategyRow kStrategies[] = {
      "the calls have survived up to a write, of which the first sectors have, the last, or every "
      "other one",
      false, GenerateTorn},
+    {"standard", "prefix, torn, one-missing and one-only together", false, GenerateStandard},
     {"sample", "so many states of each crash point, drawn with the seed", true, GenerateSample},
 };
 
