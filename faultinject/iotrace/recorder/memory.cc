@@ -1,25 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What compilers call without being asked: the library is linked with nothing, not even libc. Hidden,
-// or the traced program would get them in place of libc's.
+// What compilers call without being asked: the library is linked with nothing, not even libc.
+// exports.map keeps these to the library, or the traced program would get them in place of libc's.
 #include <cstddef>
-
-#define HIDDEN __attribute__((visibility("hidden")))
 
 extern "C" {
 
-HIDDEN void* memcpy(void* to, const void* from, size_t bytes) {
+void* memcpy(void* to, const void* from, size_t bytes) {
   void* const result = to;
   asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
   return result;
 }
 
-HIDDEN void* memset(void* to, int byte, size_t bytes) {
+void* memset(void* to, int byte, size_t bytes) {
   void* const result = to;
   asm volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(byte) : "memory");
   return result;
 }
 
-HIDDEN void* memmove(void* to, const void* from, size_t bytes) {
+void* memmove(void* to, const void* from, size_t bytes) {
   auto* out = static_cast<char*>(to);
   const auto* in = static_cast<const char*>(from);
   if (out <= in || out >= in + bytes) return memcpy(to, from, bytes);
@@ -27,7 +25,7 @@ HIDDEN void* memmove(void* to, const void* from, size_t bytes) {
   return to;
 }
 
-HIDDEN int memcmp(const void* a, const void* b, size_t bytes) {
+int memcmp(const void* a, const void* b, size_t bytes) {
   const auto* left = static_cast<const unsigned char*>(a);
   const auto* right = static_cast<const unsigned char*>(b);
   for (size_t i = 0; i < bytes; ++i) {
