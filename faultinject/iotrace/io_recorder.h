@@ -32,8 +32,8 @@
 namespace fencepost {
 
 struct IoRecorderOptions {
-  std::filesystem::path root;    // what is recorded
-  std::filesystem::path folder;  // where the trace goes; not below `root`; made if it is not there
+  std::filesystem::path root = {};    // what is recorded
+  std::filesystem::path folder = {};  // where the trace goes; not below `root`; made if it is not there
   // Patterns ('*', '?') of names of files whose contents are neither recorded nor proved.
   std::vector<std::string> volatile_names = {};
   uint64_t log_bytes_max = 64ULL << 30;  // of a sparse file

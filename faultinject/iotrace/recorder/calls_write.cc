@@ -153,10 +153,18 @@ void RecordGrowth(InodeId id, uint64_t offset, uint64_t length, uint64_t bytes_b
   NoteChange(id, bytes_before);
 }
 
-void RecordMoved(IoEvent::Kind kind, const Call& call, InodeId id) {
-  Append({.kind = kind, .inode = id, .offset = call.args[2], .length = call.args[3]});
-  NoteChange(id, call.args[2]);
-  if (HasShadow(id)) ShadowReload(FileAt(id, call.fd(0)));
+void RecordCollapse(InodeId id, uint64_t offset, uint64_t length, uint64_t bytes_before) {
+  Append({.kind = IoEvent::Kind::kCollapse, .inode = id, .offset = offset, .length = length});
+  NoteChange(id, offset);
+  ShadowMove(id, offset, offset + length, bytes_before - offset - length);
+  ShadowZero(id, bytes_before - length, kShadowBytes);
+}
+
+void RecordInsertion(InodeId id, uint64_t offset, uint64_t length, uint64_t bytes_before) {
+  Append({.kind = IoEvent::Kind::kInsertHole, .inode = id, .offset = offset, .length = length});
+  NoteChange(id, offset);
+  ShadowMove(id, offset + length, offset, bytes_before - offset);
+  ShadowZero(id, offset, length);
 }
 
 }  // namespace
@@ -247,10 +255,10 @@ long HandleFallocate(Call& call) {
       RecordZeros(id, offset, length, bytes);
       break;
     case FALLOC_FL_COLLAPSE_RANGE:
-      RecordMoved(IoEvent::Kind::kCollapse, call, id);
+      RecordCollapse(id, offset, length, bytes_before);
       break;
     case FALLOC_FL_INSERT_RANGE:
-      RecordMoved(IoEvent::Kind::kInsertHole, call, id);
+      RecordInsertion(id, offset, length, bytes_before);
       break;
     case FALLOC_FL_UNSHARE_RANGE:
       break;  // the file holds what it held

@@ -225,18 +225,18 @@ void GiveShadow(const FileAt& file) {
   if (shadow.inode != kNoInode) EntryOf(shadow.inode).shadow = kNoShadow;
   shadow.inode = file.id();
   EntryOf(file.id()).shadow = chosen;
-  ShadowReload(file);
-}
-
-void ShadowReload(const FileAt& file) {
-  if (!HasShadow(file.id())) return;
   ShadowZero(file.id(), 0, kShadowBytes);
   const uint64_t bytes = file.Bytes();
-  if (bytes > kShadowBytes) return;
-  char* const shadow = ShadowOf(file.id());
+  if (bytes > kShadowBytes) return;  // which the first sample refuses
   ForEachChunk(file.fd(), 0, bytes, [&](uint64_t offset, uint64_t chunk_bytes) {
-    __builtin_memcpy(shadow + offset, Shared().scratch, chunk_bytes);
+    __builtin_memcpy(ShadowOf(file.id()) + offset, Shared().scratch, chunk_bytes);
   });
+}
+
+void ShadowMove(InodeId id, uint64_t to, uint64_t from, uint64_t bytes) {
+  if (!HasShadow(id) || from > kShadowBytes || to > kShadowBytes) return;
+  const uint64_t most = kShadowBytes - (from > to ? from : to);
+  __builtin_memmove(ShadowOf(id) + to, ShadowOf(id) + from, bytes < most ? bytes : most);
 }
 
 void ShadowWrite(InodeId id, uint64_t offset, const char* data, uint64_t bytes) {

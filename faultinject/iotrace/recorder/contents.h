@@ -61,8 +61,8 @@ void SampleMapped();
 void GiveShadow(const FileAt& file);
 void ShadowWrite(InodeId id, uint64_t offset, const char* data, uint64_t bytes);
 void ShadowZero(InodeId id, uint64_t offset, uint64_t bytes);
-// What was moved about within the file.
-void ShadowReload(const FileAt& file);
+// `bytes` from `from` on go to `to`: what lies there is in the file no more.
+void ShadowMove(InodeId id, uint64_t to, uint64_t from, uint64_t bytes);
 bool HasShadow(InodeId id);
 
 }  // namespace fencepost::iorecorder
