@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 
+#include "faultinject/iotrace/content_hash.h"
 #include "faultinject/iotrace/file_tree.h"
 
 namespace fencepost {
@@ -12,11 +10,6 @@ namespace {
 
 // 0 stands for "not computed yet".
 uint64_t NotZero(uint64_t hash) { return hash == 0 ? 1 : hash; }
-
-uint64_t Mixed(uint64_t number, uint64_t hash) {
-  const uint64_t both[] = {number, hash};
-  return XXH3_64bits(both, sizeof both);
-}
 
 }  // namespace
 
@@ -134,7 +127,7 @@ uint64_t FileContent::Hash() const {
 uint64_t FileContent::HashOf(const Block& block) {
   uint64_t hash = block.hash.value.load(std::memory_order_relaxed);
   if (hash == 0) {
-    hash = NotZero(XXH3_64bits(block.bytes.data(), kBlockBytes));
+    hash = HashOfBlock(block.bytes.data());
     block.hash.value.store(hash, std::memory_order_relaxed);
   }
   return hash;
@@ -150,7 +143,7 @@ uint64_t FileContent::HashOf(const Extent& extent) {
     if (!extent.blocks[i]) continue;
     const uint64_t hash = HashOf(*extent.blocks[i]);
     if (hash == kZeroBlock) continue;  // as a hole
-    sum += Mixed(i, hash);
+    sum += MixedHash(i, hash);
     all_zero = false;
   }
   sum = all_zero ? kZeroBlock : NotZero(sum);
@@ -160,10 +153,10 @@ uint64_t FileContent::HashOf(const Extent& extent) {
 
 uint64_t FileContent::QuickHash() const {
   static const uint64_t kZeroExtent = HashOf(Extent{});
-  uint64_t sum = Mixed(UINT64_MAX, bytes_);
+  uint64_t sum = MixedHash(UINT64_MAX, bytes_);
   for (const auto& [number, extent] : extents_) {
     const uint64_t hash = HashOf(*extent);
-    if (hash != kZeroExtent) sum += Mixed(number, hash);
+    if (hash != kZeroExtent) sum += MixedHash(number, hash);
   }
   return sum;
 }

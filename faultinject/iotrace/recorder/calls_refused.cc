@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Calls whose effects the recorder cannot follow: refused to the program as a kernel without them
+// would, and the run with them.
+#include <errno.h>
+#include <linux/aio_abi.h>
+
+#include "faultinject/iotrace/recorder/calls.h"
+
+namespace fencepost::iorecorder {
+
+long HandleRing(Call&) {
+  Refuse("io_uring was asked for, whose effects the recorder cannot see");
+  return -ENOSYS;
+}
+
+long HandleSubmit(Call& call) {
+  const auto count = static_cast<int64_t>(call.args[1]);
+  const auto* blocks = reinterpret_cast<iocb* const*>(call.args[2]);
+  LockHold hold;
+  for (int64_t i = 0; i < count; ++i) {
+    const iocb* block = nullptr;
+    iocb asked;
+    if (!CopyFromProgram(&block, blocks + i, sizeof block) ||
+        !CopyFromProgram(&asked, block, sizeof asked)) {
+      break;
+    }
+    struct stat status;
+    const bool only_reads = asked.aio_lio_opcode == IOCB_CMD_PREAD ||
+                            asked.aio_lio_opcode == IOCB_CMD_PREADV ||
+                            asked.aio_lio_opcode == IOCB_CMD_POLL;
+    if (only_reads || FindRecorded(static_cast<int>(asked.aio_fildes), &status) == kNoInode) {
+      continue;
+    }
+    Refuse("a traced file was written to by io_submit", EntryOf(FindInode(status)).name);
+    return -ENOSYS;
+  }
+  hold.Release();
+  return PassThrough(call);
+}
+
+long HandleIoctl(Call& call) {
+  struct stat status;
+  LockHold hold;
+  const InodeId id = FindRecorded(call.fd(0), &status);
+  if (id == kNoInode) {
+    hold.Release();
+    return PassThrough(call);
+  }
+  Refuse("an ioctl that shares, moves or allocates blocks of a traced file", EntryOf(id).name);
+  return -EOPNOTSUPP;
+}
+
+}  // namespace fencepost::iorecorder
