@@ -21,13 +21,13 @@ inline OperationMark FindOperationMark(const char* name) {
 
 }  // namespace internal
 
-inline void MarkOperationBegin(uint64_t id) {
+inline void MarkIoOperationBegin(uint64_t id) {
   static const internal::OperationMark mark =
       internal::FindOperationMark("fencepost_io_operation_begin");
   if (mark != nullptr) mark(id);
 }
 
-inline void MarkOperationEnd(uint64_t id) {
+inline void MarkIoOperationEnd(uint64_t id) {
   static const internal::OperationMark mark =
       internal::FindOperationMark("fencepost_io_operation_end");
   if (mark != nullptr) mark(id);

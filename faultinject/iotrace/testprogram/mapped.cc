@@ -32,11 +32,11 @@ void Put(char* at, const char* text) { std::memcpy(at, text, std::strlen(text));
 
 void Mapped(uint64_t) {
   const MappedFile file = Map("mapped");
-  MarkOperationBegin(1);
+  MarkIoOperationBegin(1);
   Put(file.data + 100, "first");
   Put(file.data + 5 * kPage - 3, "over a page's end");
   MUST(msync(file.data, kBytes, MS_SYNC) == 0);
-  MarkOperationEnd(1);
+  MarkIoOperationEnd(1);
   Put(file.data + 200, "second");
   MUST(msync(file.data + kPage, kPage, MS_ASYNC) == 0);
   Put(file.data + 7 * kPage, "third");
@@ -115,10 +115,10 @@ void MappedByProcesses(uint64_t) {
 void MappedSparse(uint64_t) {
   const MappedFile file = Map("sparse", 1UL << 30);
   for (uint64_t i = 0; i < 100; ++i) {
-    MarkOperationBegin(i);
+    MarkIoOperationBegin(i);
     Put(file.data + (i * 7919 % 1000) * kPage * 100, "somewhere");
     MUST(msync(file.data, 1UL << 30, MS_SYNC) == 0);
-    MarkOperationEnd(i);
+    MarkIoOperationEnd(i);
   }
 }
 

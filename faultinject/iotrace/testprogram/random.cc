@@ -37,7 +37,7 @@ class RandomCaller {
 
   void Run() {
     for (int i = 0; i < kCalls; ++i) {
-      MarkOperationBegin(static_cast<uint64_t>(i));
+      MarkIoOperationBegin(static_cast<uint64_t>(i));
       switch (Below(4)) {
         case 0:
           NameCall();
@@ -48,7 +48,7 @@ class RandomCaller {
         default:
           FileCall();
       }
-      MarkOperationEnd(static_cast<uint64_t>(i));
+      MarkIoOperationEnd(static_cast<uint64_t>(i));
     }
   }
 

@@ -176,11 +176,11 @@ void Threads(uint64_t) {
       const int fd = OpenFile(own.c_str(), O_RDWR);
       for (int i = 0; i < 100; ++i) {
         const auto id = static_cast<uint64_t>(t * 1000 + i);
-        MarkOperationBegin(id);
+        MarkIoOperationBegin(id);
         WriteAll(fd, Letters(50, i));
         MUST(pwrite(common, "thread", 6, (t * 100 + i) * 3) == 6);
         if (i % 20 == 0) MUST(fsync(i % 40 == 0 ? fd : common) == 0);
-        MarkOperationEnd(id);
+        MarkIoOperationEnd(id);
       }
       MUST(close(fd) == 0);
     });
