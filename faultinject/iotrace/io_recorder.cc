@@ -21,6 +21,7 @@
 #include "faultinject/iotrace/log_format.h"
 #include "faultinject/iotrace/log_record.h"
 #include "faultinject/iotrace/recorder/control.h"
+#include "faultinject/iotrace/recorder/names.h"
 
 namespace fencepost {
 
@@ -231,10 +232,10 @@ Status IoRecorder::FillInodes() {
   const char* const patterns = shared_->header().volatile_names;
   for (const auto& [directory, path] : initial_.Paths()) {
     for (const auto& [name, id] : initial_.inode(directory).entries) {
+      if (!iorecorder::KeepName(&control, id, directory, name.c_str())) {
+        return Status::Unsupported(fmt::format("{}: too many links", root_.string()));
+      }
       InodeEntry& entry = control.inodes[id];
-      ++entry.links;
-      entry.parent = directory;
-      std::memcpy(entry.name, name.c_str(), name.size() + 1);
       entry.is_volatile |=
           entry.type == InodeType::kFile && iorecorder::IsVolatileName(patterns, name.c_str());
     }

@@ -4,6 +4,9 @@
 // A name that leaves the folder is recorded as removed, and a second one outside is no event: what
 // is done to the inode is seen by its number. What comes into the folder from outside brings
 // contents that nothing has recorded: the run is refused.
+//
+// All are made under the lock, also those that are on nothing that is traced: another thread might
+// make it so before they are. None of them waits for anybody.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -20,12 +23,12 @@ Where ReadWhere(const Call& call, int directory_arg, int path_arg, int buffer) {
   return {directory_arg < 0 ? AT_FDCWD : call.fd(directory_arg), path};
 }
 
-// What is about to lose its last name.
-void ProveLast(InodeId id) {
+// What is about to lose its last name, which is this one.
+void ProveLast(InodeId id, const Place& place) {
   const InodeEntry& entry = EntryOf(id);
-  if (entry.type == InodeType::kFile && entry.links == 1 && !entry.is_volatile) {
-    Prove(FileAt(id), Reading::kAll);
-  }
+  if (entry.type != InodeType::kFile || entry.links != 1 || entry.is_volatile) return;
+  const OwnDescriptor there(place.Open());
+  Prove(FileAt(id, there.get()), Reading::kAll);
 }
 
 void RecordRemoval(InodeId id, const Place& place) {
@@ -103,15 +106,12 @@ const char* WhyNot(const RenameSide& from, const RenameSide& to, uint32_t flags)
 
 long HandleRemove(Call& call) {
   const bool is_at = call.number == SYS_unlinkat;
-  LockHold hold;
+  const LockHold hold;
   const Place place(ReadWhere(call, is_at ? 0 : -1, is_at ? 1 : 0, 0), 0, /*follows=*/false);
   struct stat status;
   const InodeId id = place.is_traced() && place.Stat(&status) ? FindInode(status) : kNoInode;
-  if (id == kNoInode) {
-    hold.Release();
-    return PassThrough(call);
-  }
-  ProveLast(id);
+  if (id == kNoInode) return Perform(call);
+  ProveLast(id, place);
   const long result = Perform(call);
   if (result == 0) RecordRemoval(id, place);
   return result;
@@ -124,13 +124,10 @@ long HandleMake(Call& call) {
   const bool is_node = call.number == SYS_mknod || call.number == SYS_mknodat;
   // symlink has the target before.
   const int first = is_symlink ? 1 : 0;
-  LockHold hold;
+  const LockHold hold;
   const Place place(ReadWhere(call, is_at ? first : -1, is_at ? first + 1 : first, 0), 0,
                     /*follows=*/false);
-  if (!place.is_traced()) {
-    hold.Release();
-    return PassThrough(call);
-  }
+  if (!place.is_traced()) return Perform(call);
   char* const target = Shared().path[1];
   if (!is_symlink || !CopyTextFromProgram(target, call.text(0), kPathBytes)) *target = 0;
   const uint32_t node_type = is_node ? call.flags(is_at ? 2 : 1) & S_IFMT : S_IFREG;
@@ -151,7 +148,7 @@ long HandleMake(Call& call) {
 long HandleLink(Call& call) {
   const bool is_at = call.number == SYS_linkat;
   const uint32_t flags = is_at ? call.flags(4) : 0;
-  LockHold hold;
+  const LockHold hold;
   const Where source = ReadWhere(call, is_at ? 0 : -1, is_at ? 1 : 0, 1);
   const bool is_descriptor = (flags & AT_EMPTY_PATH) != 0 && *source.path == 0;
   const OwnDescriptor opened(
@@ -161,10 +158,7 @@ long HandleLink(Call& call) {
   const bool is_there =
       Raw(SYS_fstat, is_descriptor ? source.directory : opened.get(), &status) == 0;
   const Place place(ReadWhere(call, is_at ? 2 : -1, is_at ? 3 : 1, 0), 0, /*follows=*/false);
-  if (!is_there || !place.is_traced()) {
-    hold.Release();
-    return PassThrough(call);
-  }
+  if (!is_there || !place.is_traced()) return Perform(call);
   const InodeId id = FindInode(status);
   const long result = Perform(call);
   if (result != 0) return result;
@@ -184,17 +178,14 @@ long HandleRename(Call& call) {
   const bool is_at = call.number != SYS_rename;
   const uint32_t flags = call.number == SYS_renameat2 ? call.flags(4) : 0;
   const bool is_exchange = (flags & RENAME_EXCHANGE) != 0;
-  LockHold hold;
+  const LockHold hold;
   const RenameSide from(ReadWhere(call, is_at ? 0 : -1, is_at ? 1 : 0, 0), 0);
   const RenameSide to(ReadWhere(call, is_at ? 2 : -1, is_at ? 3 : 1, 1), 1);
-  if (!from.place.is_traced() && !to.place.is_traced()) {
-    hold.Release();
-    return PassThrough(call);
-  }
+  if (!from.place.is_traced() && !to.place.is_traced()) return Perform(call);
   // Two names of one inode: the kernel leaves both.
   const bool is_same = from.is_there && to.is_there && from.status.st_dev == to.status.st_dev &&
                        from.status.st_ino == to.status.st_ino;
-  if (!is_exchange && to.inode != kNoInode && !is_same) ProveLast(to.inode);
+  if (!is_exchange && to.inode != kNoInode && !is_same) ProveLast(to.inode, to.place);
   const long result = Perform(call);
   if (result != 0 || is_same) return result;
   const char* const why_not = WhyNot(from, to, flags);

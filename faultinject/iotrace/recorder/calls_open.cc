@@ -84,35 +84,43 @@ long OpenNew(const Call& call, Place* place) {
   return result;
 }
 
-// False: nothing of the call is recorded, and it is still to be made. Descriptors of ours are closed
-// before it is, since the program gets the lowest number that is free.
-bool OpenTraced(const Call& call, long* result) {
-  LockHold hold;
+// False: the call is on what may make it wait (a pipe, a device), or will fail, and is still to be
+// made. Others are made under the lock, lest the name comes to mean something else before.
+// Descriptors of ours are closed before, since the program gets the lowest number that is free.
+bool OpenLocked(const Call& call, long* result) {
+  const LockHold hold;
   OpenArguments arguments = {};
   if (!ReadArguments(call, &arguments)) return false;
   const uint64_t flags = arguments.flags;
   if ((flags & O_PATH) != 0) return false;
-  const int follows = static_cast<int>(flags & O_NOFOLLOW);
-  OwnDescriptor target(OpenPath(arguments.where, follows));
+  OwnDescriptor target(OpenPath(arguments.where, static_cast<int>(flags & O_NOFOLLOW)));
   struct stat status;
-  if (MakesUnnamed(flags)) {
-    if (!target.ok() || !IsCandidate(target.get(), &status) || FindInode(status) == kNoInode) {
-      return false;
+  if (target.ok() && Raw(SYS_fstat, target.get(), &status) == 0) {
+    const bool is_traced = FindInode(status) != kNoInode;
+    if (MakesUnnamed(flags)) {
+      target.Close();
+      *result = is_traced ? OpenUnnamed(call) : Perform(call);
+      return true;
+    }
+    if (!S_ISREG(status.st_mode)) return false;
+    const InodeId id = FindRecorded(target.get(), &status);
+    if (id != kNoInode && (flags & O_TRUNC) != 0) {
+      *result = OpenExisting(call, id, status, &target);
+      return true;
     }
     target.Close();
-    *result = OpenUnnamed(call);
+    *result = Perform(call);
     return true;
   }
-  if (target.ok()) {
-    const InodeId id = FindRecorded(target.get(), &status);
-    if (id == kNoInode || !S_ISREG(status.st_mode) || (flags & O_TRUNC) == 0) return false;
-    *result = OpenExisting(call, id, status, &target);
-    return true;
+  if (target.get() == -ENOENT && (flags & O_CREAT) != 0) {
+    Place place(arguments.where, 0, /*follows=*/(flags & (O_EXCL | O_NOFOLLOW)) == 0);
+    if (place.is_traced()) {
+      *result = OpenNew(call, &place);
+      return true;
+    }
+    place.Close();
   }
-  if (target.get() != -ENOENT || (flags & O_CREAT) == 0) return false;
-  Place place(arguments.where, 0, /*follows=*/(flags & (O_EXCL | O_NOFOLLOW)) == 0);
-  if (!place.is_traced()) return false;
-  *result = OpenNew(call, &place);
+  *result = Perform(call);
   return true;
 }
 
@@ -120,7 +128,7 @@ bool OpenTraced(const Call& call, long* result) {
 
 long HandleOpen(Call& call) {
   long result = 0;
-  return OpenTraced(call, &result) ? result : PassThrough(call);
+  return OpenLocked(call, &result) ? result : PassThrough(call);
 }
 
 }  // namespace fencepost::iorecorder

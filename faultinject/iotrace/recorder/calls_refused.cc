@@ -3,6 +3,7 @@
 // would, and the run with them.
 #include <errno.h>
 #include <linux/aio_abi.h>
+#include <linux/fs.h>
 
 #include "faultinject/iotrace/recorder/calls.h"
 
@@ -46,7 +47,13 @@ long HandleIoctl(Call& call) {
     hold.Release();
     return PassThrough(call);
   }
-  Refuse("an ioctl that shares, moves or allocates blocks of a traced file", EntryOf(id).name);
+  // As on a file system whose files cannot share blocks, e.g. ext4: cp then copies.
+  const uint32_t command = call.flags(1);
+  const bool is_optional =
+      command == FICLONE || command == FICLONERANGE || command == FIDEDUPERANGE;
+  if (!is_optional) {
+    Refuse("an ioctl that moves or allocates blocks of a traced file", EntryOf(id).name);
+  }
   return -EOPNOTSUPP;
 }
 

@@ -206,7 +206,7 @@ long HandleWrite(Call& call) {
 long HandleTruncate(Call& call) {
   // By its path: opened first, and the same from there on.
   const bool has_path = call.number == SYS_truncate;
-  LockHold hold;
+  const LockHold hold;
   char* const path = Shared().path[0];
   const OwnDescriptor opened(has_path && CopyTextFromProgram(path, call.text(0), kPathBytes)
                                  ? OpenPath({AT_FDCWD, path}, 0)
@@ -214,10 +214,8 @@ long HandleTruncate(Call& call) {
   const int fd = has_path ? opened.get() : call.fd(0);
   struct stat status;
   const InodeId id = FindRecorded(fd, &status);
-  if (id == kNoInode) {
-    hold.Release();
-    return PassThrough(call);
-  }
+  // Under the lock anyway: another thread might give the name to a traced file before it is made.
+  if (id == kNoInode) return Perform(call);
   Prove(FileAt(id, fd), Reading::kAll);
   const long result = Perform(call);
   if (result == 0) RecordLength(id, static_cast<uint64_t>(status.st_size), BytesOf(fd));

@@ -171,7 +171,6 @@ void ProveAllChanged() {
   const Control& control = Shared();
   for (InodeId id = 0; id < control.next_inode; ++id) {
     const InodeEntry& entry = control.inodes[id];
-    // One whose kept name is gone has another one: the proof at the end finds it.
     if (entry.is_changed && entry.parent != kNoInode) Prove(FileAt(id), Reading::kWhatIsNew);
   }
 }

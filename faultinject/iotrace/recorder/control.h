@@ -40,15 +40,22 @@ inline constexpr uint32_t kNameBytes = 256;  // with the 0 at the end
 inline constexpr uint32_t kInodesMax = 1 << 20;
 inline constexpr uint32_t kBuckets = 1 << 16;
 inline constexpr uint32_t kMappingsMax = 4096;
+inline constexpr uint32_t kMoreNamesMax = 1 << 16;
 inline constexpr uint32_t kExecutionsMax = 256;
 inline constexpr uint32_t kScratchBytes = 1 << 18;
 inline constexpr uint32_t kNoShadow = UINT32_MAX;
+
+struct NameEntry {
+  InodeId inode;
+  InodeId directory;
+  char name[kNameBytes];
+};
 
 struct InodeEntry {
   uint64_t ino;
   uint32_t next_in_bucket;  // kNoInode: the last one
   uint32_t links;           // names below the root
-  InodeId parent;           // where one of them is, called `name`; kNoInode: not known
+  InodeId parent;           // where one of them is, called `name`; kNoInode: there is none
   InodeType type;
   bool is_volatile;
   bool is_changed;      // since the last kContent event
@@ -94,11 +101,13 @@ struct Control {
   uint64_t next_window_address;
   InodeId next_inode;
   uint32_t mappings_used;  // beyond it all are free
+  uint32_t more_names_used;
   char root[kPathBytes];
   Execution executions[kExecutionsMax];
   Shadow shadows[kShadows];
   Mapping mappings[kMappingsMax];
   uint32_t buckets[kBuckets];
+  NameEntry more_names[kMoreNamesMax];  // of inodes that have several
   // For the holder of the lock: a signal handler's stack may be small.
   alignas(64) char scratch[kScratchBytes];
   char path[2][2 * kPathBytes];

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 
+#include "faultinject/iotrace/recorder/names.h"
+
 namespace fencepost::iorecorder {
 namespace {
 
@@ -20,15 +22,6 @@ InodeId FindNumber(uint64_t ino) {
   InodeId id = control.buckets[BucketOf(ino)];
   while (id != kNoInode && control.inodes[id].ino != ino) id = control.inodes[id].next_in_bucket;
   return id;
-}
-
-void KeepName(InodeEntry* entry, InodeId directory, const char* name) {
-  entry->parent = directory;
-  AppendText(entry->name, entry->name + kNameBytes, name);
-}
-
-bool HasName(const InodeEntry& entry, InodeId directory, const char* name) {
-  return entry.parent == directory && SameText(entry.name, name);
 }
 
 }  // namespace
@@ -78,14 +71,13 @@ void AddName(InodeId id, InodeId directory, const char* name) {
     Refuse("a file of which nothing is recorded got a name of one that is", name);
   }
   entry.is_volatile |= is_volatile;
-  ++entry.links;
-  KeepName(&entry, directory, name);
+  if (!KeepName(&Shared(), id, directory, name)) {
+    Refuse("more names than the recorder has room for", name);
+  }
 }
 
 void RemoveName(InodeId id, InodeId directory, const char* name) {
-  InodeEntry& entry = EntryOf(id);
-  if (entry.links > 0) --entry.links;
-  if (HasName(entry, directory, name)) entry.parent = kNoInode;
+  DropName(&Shared(), id, directory, name);
 }
 
 void MoveName(InodeId id, InodeId directory, const char* name, InodeId to_directory,
@@ -176,6 +168,8 @@ void Place::Find(const Where& where) {
 bool Place::Stat(struct stat* status) const {
   return Raw(SYS_newfstatat, fd_, name_, status, AT_SYMLINK_NOFOLLOW) == 0;
 }
+
+long Place::Open() const { return OpenPath({fd_, name_}, O_NOFOLLOW); }
 
 void Place::Close() {
   if (fd_ >= 0) Raw(SYS_close, fd_);

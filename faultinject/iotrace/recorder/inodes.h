@@ -25,7 +25,6 @@ inline InodeEntry& EntryOf(InodeId id) { return Shared().inodes[id]; }
 // A new number for what `status` is of; kNoInode when there are no more, which refuses the run.
 InodeId AddInode(const struct stat& status, InodeType type);
 
-// The entry keeps one of the names.
 void AddName(InodeId id, InodeId directory, const char* name);
 void RemoveName(InodeId id, InodeId directory, const char* name);
 // Both of one inode; the count stays.
@@ -56,6 +55,8 @@ class Place {
   const char* name() const { return name_; }
   // What the name leads to now, itself if it is a symbolic link. False if nothing.
   bool Stat(struct stat* status) const;
+  // A descriptor of that, by openat(O_PATH).
+  long Open() const;
   // What it knows stays known.
   void Close();
 

@@ -49,14 +49,14 @@ void RenameOver(uint64_t) {
   WriteFile("new", "what comes");
   MUST(rename("new", "old") == 0);
   WriteFile("a", "aa");
-  WriteFile("b", "bb");
+  WriteFile("b", "longer than what comes");
   MUST(link("a", "a2") == 0);
   MUST(rename("a", "a2") == 0);  // one inode: both stay
   MUST(renameat2(AT_FDCWD, "a", AT_FDCWD, "b", RENAME_EXCHANGE) == 0);
-  WriteFile("a", "written to what was b");
+  WriteFile("a", "to what was b");
   MUST(mkdir("x", 0755) == 0);
   MUST(mkdir("y", 0755) == 0);
-  WriteFile("x/in", "in");
+  WriteFile("x/in", "longer than what comes");
   MUST(rename("x", "y") == 0);
   MUST(renameat2(AT_FDCWD, "y", AT_FDCWD, "b", RENAME_EXCHANGE) == 0);
   WriteFile("b/in", "still found");

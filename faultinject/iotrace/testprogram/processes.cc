@@ -114,6 +114,7 @@ void Interrupted(uint64_t) {
   });
   MUST(write(ends[1], "more", 4) == -1 && errno == EINTR);
   interrupter.join();
+  WriteFile("after", "an interrupted call");
 }
 
 // Threads that are in the middle of writing when the process ends.

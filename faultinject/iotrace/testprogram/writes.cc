@@ -2,10 +2,13 @@
 // Contents of files, by every call that changes them.
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <thread>
@@ -102,21 +105,28 @@ void Copies(uint64_t) {
   loff_t at = 12345;
   MUST(splice(ends[0], nullptr, to, &at, 12, 0) == 12);
   MUST(sendfile(ends[1], from, nullptr, 30) == 30);
+  MUST(ioctl(to, FICLONE, from) == -1 && errno == EOPNOTSUPP);
   MUST(fsync(to) == 0);
 }
 
 void Appends(uint64_t) {
-  const auto append = [] {
+  constexpr int kProcesses = 3;
+  for (int p = 0; p < kProcesses; ++p) {
+    const pid_t child = fork();
+    MUST(child >= 0);
+    if (child != 0) continue;
     const int fd = OpenFile("log", O_WRONLY | O_APPEND);
     for (int i = 0; i < 200; ++i) WriteAll(fd, Letters(37, i));
     // Linux appends whatever the offset.
     MUST(pwrite(fd, "pwrite", 6, 0) == 6);
     MUST(fsync(fd) == 0);
     _exit(0);
-  };
-  const pid_t children[] = {fork(), fork()};
-  if (children[0] == 0 || children[1] == 0) append();
-  InChild(append);
+  }
+  for (int p = 0; p < kProcesses; ++p) {
+    int status = 0;
+    MUST(wait(&status) > 0);
+    MUST(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
 }
 
 void Lengths(uint64_t) {
