@@ -200,6 +200,7 @@ Status IoRecorder::Prepare(const IoRecorderOptions& options) {
   fields.log_capacity = log_bytes;
   fields.next_window_address = iorecorder::kWindowBegin;
   fields.next_inode = initial_.next_inode();
+  fields.fault = options.fault;
   std::memcpy(fields.root, root_.c_str(), root_.string().size());
   for (uint32_t& bucket : fields.buckets) bucket = kNoInode;
   for (iorecorder::Shadow& shadow : fields.shadows) shadow.inode = kNoInode;
@@ -300,6 +301,9 @@ Status IoRecorder::Finish() {
     if (!result.ok()) Refuse(&header, result.message());
   }
   Seal();
+  const Control& control = shared_->control();
+  fault_was_played_ =
+      control.fault.kind != IoFault::Kind::kNone && control.fault_calls >= control.fault.at;
   shared_.reset();
   std::error_code ignored;
   for (const char* name : {"control", "shadow"}) fs::remove(folder_ / name, ignored);

@@ -28,16 +28,19 @@
 
 #include "engines/status.h"
 #include "faultinject/iotrace/file_tree.h"
+#include "faultinject/iotrace/io_fault.h"
 
 namespace fencepost {
 
 struct IoRecorderOptions {
-  std::filesystem::path root = {};    // what is recorded
-  std::filesystem::path folder = {};  // where the trace goes; not below `root`; made if it is not there
+  std::filesystem::path root = {};  // what is recorded
+  std::filesystem::path folder =
+      {};  // where the trace goes; not below `root`; made if it is not there
   // Patterns ('*', '?') of names of files whose contents are neither recorded nor proved.
   std::vector<std::string> volatile_names = {};
   uint64_t log_bytes_max = 64ULL << 30;  // of a sparse file
   std::filesystem::path library = {};    // empty: FindIoRecorderLibrary()
+  IoFault fault = {};                    // played to the program
 };
 
 // libfencepost_iorecorder.so, where this program was built or installed. kUnsupported: nowhere.
@@ -59,9 +62,12 @@ class IoRecorder {
   // What was there before the program started.
   const FileTree& initial() const { return initial_; }
 
-  // After the program has ended: proves the trace and seals it. kUnsupported for a run that did what
-  // cannot be recorded, kCorrupt for one whose trace is not complete; both say what, and the trace
-  // says it too when it is opened. kIoError.
+  // Whether the program has come to the call that the fault was for.
+  bool fault_was_played() const { return fault_was_played_; }
+
+  // After the program has ended: proves the trace and seals it. kUnsupported for a run that did
+  // what cannot be recorded, kCorrupt for one whose trace is not complete; both say what, and the
+  // trace says it too when it is opened. kIoError.
   Status Finish();
 
  private:
@@ -78,6 +84,7 @@ class IoRecorder {
   std::filesystem::path folder_;
   std::filesystem::path library_;
   FileTree initial_;
+  bool fault_was_played_ = false;
   std::unique_ptr<Shared> shared_;
 };
 

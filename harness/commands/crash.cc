@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "harness/crash/crash_report.h"
 #include "harness/crash/engine_recording.h"
 #include "harness/crash/file_recording.h"
+#include "harness/crash/io_fault_rounds.h"
 #include "harness/crash/kill_rounds.h"
 #include "harness/crash/schedules.h"
 #include "harness/crash/trace_markers.h"
@@ -63,11 +65,11 @@ Result<RecordRun> RecordMemory(const CrashSubject& subject, uint64_t seed, const
   });
 }
 
-Result<RecordRun> RecordFileRuns(const CrashSubject& subject) {
-  ASSIGN_OR_RETURN(FileEngineRecorder made, FileEngineRecorder::Make(subject));
+Result<RecordRun> RecordFileRuns(const CrashSubject& subject, const fs::path& folder) {
+  ASSIGN_OR_RETURN(FileEngineRecorder made, FileEngineRecorder::Make(subject, folder));
   const auto recorder = std::make_shared<const FileEngineRecorder>(std::move(made));
   return RecordRun([recorder](const fs::path& recording, uint64_t /*schedule*/) {
-    return recorder->Record(recording);
+    return recorder->Record(recording).status();
   });
 }
 
@@ -84,7 +86,7 @@ Result<Schedules> Record(const CrashRequest& request, const CrashSubject& subjec
   }
   ASSIGN_OR_RETURN(const RecordRun record, in_memory
                                                ? RecordMemory(subject, request.crash.seed, folder)
-                                               : RecordFileRuns(subject));
+                                               : RecordFileRuns(subject, folder));
   schedules.recording = [record, folder](uint64_t schedule) -> Result<fs::path> {
     const fs::path recording = RecordingFolder(folder, schedule);
     fs::create_directories(recording);
@@ -164,12 +166,60 @@ ExitCode Kill(const CrashRequest& request, const Arguments& arguments) {
   return code;
 }
 
+// For each k, the k-th write or sync fails.
+ExitCode FailDisk(const CrashRequest& request, const Arguments& arguments) {
+  if (!request.from.empty() || request.record_only) {
+    return ReportError(Status::InvalidArgument(
+        fmt::format("--fault={} goes without --from and --record-only", request.fault)));
+  }
+  const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);
+  if (!subject.ok()) return ReportError(subject.status());
+  const Result<RunPlan> plan = subject->Plan();
+  if (!plan.ok()) return ReportError(plan.status());
+  if (DomainOf(*plan->row) != CrashDomain::kFiles || plan->spec->threads > 1) {
+    return ReportError(Status::InvalidArgument(fmt::format(
+        "--fault={} is for engines that keep their data in files, and one thread", request.fault)));
+  }
+  const Result<CampaignSettings> settings = MakeSettings(request.crash, CrashDomain::kFiles);
+  if (!settings.ok()) return ReportError(settings.status());
+  const Result<fs::path> made = MakeResultFolder(request, request.fault + "-" + request.engine);
+  if (!made.ok()) return ReportError(made.status());
+  Provisional folder(*made);
+  const auto fault = std::find_if(IoFaults().begin(), IoFaults().end(),
+                                  [&](const IoFaultRow& row) { return row.name == request.fault; });
+  const Result<json> report =
+      RunIoFaultRounds(*subject, *fault, request.rounds, folder.path(), *settings, arguments);
+  if (!report.ok()) return Failed(report.status());
+  const ExitCode code = PublishReport(*report, folder.path(), request.crash);
+  folder.Keep();
+  return code;
+}
+
+// "power-loss", "kill", and those of the disk.
+std::vector<std::string> FaultNames() {
+  std::vector<std::string> names = {"power-loss", "kill"};
+  for (const IoFaultRow& row : IoFaults()) names.emplace_back(row.name);
+  return names;
+}
+
+std::string FaultHelp() {
+  std::string text =
+      "power-loss (default): every crash of a recorded run; kill: the process dies at a seeded "
+      "instant, --rounds times; and for each k up to --rounds, with every crash of each run:";
+  for (const IoFaultRow& row : IoFaults()) {
+    text += fmt::format(" {}, {};", row.name, row.description);
+  }
+  text.back() = '.';
+  return text;
+}
+
 ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
   if (request.engine.empty() == request.from.empty()) {
     return ReportError(Status::InvalidArgument(
         "crash needs an engine and a workload, or --from FOLDER (fencepost crash --help)"));
   }
   if (request.fault == "kill") return Kill(request, arguments);
+  if (request.fault != "power-loss") return FailDisk(request, arguments);
   if (request.crash.mutate && request.record_only) {
     return ReportError(Status::InvalidArgument("--mutate and --record-only exclude each other"));
   }
@@ -335,12 +385,8 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
   app.add_option("--from", request->from, "explore the recordings of an earlier run's folder again")
       ->excludes(schedules)
       ->excludes("--threads");
-  app.add_option("--fault", request->fault,
-                 "power-loss (default): every crash of a recorded run; kill: the process dies at a "
-                 "seeded instant, --rounds times")
-      ->check(CLI::IsMember({"power-loss", "kill"}));
-  app.add_option("--rounds", request->rounds,
-                 "with --fault=kill: runs that are killed (default 100)")
+  app.add_option("--fault", request->fault, FaultHelp())->check(CLI::IsMember(FaultNames()));
+  app.add_option("--rounds", request->rounds, "runs with a fault, at most (default 100)")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
   app.add_flag("--record-only", request->record_only, "record, and print the folder");
   CLI::Option* const resume =

@@ -69,7 +69,8 @@ Result<FileRecording> FileRecording::Read(const fs::path& folder) {
 
 Result<FileRecording> RecordFiles(const fs::path& folder, const fs::path& root,
                                   const std::vector<std::string>& command,
-                                  const std::vector<std::string>& volatile_names) {
+                                  const std::vector<std::string>& volatile_names,
+                                  const IoFault& fault) {
   FileRecording recording{.folder = folder,
                           .root = fs::absolute(root).lexically_normal().string(),
                           .command = command,
@@ -77,7 +78,8 @@ Result<FileRecording> RecordFiles(const fs::path& folder, const fs::path& root,
   RETURN_IF_ERROR(Copy(root, recording.initial_path()));
   ASSIGN_OR_RETURN(
       IoRecorder recorder,
-      IoRecorder::Start({.root = root, .folder = folder, .volatile_names = volatile_names}));
+      IoRecorder::Start(
+          {.root = root, .folder = folder, .volatile_names = volatile_names, .fault = fault}));
   ASSIGN_OR_RETURN(ChildProcess program, ChildProcess::Start(command, recorder.Environment()));
   while (!program.WaitFor(100)) {
     if (Interrupted()) return Status::Internal("interrupted");
@@ -85,10 +87,10 @@ Result<FileRecording> RecordFiles(const fs::path& folder, const fs::path& root,
   // Said first: a program that the recorder had to stop has no better reason.
   RETURN_IF_ERROR(recorder.Finish());
   recording.exit_code = program.exit_code();
+  recording.complaint = program.error_text();
+  recording.fault_was_played = recorder.fault_was_played();
   RETURN_IF_ERROR(recording.Write());
-  if (recording.exit_code == 0) return recording;
-  return Status::Internal(fmt::format("the recorded run ended with exit code {}: {}",
-                                      recording.exit_code, program.error_text()));
+  return recording;
 }
 
 Result<FileRun> LoadFileRun(const FileRecording& recording) {
@@ -107,14 +109,22 @@ Result<FileRun> LoadFileRun(const FileRecording& recording) {
   return run;
 }
 
-Result<FileEngineRecorder> FileEngineRecorder::Make(const CrashSubject& subject) {
+Result<FileEngineRecorder> FileEngineRecorder::Make(const CrashSubject& subject,
+                                                    const fs::path& disk) {
   ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
   ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(kScratchRoot));
-  RETURN_IF_ERROR(LoadEngine(plan, scratch.path() / "loaded"));
-  return FileEngineRecorder(subject, std::move(scratch));
+  const Status loaded = LoadEngine(plan, scratch.path() / "loaded");
+  if (loaded.code() != StatusCode::kUnsupported) {
+    RETURN_IF_ERROR(loaded);
+    return FileEngineRecorder(subject, std::move(scratch));
+  }
+  // Such as O_DIRECT, which a tmpfs may not have.
+  ASSIGN_OR_RETURN(ScratchFolder on_disk, ScratchFolder::Make(disk));
+  RETURN_IF_ERROR(LoadEngine(plan, on_disk.path() / "loaded"));
+  return FileEngineRecorder(subject, std::move(on_disk));
 }
 
-Status FileEngineRecorder::Record(const fs::path& folder) const {
+Result<bool> FileEngineRecorder::Record(const fs::path& folder, const IoFault& fault) const {
   const fs::path store = scratch_.path() / "store";
   std::error_code error;
   fs::remove_all(store, error);
@@ -123,11 +133,16 @@ Status FileEngineRecorder::Record(const fs::path& folder) const {
   ASSIGN_OR_RETURN(const RunPlan plan, subject_.Plan());
   const std::vector<std::string> volatile_names(plan.row->volatile_files.begin(),
                                                 plan.row->volatile_files.end());
-  return RecordFiles(folder, store,
-                     {fs::read_symlink("/proc/self/exe").string(), "crash-client", folder.string(),
-                      store.string()},
-                     volatile_names)
-      .status();
+  ASSIGN_OR_RETURN(const FileRecording recording,
+                   RecordFiles(folder, store,
+                               {fs::read_symlink("/proc/self/exe").string(), "crash-client",
+                                folder.string(), store.string()},
+                               volatile_names, fault));
+  constexpr int kFirstSignal = 128;
+  const bool may_fail = recording.fault_was_played && recording.exit_code < kFirstSignal;
+  if (recording.exit_code == 0 || may_fail) return recording.fault_was_played;
+  return Status::Internal(fmt::format("the recorded run ended with exit code {}: {}",
+                                      recording.exit_code, recording.complaint));
 }
 
 }  // namespace fencepost

@@ -15,6 +15,7 @@
 
 #include "engines/status.h"
 #include "faultinject/explore/files/file_explorer.h"
+#include "faultinject/iotrace/io_fault.h"
 #include "harness/crash/engine_recording.h"
 
 namespace fencepost {
@@ -25,6 +26,8 @@ struct FileRecording {
   std::vector<std::string> command = {};         // what was run
   std::vector<std::string> volatile_names = {};  // patterns of files whose contents do not matter
   int exit_code = 0;                             // of the program
+  bool fault_was_played = false;                 // the one that was asked for
+  std::string complaint = {};                    // what it wrote to standard error; not kept
 
   // recording.json.
   Status Write() const;
@@ -37,11 +40,13 @@ struct FileRecording {
 };
 
 // Runs `command` and records what it does below `root`, which is there, into `folder`, which is
-// there and empty. kUnsupported where the program did what cannot be seen, naming it.
+// there and empty. kUnsupported where the program did what cannot be seen, naming it; whatever its
+// exit code, it is not an error here.
 Result<FileRecording> RecordFiles(const std::filesystem::path& folder,
                                   const std::filesystem::path& root,
                                   const std::vector<std::string>& command,
-                                  const std::vector<std::string>& volatile_names);
+                                  const std::vector<std::string>& volatile_names,
+                                  const IoFault& fault = {});
 
 // kCorrupt if the trace, replayed, does not give what the run left.
 Result<FileRun> LoadFileRun(const FileRecording& recording);
@@ -49,11 +54,14 @@ Result<FileRun> LoadFileRun(const FileRecording& recording);
 // Records crash runs of an engine that keeps its data in files, from one load.
 class FileEngineRecorder {
  public:
-  // Loads the engine, unrecorded. What it loaded is gone with the recorder.
-  static Result<FileEngineRecorder> Make(const CrashSubject& subject);
+  // Loads the engine, unrecorded, on a tmpfs, or below `disk` if it cannot do without one. What it
+  // loaded is gone with the recorder.
+  static Result<FileEngineRecorder> Make(const CrashSubject& subject,
+                                         const std::filesystem::path& disk);
 
-  // Fills `folder`, which is there and empty.
-  Status Record(const std::filesystem::path& folder) const;
+  // Fills `folder`, which is there and empty. With a fault: whether the run came to it; then the
+  // run may end with an error, though not by a signal.
+  Result<bool> Record(const std::filesystem::path& folder, const IoFault& fault = {}) const;
 
  private:
   FileEngineRecorder(CrashSubject subject, ScratchFolder scratch)

@@ -75,6 +75,7 @@ class FileReporter {
     const FileExploreOptions& options = *context_.options;
     return {{"strategy", options.strategy.name},
             {"seed", options.seed},
+            {"fault", "power-loss"},
             {"file_system", std::string(options.file_system->name)},
             {"sector_bytes", SectorBytes()},
             {"tearing", options.model.tearing},

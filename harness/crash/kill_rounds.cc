@@ -269,6 +269,7 @@ class Rounds {
          {"schedules", {{"asked", 1u}, {"recorded", 1u}, {"distinct", 1u}}},
          {"settings",
           {{"strategy", "kill"},
+           {"fault", "kill"},
            {"seed", settings_.seed},
            {"shard", 0u},
            {"shards", 1u},

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include "faultinject/iotrace/recorder/faults.h"
+
 namespace fencepost::iorecorder {
 namespace {
 
@@ -82,8 +84,11 @@ long PassThrough(const Call& call) {
 }
 
 long Perform(const Call& call) {
+  Call made = call;
+  long result = 0;
+  if (IsFault(&made, &result)) return result;
   Shared().is_in_effect = 1;
-  return MakeCall(call);
+  return MakeCall(made);
 }
 
 InodeId FindRecorded(int fd, struct stat* status) {

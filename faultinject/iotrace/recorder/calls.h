@@ -57,7 +57,7 @@ inline constexpr uint64_t kAllSignals = ~kSigsysBit;
 
 // As the program would have made it: its signals are delivered meanwhile.
 long PassThrough(const Call& call);
-// On something traced, under the lock.
+// On something traced, under the lock, unless the fault of the run is its answer.
 long Perform(const Call& call);
 
 // What is traced and recorded of a descriptor; kNoInode: nothing. REQUIRES: the lock is held.

@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "faultinject/iotrace/io_event.h"
+#include "faultinject/iotrace/io_fault.h"
 
 namespace fencepost::iorecorder {
 
@@ -99,6 +100,8 @@ struct Control {
   uint64_t root_device;
   uint64_t log_capacity;
   uint64_t next_window_address;
+  IoFault fault;         // to be played
+  uint64_t fault_calls;  // that it concerns, so far
   InodeId next_inode;
   uint32_t mappings_used;  // beyond it all are free
   uint32_t more_names_used;
