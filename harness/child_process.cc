@@ -18,15 +18,18 @@ extern char** environ;
 namespace fencepost {
 
 Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& words,
-                                         const std::vector<std::string>& variables) {
+                                         const std::vector<std::string>& variables,
+                                         Streams streams) {
   std::array<int, 2> error_pipe;
   if (pipe2(error_pipe.data(), O_CLOEXEC) != 0) {
     return Status::IoError(fmt::format("pipe2: {}", std::strerror(errno)));
   }
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  if (streams == Streams::kNone) {
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  }
   posix_spawn_file_actions_adddup2(&actions, error_pipe[1], STDERR_FILENO);
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));

@@ -12,10 +12,14 @@ namespace fencepost {
 
 class ChildProcess {
  public:
-  // Starts `words[0]` with standard output thrown away; `variables` ("NAME=value") are added to its
-  // environment. kIoError if it cannot be started.
+  // What its standard input and output are: nothing, or this program's.
+  enum class Streams : unsigned char { kNone, kShared };
+
+  // Starts `words[0]`; `variables` ("NAME=value") are added to its environment. kIoError if it
+  // cannot be started.
   static Result<ChildProcess> Start(const std::vector<std::string>& words,
-                                    const std::vector<std::string>& variables = {});
+                                    const std::vector<std::string>& variables = {},
+                                    Streams streams = Streams::kNone);
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
   // Kills the child if it still runs.

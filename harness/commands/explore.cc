@@ -12,6 +12,7 @@
 
 #include "harness/commands/command.h"
 #include "harness/commands/crash_options.h"
+#include "harness/crash/file_recording.h"
 #include "harness/crash/log_recording.h"
 #include "harness/run_files.h"
 #include "harness/valgrind_tool.h"
@@ -28,6 +29,8 @@ struct RecordRequest {
   std::vector<std::string> images;
   std::vector<std::string> pmem_globs;
   std::string valgrind;
+  std::string io;                           // record files below it, not memory
+  std::vector<std::string> volatile_names;  // of those
 };
 
 Status PrepareFolder(const fs::path& folder) {
@@ -58,9 +61,36 @@ Status AddNewFiles(Recording* recording) {
   return Status::Ok();
 }
 
+// What the program does to the files below a directory.
+Result<ExitCode> RecordIo(const RecordRequest& request) {
+  if (!request.images.empty() || !request.pmem_globs.empty() || !request.valgrind.empty()) {
+    return Status::InvalidArgument("--io goes without --image, --pmem and --valgrind");
+  }
+  std::error_code error;
+  if (!fs::is_directory(request.io, error)) {
+    return Status::InvalidArgument(fmt::format("--io={}: is no directory", request.io));
+  }
+  ASSIGN_OR_RETURN(const fs::path program, FindProgram(request.words.front()));
+  RETURN_IF_ERROR(PrepareFolder(request.output));
+  std::vector<std::string> words = request.words;
+  words.front() = program.string();
+  ASSIGN_OR_RETURN(const FileRecording recording,
+                   RecordFiles(fs::absolute(request.output), request.io, words,
+                               request.volatile_names, {}, ChildProcess::Streams::kShared));
+  fmt::print(stderr, "{}", recording.complaint);
+  ASSIGN_OR_RETURN(const FileRun run, LoadFileRun(recording));
+  fmt::print(stderr, "recorded {} writes and {} syncs below {}: {}\n", run.survey.writes,
+             run.survey.syncs, request.io, request.output);
+  return static_cast<ExitCode>(recording.exit_code);
+}
+
 Result<ExitCode> Record(const RecordRequest& request) {
   if (request.words.empty()) {
     return Status::InvalidArgument("record needs -- and a program (fencepost record --help)");
+  }
+  if (!request.io.empty()) return RecordIo(request);
+  if (!request.volatile_names.empty()) {
+    return Status::InvalidArgument("--volatile goes with --io");
   }
   ASSIGN_OR_RETURN(const ValgrindTool tool, FindPmemcheck(request.valgrind));
   ASSIGN_OR_RETURN(const fs::path program, FindProgram(request.words.front()));
@@ -109,10 +139,17 @@ Result<json> ExploreInto(const fs::path& folder, const ExploreRequest& request,
   if (!request.log.empty()) {
     RETURN_IF_ERROR(RecordLog(request.log, request.images, recorded));
   }
-  ASSIGN_OR_RETURN(const Recording recording, Recording::Read(recorded));
+  std::vector<std::string> program;
+  if (FileRecording::IsIn(recorded)) {
+    ASSIGN_OR_RETURN(const FileRecording recording, FileRecording::Read(recorded));
+    program = recording.command;
+  } else {
+    ASSIGN_OR_RETURN(const Recording recording, Recording::Read(recorded));
+    program = recording.command;
+  }
   return RunCampaign(recorded, folder,
-                     ProgramParts(request.recover, request.checker, recording.command, settings),
-                     settings, arguments);
+                     ProgramParts(request.recover, request.checker, program, settings), settings,
+                     arguments);
 }
 
 ExitCode ExploreProgram(const ExploreRequest& request, const Arguments& arguments) {
@@ -127,7 +164,9 @@ ExitCode ExploreProgram(const ExploreRequest& request, const Arguments& argument
   if (request.log.empty() != request.images.empty()) {
     return ReportError(Status::InvalidArgument("--log and --image go together"));
   }
-  const Result<CampaignSettings> settings = MakeSettings(request.crash, CrashDomain::kMemory);
+  const bool in_files = request.log.empty() && FileRecording::IsIn(request.recording);
+  const Result<CampaignSettings> settings =
+      MakeSettings(request.crash, in_files ? CrashDomain::kFiles : CrashDomain::kMemory);
   if (!settings.ok()) return ReportError(settings.status());
   const Result<RunDirectory> made =
       CreateRunDirectory(request.crash.results, std::time(nullptr), "explore");
@@ -147,6 +186,13 @@ std::function<ExitCode()> DeclareRecord(CLI::App& app, const Arguments& /*argume
   auto request = std::make_shared<RecordRequest>();
   app.add_option("words", request->words, "-- and a program with its arguments");
   app.add_option("-o,--output", request->output, "the folder to make")->required();
+  app.add_option("--io", request->io,
+                 "record what the program does to the files below this directory: writes and "
+                 "syncs, in place of stores and flushes");
+  app.add_option("--volatile", request->volatile_names,
+                 "with --io: names of files, with * and ?, whose contents no crash matters to; "
+                 "repeatable")
+      ->allow_extra_args(false);
   app.add_option("--image", request->images,
                  "a persistent file that is there before the run; repeatable")
       ->allow_extra_args(false);
@@ -170,7 +216,8 @@ std::function<ExitCode()> DeclareExplore(CLI::App& app, const Arguments& argumen
                  "repeatable")
       ->allow_extra_args(false);
   app.add_option("--recover", request->recover,
-                 "a command with {image} in it: exit code 0 if the image is consistent");
+                 "a command with {image} in it (of --io: the directory): exit code 0 if it is "
+                 "consistent");
   app.add_option("--checker", request->checker,
                  "library.so:function, int f(const char* image): 0 if it is consistent");
   DeclareCrashFlags(app, &request->crash);

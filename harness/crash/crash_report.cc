@@ -63,6 +63,7 @@ class Reporter {
     const ExploreOptions& options = *context_.options;
     return {{"strategy", options.strategy.name},
             {"seed", options.seed},
+            {"fault", "power-loss"},
             {"tearing", options.model.tearing == Tearing::kEightBytes ? "8" : "line"},
             {"eadr", options.model.eadr},
             {"shard", options.shard},
@@ -345,8 +346,14 @@ std::string RecordedText(const json& report) {
 }
 
 // What the numbers of a campaign of several schedules are of; empty for a single one.
-std::string SchedulesLine(const json& schedules) {
+std::string SchedulesLine(const json& report) {
+  const json& schedules = report["schedules"];
   const auto asked = schedules["asked"].get<uint64_t>();
+  const std::string fault = report["settings"]["fault"].get<std::string>();
+  if (fault != "power-loss" && fault != "kill") {
+    return fmt::format("{} runs, in each of which another call failed ({}); in these together:\n",
+                       asked, fault);
+  }
   if (asked == 1) return {};
   const auto recorded = schedules["recorded"].get<uint64_t>();
   return fmt::format("{} of {} schedules recorded, {} distinct; in these together:\n", recorded,
@@ -388,9 +395,17 @@ Result<json> CrashJson(const CrashContext& context, TraceFile* trace, const Expl
   return report;
 }
 
+// Whether the engine's class says anything of what the crash left.
+bool IsPromised(const json& report) {
+  const std::string durability =
+      report.contains("subject") ? report["subject"].value("durability", "") : "";
+  if (durability == "none") return false;
+  return durability != "process-crash" || report["domain"] == "process";
+}
+
 std::string CrashVerdict(const json& report) {
   const json& explored = report["explored"];
-  if (!report["violations"].empty()) return "violated";
+  if (!report["violations"].empty()) return IsPromised(report) ? "violated" : "informational";
   const bool all_points = explored["explored_points"] == explored["crash_points"];
   const bool looked = explored["verdicts"].get<uint64_t>() > 0;
   const bool whole = report["settings"]["shards"].get<uint64_t>() == 1;
@@ -401,7 +416,7 @@ std::string CrashText(const json& report, const std::string& path) {
   const json& explored = report["explored"];
   const double seconds = explored["seconds"].get<double>();
   const auto recoveries = explored["recoveries"].get<uint64_t>();
-  std::string text = SchedulesLine(report["schedules"]);
+  std::string text = SchedulesLine(report);
   text += fmt::format(
       "{} operations, {}; {} of {} crash points, {} raw states in all\n"
       "strategy {}, seed {}: {} states, {} distinct images recovered in {:.1f} s ({:.0f}/s), "
@@ -419,7 +434,13 @@ std::string CrashText(const json& report, const std::string& path) {
                               ? ": " + explored["stopped"].get<std::string>()
                           : shards > 1 ? fmt::format(": one shard of {}", shards)
                                        : "";
-  if (verdict == "violated") {
+  if (verdict == "informational") {
+    text += fmt::format(
+        "\n{} kinds of damage in {} of {} verdicts: information, since durability {} promises "
+        "nothing after such a crash\n",
+        report["violations"].size(), explored["failed_verdicts"].get<uint64_t>(),
+        explored["verdicts"].get<uint64_t>(), report["subject"]["durability"].get<std::string>());
+  } else if (verdict == "violated") {
     text += fmt::format("\nVIOLATED: {} distinct violations in {} of {} verdicts\n",
                         report["violations"].size(), explored["failed_verdicts"].get<uint64_t>(),
                         explored["verdicts"].get<uint64_t>());
@@ -434,7 +455,9 @@ std::string CrashText(const json& report, const std::string& path) {
   }
   text += MutationsText(report);
   const bool is_said = verdict == "passed" && explored["every_state"].get<bool>();
-  if (verdict != "violated" && !is_said && report["schedules"]["asked"].get<uint64_t>() > 1) {
+  const bool of_schedules = report["settings"]["fault"] == "power-loss" &&
+                            report["schedules"]["asked"].get<uint64_t>() > 1;
+  if (verdict != "violated" && !is_said && of_schedules) {
     text += "of other schedules of the threads this says nothing\n";
   }
   return text + fmt::format("report: {}\n", path);

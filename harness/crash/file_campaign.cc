@@ -31,6 +31,7 @@ uint64_t SizeOf(const fs::path& path) {
 // What a violation needs to be seen again.
 struct FileScene {
   FileRun run;
+  TraceSurvey operations;
   FileExploreOptions options;
   CampaignParts parts;
   CrashPoint point;
@@ -63,7 +64,8 @@ Status SetScene(const json& report, const json& violation, FileScene* scene) {
   const MakeParts make = is_engine ? EngineParts(folder, campaign)
                                    : ProgramParts(subject.value("recover", ""),
                                                   subject.value("checker", ""), {}, campaign);
-  ASSIGN_OR_RETURN(scene->parts, make({.operations = scene->run.survey.operations}));
+  scene->operations.operations = scene->run.survey.operations;
+  ASSIGN_OR_RETURN(scene->parts, make(scene->operations));
   return Status::Ok();
 }
 
@@ -94,7 +96,8 @@ Result<json> RunFileCampaign(const fs::path& recording_folder, const fs::path& f
                              const std::vector<std::string>& command) {
   ASSIGN_OR_RETURN(const FileRecording recording, FileRecording::Read(recording_folder));
   ASSIGN_OR_RETURN(const FileRun run, LoadFileRun(recording));
-  ASSIGN_OR_RETURN(const CampaignParts parts, make_parts({.operations = run.survey.operations}));
+  const TraceSurvey operations = {.operations = run.survey.operations};
+  ASSIGN_OR_RETURN(const CampaignParts parts, make_parts(operations));
   Progress progress(stderr, ProgressModeFor(stderr, settings.quiet));
   for (const std::string& remark : parts.remarks) progress.Print(remark);
   const ExploreHooks hooks = {

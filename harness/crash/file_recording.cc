@@ -10,7 +10,6 @@
 #include "faultinject/iotrace/io_recorder.h"
 #include "faultinject/iotrace/io_trace.h"
 #include "faultinject/iotrace/replay_check.h"
-#include "harness/child_process.h"
 #include "harness/interrupt.h"
 
 namespace fencepost {
@@ -70,7 +69,7 @@ Result<FileRecording> FileRecording::Read(const fs::path& folder) {
 Result<FileRecording> RecordFiles(const fs::path& folder, const fs::path& root,
                                   const std::vector<std::string>& command,
                                   const std::vector<std::string>& volatile_names,
-                                  const IoFault& fault) {
+                                  const IoFault& fault, ChildProcess::Streams streams) {
   FileRecording recording{.folder = folder,
                           .root = fs::absolute(root).lexically_normal().string(),
                           .command = command,
@@ -80,7 +79,8 @@ Result<FileRecording> RecordFiles(const fs::path& folder, const fs::path& root,
       IoRecorder recorder,
       IoRecorder::Start(
           {.root = root, .folder = folder, .volatile_names = volatile_names, .fault = fault}));
-  ASSIGN_OR_RETURN(ChildProcess program, ChildProcess::Start(command, recorder.Environment()));
+  ASSIGN_OR_RETURN(ChildProcess program,
+                   ChildProcess::Start(command, recorder.Environment(), streams));
   while (!program.WaitFor(100)) {
     if (Interrupted()) return Status::Internal("interrupted");
   }

@@ -16,6 +16,7 @@
 #include "engines/status.h"
 #include "faultinject/explore/files/file_explorer.h"
 #include "faultinject/iotrace/io_fault.h"
+#include "harness/child_process.h"
 #include "harness/crash/engine_recording.h"
 
 namespace fencepost {
@@ -46,7 +47,8 @@ Result<FileRecording> RecordFiles(const std::filesystem::path& folder,
                                   const std::filesystem::path& root,
                                   const std::vector<std::string>& command,
                                   const std::vector<std::string>& volatile_names,
-                                  const IoFault& fault = {});
+                                  const IoFault& fault = {},
+                                  ChildProcess::Streams streams = ChildProcess::Streams::kNone);
 
 // kCorrupt if the trace, replayed, does not give what the run left.
 Result<FileRun> LoadFileRun(const FileRecording& recording);

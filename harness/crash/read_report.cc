@@ -169,6 +169,7 @@ bool IsWhole(const json& report) {
                             {"/schedules/distinct", IsCount},
                             {"/settings/strategy", IsText},
                             {"/settings/seed", IsCount},
+                            {"/settings/fault", IsText},
                             {"/settings/shard", IsCount},
                             {"/settings/shards", IsCount},
                             {"/settings/depth", IsCount},

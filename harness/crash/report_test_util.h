@@ -113,6 +113,7 @@ inline nlohmann::json TestReport() {
           {"settings",
            {{"strategy", "all"},
             {"seed", uint64_t{1}},
+            {"fault", "power-loss"},
             {"tearing", "8"},
             {"eadr", false},
             {"shard", uint64_t{0}},

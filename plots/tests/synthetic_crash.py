@@ -52,6 +52,7 @@ def report(verdict: str = "passed", *found: dict[str, Any]) -> dict[str, Any]:
         "settings": {
             "strategy": "one-missing",
             "seed": 4711,
+            "fault": "power-loss",
             "tearing": "8",
             "eadr": False,
             "shard": 0,
