@@ -37,6 +37,7 @@ struct CrashRequest {
   std::string resume;      // a folder whose campaign is gone on with
   uint64_t schedules = 0;  // 0: as many as the number of threads makes sensible
   bool record_only = false;
+  bool creation = false;
   std::string fault = "power-loss";
   uint64_t rounds = 100;            // of kills
   std::vector<std::string> merged;  // merge: the reports' folders
@@ -141,9 +142,9 @@ ExitCode Failed(const Status& status) {
 // Round after round, the process is killed.
 ExitCode Kill(const CrashRequest& request, const Arguments& arguments) {
   if (!request.from.empty() || request.record_only || request.crash.mutate ||
-      request.crash.strategy) {
+      request.crash.strategy || request.creation) {
     return ReportError(Status::InvalidArgument(
-        "--fault=kill goes without --from, --record-only, --mutate and --strategy"));
+        "--fault=kill goes without --from, --record-only, --mutate, --strategy and --creation"));
   }
   const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);
   if (!subject.ok()) return ReportError(subject.status());
@@ -168,9 +169,9 @@ ExitCode Kill(const CrashRequest& request, const Arguments& arguments) {
 
 // For each k, the k-th write or sync fails.
 ExitCode FailDisk(const CrashRequest& request, const Arguments& arguments) {
-  if (!request.from.empty() || request.record_only) {
-    return ReportError(Status::InvalidArgument(
-        fmt::format("--fault={} goes without --from and --record-only", request.fault)));
+  if (!request.from.empty() || request.record_only || request.creation) {
+    return ReportError(Status::InvalidArgument(fmt::format(
+        "--fault={} goes without --from, --record-only and --creation", request.fault)));
   }
   const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);
   if (!subject.ok()) return ReportError(subject.status());
@@ -226,7 +227,8 @@ ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
   std::optional<CrashSubject> subject;  // of a fresh run
   CrashDomain domain = CrashDomain::kMemory;
   if (request.from.empty()) {
-    const Result<CrashSubject> asked = MakeCrashSubject(request.workload, request.engine);
+    const Result<CrashSubject> asked =
+        MakeCrashSubject(request.workload, request.engine, request.creation);
     if (!asked.ok()) return ReportError(asked.status());
     subject = *asked;
     domain = DomainOf(*subject->Plan()->row);
@@ -388,15 +390,19 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
   app.add_option("--fault", request->fault, FaultHelp())->check(CLI::IsMember(FaultNames()));
   app.add_option("--rounds", request->rounds, "runs with a fault, at most (default 100)")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
+  app.add_flag("--creation", request->creation,
+               "files: the run makes the store and loads it (recordcount), in place of running "
+               "the workload on one that is there");
   app.add_flag("--record-only", request->record_only, "record, and print the folder");
   CLI::Option* const resume =
       app.add_option("--resume", request->resume, "go on with a campaign that was stopped");
   // What makes the campaign what it is was settled when it began.
-  for (const char* settled : {"engine",     "-P",      "-p",        "--threads",     "--schedules",
-                              "--strategy", "--seed",  "--timeout", "--shard",       "--tear",
-                              "--eadr",     "--after", "--from",    "--record-only", "--results",
-                              "--mutate",   "--depth", "--fs",      "--sector",      "--fault",
-                              "--rounds"}) {
+  for (const char* settled :
+       {"engine",     "-P",        "-p",        "--threads",     "--schedules",
+        "--strategy", "--seed",    "--timeout", "--shard",       "--tear",
+        "--eadr",     "--after",   "--from",    "--record-only", "--results",
+        "--mutate",   "--depth",   "--fs",      "--sector",      "--fault",
+        "--rounds",   "--creation"}) {
     resume->excludes(settled);
   }
   DeclareMerge(app, request, chosen);

@@ -131,8 +131,9 @@ MakeParts EngineParts(const fs::path& recording, const CampaignSettings& setting
     const bool was_direct =
         tuning.erase("direct") > 0 && DomainOf(*plan.row) == CrashDomain::kFiles;
     if (was_direct) options.tuning = Tuning(subject.engine, tuning);
-    parts.recoverer = std::make_unique<EngineRecovery>(*plan.row, options, afterwards);
-    parts.minimiser = std::make_unique<EngineRecovery>(*plan.row, options, every_time);
+    const std::string created_as = subject.creation ? kCreatedStore : "";
+    parts.recoverer = std::make_unique<EngineRecovery>(*plan.row, options, afterwards, created_as);
+    parts.minimiser = std::make_unique<EngineRecovery>(*plan.row, options, every_time, created_as);
     if (settings.depth > 1) {
       ASSIGN_OR_RETURN(const ValgrindTool tool, FindPmemcheck(""));
       ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
@@ -142,6 +143,7 @@ MakeParts EngineParts(const fs::path& recording, const CampaignSettings& setting
         std::make_unique<EngineJudge>(*history, plan.options.durability, settings.pool.timeout_s);
     parts.describe_operation = Describer(history);
     parts.remarks = RemarksOn(*history);
+    if (subject.creation) parts.remarks.emplace_back("The run made the store and loaded it.");
     if (was_direct) {
       parts.remarks.emplace_back(
           "Recoveries read through the page cache: crash images lie on a tmpfs.");

@@ -92,7 +92,11 @@ Result<RunPlan> CrashSubject::Plan() const {
     return Status::Unsupported(fmt::format("{}: stores nothing that a crash could take", engine));
   }
   RETURN_IF_ERROR(CheckCrashWorkload(*plan.spec));
-  RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kRun));
+  if (creation && DomainOf(*plan.row) != CrashDomain::kFiles) {
+    return Status::Unsupported(
+        fmt::format("{}: creation is explored of engines that keep their data in files", engine));
+  }
+  RETURN_IF_ERROR(CheckPhase(*plan.spec, creation ? Phase::kLoad : Phase::kRun));
   if (const std::string reason = SkipReason(*plan.row, *plan.spec); !reason.empty()) {
     return Status::Unsupported(reason);
   }
@@ -102,7 +106,11 @@ Result<RunPlan> CrashSubject::Plan() const {
 Status CrashSubject::Write(const fs::path& folder) const {
   const fs::path path = folder / "engine.json";
   std::ofstream out(path);
-  out << json{{"engine", engine}, {"workload", workload}, {"properties", properties}}.dump(1)
+  out << json{{"engine", engine},
+              {"workload", workload},
+              {"properties", properties},
+              {"creation", creation}}
+             .dump(1)
       << "\n";
   out.close();
   return out ? Status::Ok() : Status::IoError(fmt::format("write: {}", path.string()));
@@ -115,16 +123,18 @@ Result<CrashSubject> CrashSubject::Read(const fs::path& folder) {
   try {
     const json all = json::parse(in);
     return CrashSubject{all.at("engine").get<std::string>(), all.at("workload").get<std::string>(),
-                        all.at("properties").get<std::map<std::string, std::string>>()};
+                        all.at("properties").get<std::map<std::string, std::string>>(),
+                        all.value("creation", false)};
   } catch (const std::exception& error) {
     return Status::Corrupt(fmt::format("{}: {}", path.string(), error.what()));
   }
 }
 
-Result<CrashSubject> MakeCrashSubject(const WorkloadFlags& flags, const std::string& engine) {
+Result<CrashSubject> MakeCrashSubject(const WorkloadFlags& flags, const std::string& engine,
+                                      bool creation) {
   ASSIGN_OR_RETURN(const RunPlan plan, MakeRunPlan(flags, engine, Placement::kTmpfs, "crash"));
   WarnOfUnread(*plan.properties);
-  CrashSubject subject{engine, plan.spec->name, {}};
+  CrashSubject subject{engine, plan.spec->name, {}, creation};
   for (const auto& [name, entry] : plan.properties->entries()) {
     subject.properties[name] = entry.value;
   }
@@ -193,10 +203,12 @@ Status EngineRecorder::Record(const fs::path& folder, uint32_t sched_seed,
 Status RunCrashClient(const CrashSubject& subject, const fs::path& path, const fs::path& folder) {
   ASSIGN_OR_RETURN(RunPlan plan, subject.Plan());
   plan.options.path = path;
-  plan.options.create_if_missing = false;
+  plan.options.create_if_missing = subject.creation;
   ASSIGN_OR_RETURN(HistoryWriter writer, HistoryWriter::Create(HistoryPath(folder)));
   ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(*plan.row, plan.options));
-  RETURN_IF_ERROR(RunCrashClients(*plan.spec, engine.get(), &writer));
+  RETURN_IF_ERROR(subject.creation
+                      ? CrashClient(*plan.spec, engine.get(), &writer).Run(Phase::kLoad)
+                      : RunCrashClients(*plan.spec, engine.get(), &writer));
   return engine->Close();
 }
 
@@ -210,7 +222,7 @@ Result<History> ReadEngineHistory(const CrashSubject& subject, const fs::path& f
   if (cut) {
     return Status::Corrupt(fmt::format("{}: ends in mid-line", HistoryPath(folder).string()));
   }
-  history.initial = LoadedContents(*plan.spec);
+  if (!subject.creation) history.initial = LoadedContents(*plan.spec);
   return history;
 }
 

@@ -29,6 +29,8 @@ struct CrashSubject {
   std::string engine;
   std::string workload;                           // its name
   std::map<std::string, std::string> properties;  // all of them
+  // The run makes the store and loads it, in place of running the workload on one that was there.
+  bool creation = false;
 
   // kUnsupported, kInvalidArgument where crash runs cannot take this engine or workload.
   Result<RunPlan> Plan() const;
@@ -37,7 +39,11 @@ struct CrashSubject {
 };
 
 // From the flags: checked, and with a pool that is no larger than needed unless the user said so.
-Result<CrashSubject> MakeCrashSubject(const WorkloadFlags& flags, const std::string& engine);
+Result<CrashSubject> MakeCrashSubject(const WorkloadFlags& flags, const std::string& engine,
+                                      bool creation = false);
+
+// Where a store that a run makes is, below the directory that is recorded.
+inline constexpr const char* kCreatedStore = "store";
 
 // Records from one load, so that what recordings differ in is what their threads did.
 class EngineRecorder {

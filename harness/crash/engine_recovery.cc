@@ -124,9 +124,12 @@ Status ReadStore(Engine& engine, RecoveredStore* store) {
 }
 
 EngineRecovery::EngineRecovery(const EngineRow& row, EngineOptions options,
-                               UseAfterwards afterwards)
-    : row_(row), options_(std::move(options)), afterwards_(afterwards) {
-  options_.create_if_missing = false;
+                               UseAfterwards afterwards, std::string created_as)
+    : row_(row),
+      options_(std::move(options)),
+      afterwards_(afterwards),
+      created_as_(std::move(created_as)) {
+  options_.create_if_missing = !created_as_.empty();
 }
 
 std::string EngineRecovery::Recover(const std::vector<std::string>& paths,
@@ -152,7 +155,8 @@ RecoveredStore EngineRecovery::RecoverStore(const std::string& path) {
   static const bool kept =
       mallopt(M_MMAP_THRESHOLD, 1 << 30) != 0 && mallopt(M_TRIM_THRESHOLD, 1 << 30) != 0;
   static_cast<void>(kept);
-  options_.path = path;
+  options_.path =
+      created_as_.empty() ? std::filesystem::path(path) : std::filesystem::path(path) / created_as_;
   RecoveredStore store;
   Result<std::unique_ptr<Engine>> engine = OpenEngine(row_, options_);
   if (!engine.ok()) {

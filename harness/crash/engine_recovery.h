@@ -36,8 +36,10 @@ struct UseAfterwards {
 
 class EngineRecovery : public Recoverer {
  public:
-  // REQUIRES: `row` outlives the recovery.
-  EngineRecovery(const EngineRow& row, EngineOptions options, UseAfterwards afterwards);
+  // REQUIRES: `row` outlives the recovery. `created_as`: where the run was to make the store, below
+  // the path that is recovered from; the recovery makes it if need be. Empty: the store was there.
+  EngineRecovery(const EngineRow& row, EngineOptions options, UseAfterwards afterwards,
+                 std::string created_as = {});
 
   // The answer is RecoveredStore::Encode().
   std::string Recover(const std::vector<std::string>& paths, const std::string& context) override;
@@ -53,6 +55,7 @@ class EngineRecovery : public Recoverer {
   const EngineRow& row_;
   EngineOptions options_;
   const UseAfterwards afterwards_;
+  const std::string created_as_;
   std::unordered_set<uint64_t> used_on_;  // hashes of outcomes of which an image was used on
 };
 

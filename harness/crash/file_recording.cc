@@ -113,6 +113,7 @@ Result<FileEngineRecorder> FileEngineRecorder::Make(const CrashSubject& subject,
                                                     const fs::path& disk) {
   ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
   ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(kScratchRoot));
+  if (subject.creation) return FileEngineRecorder(subject, std::move(scratch));
   const Status loaded = LoadEngine(plan, scratch.path() / "loaded");
   if (loaded.code() != StatusCode::kUnsupported) {
     RETURN_IF_ERROR(loaded);
@@ -125,16 +126,21 @@ Result<FileEngineRecorder> FileEngineRecorder::Make(const CrashSubject& subject,
 }
 
 Result<bool> FileEngineRecorder::Record(const fs::path& folder, const IoFault& fault) const {
-  const fs::path store = scratch_.path() / "store";
+  const fs::path root = scratch_.path() / "run";
+  const fs::path store = subject_.creation ? root / kCreatedStore : root;
   std::error_code error;
-  fs::remove_all(store, error);
-  RETURN_IF_ERROR(Copy(scratch_.path() / "loaded", store));
+  fs::remove_all(root, error);
+  if (subject_.creation) {
+    fs::create_directory(root, error);
+  } else {
+    RETURN_IF_ERROR(Copy(scratch_.path() / "loaded", root));
+  }
   RETURN_IF_ERROR(subject_.Write(folder));
   ASSIGN_OR_RETURN(const RunPlan plan, subject_.Plan());
   const std::vector<std::string> volatile_names(plan.row->volatile_files.begin(),
                                                 plan.row->volatile_files.end());
   ASSIGN_OR_RETURN(const FileRecording recording,
-                   RecordFiles(folder, store,
+                   RecordFiles(folder, root,
                                {fs::read_symlink("/proc/self/exe").string(), "crash-client",
                                 folder.string(), store.string()},
                                volatile_names, fault));
