@@ -33,36 +33,41 @@ inline uint64_t MixedHash(uint64_t number, uint64_t hash) {
 
 class ContentHasher {
  public:
-  // `zero_block` is HashOfBlock() of zeros. Goes on from `sum`, a Sum() of extents before.
-  explicit ContentHasher(uint64_t zero_block, uint64_t sum = 0)
-      : zero_block_(zero_block), sum_(sum) {}
+  // A copy of it goes on from the same block.
+  struct State {
+    uint64_t sum;  // of the extents before `extent`
+    uint64_t extent;
+    uint64_t extent_sum;
+    bool has_data;  // in `extent`
+  };
+
+  // `zero_block` is HashOfBlock() of zeros.
+  explicit ContentHasher(uint64_t zero_block, const State& state = {})
+      : zero_block_(zero_block), state_(state) {}
 
   // In the order of their numbers; what is left out is zero. `block` has kHashBlockBytes.
   void AddBlock(uint64_t number, const char* block) {
-    if (number / kHashExtentBlocks != extent_) EndExtent();
-    extent_ = number / kHashExtentBlocks;
+    const uint64_t extent = number / kHashExtentBlocks;
+    if (extent != state_.extent) state_ = {SumOf(state_), extent, 0, false};
     const uint64_t hash = HashOfBlock(block);
     if (hash == zero_block_) return;
-    extent_sum_ += MixedHash(number % kHashExtentBlocks, hash);
-    has_data_ = true;
+    state_.extent_sum += MixedHash(number % kHashExtentBlocks, hash);
+    state_.has_data = true;
   }
 
-  void EndExtent() {
-    if (has_data_) sum_ += MixedHash(extent_, extent_sum_ == 0 ? 1 : extent_sum_);
-    has_data_ = false;
-    extent_sum_ = 0;
+  const State& state() const { return state_; }
+  uint64_t Of(uint64_t file_bytes) const {
+    return MixedHash(UINT64_MAX, file_bytes) + SumOf(state_);
   }
-
-  // REQUIRES: EndExtent() was called last.
-  uint64_t sum() const { return sum_; }
-  uint64_t Of(uint64_t file_bytes) const { return MixedHash(UINT64_MAX, file_bytes) + sum_; }
 
  private:
+  static uint64_t SumOf(const State& state) {
+    if (!state.has_data) return state.sum;
+    return state.sum + MixedHash(state.extent, state.extent_sum == 0 ? 1 : state.extent_sum);
+  }
+
   uint64_t zero_block_;
-  uint64_t sum_;
-  uint64_t extent_ = 0;
-  uint64_t extent_sum_ = 0;
-  bool has_data_ = false;
+  State state_;
 };
 
 }  // namespace fencepost

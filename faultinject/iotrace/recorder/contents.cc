@@ -10,8 +10,6 @@
 namespace fencepost::iorecorder {
 namespace {
 
-constexpr uint64_t kExtentBytes = kHashBlockBytes * kHashExtentBlocks;
-
 uint64_t AlignedDown(uint64_t value) { return value / kHashBlockBytes * kHashBlockBytes; }
 
 // Reads [begin, end) into the scratch memory, zeros behind it up to a whole block.
@@ -117,7 +115,7 @@ uint64_t FileAt::Bytes() const {
 void NoteChange(InodeId id, uint64_t offset) {
   InodeEntry& entry = EntryOf(id);
   entry.is_changed = true;
-  if (offset < entry.proved_extents * kExtentBytes) entry.is_append_only = false;
+  if (offset < entry.proved_blocks * kHashBlockBytes) entry.is_append_only = false;
 }
 
 void Prove(const FileAt& file, Reading reading) {
@@ -135,29 +133,21 @@ void Prove(const FileAt& file, Reading reading) {
   const uint64_t bytes = file.Bytes();
   const bool all =
       reading == Reading::kAll || !entry.is_append_only || bytes >= 2 * entry.fully_read_at;
-  const uint64_t finished_extents = bytes / kExtentBytes;
-  ContentHasher hasher(zero_block, all ? 0 : entry.proved_sum);
-  uint64_t finished_sum = 0;
-  bool is_behind = false;
-  const auto end_finished = [&] {
-    hasher.EndExtent();
-    finished_sum = hasher.sum();
-    is_behind = true;
-  };
+  const uint64_t whole_blocks = bytes / kHashBlockBytes;
+  ContentHasher hasher(zero_block, all ? ContentHasher::State{} : entry.proved);
   const bool is_shadowed = HasShadow(file.id());
-  const uint64_t from = all ? 0 : entry.proved_extents * kExtentBytes;
+  const uint64_t from = all ? 0 : entry.proved_blocks * kHashBlockBytes;
+  ContentHasher::State of_whole = hasher.state();
   ForEachChunk(file.fd(), from, bytes, [&](uint64_t offset, uint64_t chunk_bytes) {
     const char* const data = is_shadowed ? ShadowOf(file.id()) + offset : Shared().scratch;
     for (uint64_t at = 0; at < chunk_bytes; at += kHashBlockBytes) {
       const uint64_t number = (offset + at) / kHashBlockBytes;
-      if (!is_behind && number / kHashExtentBlocks >= finished_extents) end_finished();
       hasher.AddBlock(number, data + at);
+      if (number < whole_blocks) of_whole = hasher.state();
     }
   });
-  if (!is_behind) end_finished();
-  hasher.EndExtent();
-  entry.proved_extents = finished_extents;
-  entry.proved_sum = finished_sum;
+  entry.proved_blocks = whole_blocks;
+  entry.proved = of_whole;
   entry.is_append_only = true;
   entry.is_changed = false;
   if (all) entry.fully_read_at = bytes;

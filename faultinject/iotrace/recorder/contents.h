@@ -10,8 +10,8 @@
 //   1. A shadow is what a replay of the log has: recorded writes go to it as well.
 //   2. The hash of a file with a shadow is the shadow's, just after a sample: between two reads of
 //      the file there may be a store.
-//   3. A hash is of all bytes; those of an append-only file's finished extents are from when they
-//      were last read, and they are all read again when it has doubled, and at its end.
+//   3. A hash is of all bytes; those of an append-only file's whole blocks are from when they were
+//      last read, and they are all read again when it has doubled, and at its end.
 // Threads: REQUIRES: the lock is held.
 #ifndef FENCEPOST_FAULTINJECT_IOTRACE_RECORDER_CONTENTS_H_
 #define FENCEPOST_FAULTINJECT_IOTRACE_RECORDER_CONTENTS_H_

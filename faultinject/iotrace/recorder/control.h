@@ -17,6 +17,7 @@
 
 #include <cstdint>
 
+#include "faultinject/iotrace/content_hash.h"
 #include "faultinject/iotrace/io_event.h"
 
 namespace fencepost::iorecorder {
@@ -59,10 +60,10 @@ struct InodeEntry {
   InodeType type;
   bool is_volatile;
   bool is_changed;      // since the last kContent event
-  bool is_append_only;  // nothing before `proved_extents` has changed since they were hashed
+  bool is_append_only;  // nothing in `proved_blocks` has changed since they were hashed
   uint32_t shadow;      // kNoShadow: never had a shared writable mapping, or is gone
-  uint64_t proved_extents;
-  uint64_t proved_sum;     // ContentHasher::sum() of those
+  uint64_t proved_blocks;  // whole ones
+  ContentHasher::State proved;  // of those
   uint64_t fully_read_at;  // how long it was when all of it was last read
   char name[kNameBytes];
 };
