@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ContentHasher: FileContent::QuickHash() of bytes that are not in a FileContent.
+// FileContent::QuickHash() of bytes that are not in a FileContent.
 //
 // The recorder computes it of a file inside a program that it traces, the reader of the tree that
 // the trace builds; a kContent event is their meeting. So it is part of the trace's format: XXH3 of
@@ -31,39 +31,27 @@ inline uint64_t MixedHash(uint64_t number, uint64_t hash) {
   return XXH3_64bits(both, sizeof both);
 }
 
-class ContentHasher {
- public:
-  // `zero_block` is HashOfBlock() of zeros. Goes on from `sum`, a Sum() of extents before.
-  explicit ContentHasher(uint64_t zero_block, uint64_t sum = 0)
-      : zero_block_(zero_block), sum_(sum) {}
+// What a block adds to its extent's sum: 0 if all of it is zero, of which `zero_block` is the hash.
+inline uint64_t BlockPart(uint64_t number, const char* block, uint64_t zero_block) {
+  const uint64_t hash = HashOfBlock(block);
+  return hash == zero_block ? 0 : MixedHash(number % kHashExtentBlocks, hash);
+}
 
-  // In the order of their numbers; what is left out is zero. `block` has kHashBlockBytes.
-  void AddBlock(uint64_t number, const char* block) {
-    if (number / kHashExtentBlocks != extent_) EndExtent();
-    extent_ = number / kHashExtentBlocks;
-    const uint64_t hash = HashOfBlock(block);
-    if (hash == zero_block_) return;
-    extent_sum_ += MixedHash(number % kHashExtentBlocks, hash);
-    has_data_ = true;
+// What an extent adds to the file's sum. `parts` are of its kHashExtentBlocks blocks.
+inline uint64_t ExtentPart(uint64_t extent, const uint64_t* parts) {
+  uint64_t sum = 0;
+  bool has_data = false;
+  for (uint64_t i = 0; i < kHashExtentBlocks; ++i) {
+    sum += parts[i];
+    has_data |= parts[i] != 0;
   }
+  return has_data ? MixedHash(extent, sum == 0 ? 1 : sum) : 0;
+}
 
-  void EndExtent() {
-    if (has_data_) sum_ += MixedHash(extent_, extent_sum_ == 0 ? 1 : extent_sum_);
-    has_data_ = false;
-    extent_sum_ = 0;
-  }
-
-  // REQUIRES: EndExtent() was called last.
-  uint64_t sum() const { return sum_; }
-  uint64_t Of(uint64_t file_bytes) const { return MixedHash(UINT64_MAX, file_bytes) + sum_; }
-
- private:
-  uint64_t zero_block_;
-  uint64_t sum_;
-  uint64_t extent_ = 0;
-  uint64_t extent_sum_ = 0;
-  bool has_data_ = false;
-};
+// FileContent::QuickHash(), of the sum of a file's extents.
+inline uint64_t ContentHash(uint64_t file_bytes, uint64_t sum) {
+  return MixedHash(UINT64_MAX, file_bytes) + sum;
+}
 
 }  // namespace fencepost
 

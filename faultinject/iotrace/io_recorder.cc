@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,6 +32,26 @@ using iorecorder::Control;
 using iorecorder::InodeEntry;
 
 namespace {
+
+constexpr const char* kFiles[] = {"control", "shadow", "hashes", "trace"};
+
+// Whether cachestat() tells which of a file's pages are dirty: not where nothing is written back,
+// e.g. on tmpfs.
+bool HasDirtyMarks(const fs::path& root) {
+  struct statfs status;
+  if (statfs(root.c_str(), &status) != 0) return false;
+  switch (status.f_type) {
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+      break;
+    default:
+      return false;
+  }
+  constexpr long kCachestat = 451;  // Linux 6.5
+  // No descriptor, but a call that is known.
+  return syscall(kCachestat, -1, nullptr, nullptr, 0) == -1 && errno != ENOSYS;
+}
 
 Status Failed(std::string_view call, const fs::path& path) {
   const int error = errno;
@@ -151,7 +173,7 @@ IoRecorder::IoRecorder(IoRecorder&& other) noexcept = default;
 IoRecorder::~IoRecorder() {
   if (shared_ == nullptr) return;
   std::error_code ignored;
-  for (const char* name : {"control", "shadow", "trace"}) fs::remove(folder_ / name, ignored);
+  for (const char* name : kFiles) fs::remove(folder_ / name, ignored);
 }
 
 Result<IoRecorder> IoRecorder::Start(const IoRecorderOptions& options) {
@@ -183,9 +205,11 @@ Status IoRecorder::Prepare(const IoRecorderOptions& options) {
   ASSIGN_OR_RETURN(initial_, FileTree::Read(root_));
   const uint64_t log_bytes =
       std::min(std::max(options.log_bytes_max, 2 * kLogHeaderBytes), iorecorder::kLogBytesMax);
-  for (const char* name : {"control", "shadow", "trace"}) fs::remove(folder_ / name, error);
+  for (const char* name : kFiles) fs::remove(folder_ / name, error);
   RETURN_IF_ERROR(MakeSparse(folder_ / "control", iorecorder::kControlBytes));
   RETURN_IF_ERROR(MakeSparse(folder_ / "shadow", iorecorder::kShadows * iorecorder::kShadowBytes));
+  RETURN_IF_ERROR(MakeSparse(folder_ / "hashes",
+                             iorecorder::kHashedFiles * sizeof(iorecorder::FileHashes)));
   RETURN_IF_ERROR(MakeSparse(trace_path(), log_bytes));
   ASSIGN_OR_RETURN(void* const control, MapFile(folder_ / "control", iorecorder::kControlBytes));
   ASSIGN_OR_RETURN(void* const header, MapFile(trace_path(), kLogHeaderBytes));
@@ -203,6 +227,7 @@ Status IoRecorder::Prepare(const IoRecorderOptions& options) {
   fields.fault = options.fault;
   std::memcpy(fields.root, root_.c_str(), root_.string().size());
   for (uint32_t& bucket : fields.buckets) bucket = kNoInode;
+  for (InodeId& hashed : fields.hashed) hashed = kNoInode;
   for (iorecorder::Shadow& shadow : fields.shadows) shadow.inode = kNoInode;
   fields.magic = iorecorder::kControlMagic;
   return Status::Ok();
@@ -213,6 +238,7 @@ Status IoRecorder::FillInodes() {
   struct stat root;
   if (stat(root_.c_str(), &root) != 0) return Failed("stat", root_);
   control.root_device = root.st_dev;
+  control.has_dirty_marks = HasDirtyMarks(root_) ? 1 : 0;
   if (initial_.next_inode() >= iorecorder::kInodesMax) {
     return Status::Unsupported(fmt::format("{}: too many files", root_.string()));
   }
@@ -227,7 +253,7 @@ Status IoRecorder::FillInodes() {
     entry.type = initial_.inode(id).type;
     entry.parent = kNoInode;
     entry.shadow = iorecorder::kNoShadow;
-    entry.is_append_only = true;
+    entry.hashes = iorecorder::kNoHashes;
     iorecorder::AddToBucket(&control, id, status.st_ino);
   }
   const char* const patterns = shared_->header().volatile_names;
@@ -306,7 +332,9 @@ Status IoRecorder::Finish() {
       control.fault.kind != IoFault::Kind::kNone && control.fault_calls >= control.fault.at;
   shared_.reset();
   std::error_code ignored;
-  for (const char* name : {"control", "shadow"}) fs::remove(folder_ / name, ignored);
+  for (const std::string_view name : kFiles) {
+    if (name != "trace") fs::remove(folder_ / name, ignored);
+  }
   return result;
 }
 

@@ -40,6 +40,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values("plain", "proved", "synchronous", "direct", "copies", "appends", "lengths",
                       "allocations", "long", "threads", "names", "rename-over", "unlinked",
                       "unnamed", "openings", "outside", "volatile", "processes", "signals",
+                      "io_uring",
                       "interrupted", "exit-while-writing", "killed", "mapped",
                       "mapped-until-exit", "mapped-parts", "made-writable",
                       "mapped-by-processes", "mapped-sparse", "mapped-unlinked"),
@@ -86,7 +87,7 @@ TEST_P(IoRefusal, IsSaidAtTheEndAndByTheTrace) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, IoRefusal,
-    ::testing::Values(Refusal{"io_uring", "io_uring"}, Refusal{"io_submit", "io_submit: aio"},
+    ::testing::Values(Refusal{"io_submit", "io_submit: aio"},
                       Refusal{"attributes", "blocks of a traced file: to"},
                       Refusal{"moved-in", "moved into the folder from outside"},
                       Refusal{"linked-in", "a link in the folder to a file outside"},

@@ -66,7 +66,7 @@ long HandleMunmap(Call& call) {
     hold.Release();
     return PassThrough(call);
   }
-  SampleMapped();
+  SampleMapped(Reading::kAll);
   const long result = Perform(call);
   if (result == 0) CutMappings(call.args[0], end);
   return result;
@@ -81,7 +81,7 @@ long HandleMremap(Call& call) {
     return PassThrough(call);
   }
   const Mapping before = *found;
-  SampleMapped();
+  SampleMapped(Reading::kAll);
   const bool is_placed = (call.args[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0;
   const long result = is_placed ? Perform(call) : MoveMapping(call);
   if (IsError(result)) return result;

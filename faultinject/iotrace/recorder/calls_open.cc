@@ -57,7 +57,7 @@ long OpenExisting(const Call& call, InodeId id, const struct stat& status, OwnDe
           .inode = id,
           .length = static_cast<uint64_t>(now.st_size)});
   ShadowZero(id, 0, kShadowBytes);
-  NoteChange(id, 0);
+  NoteChangeAllOver(id);
   return result;
 }
 

@@ -59,7 +59,7 @@ long HandleExecute(Call& call) {
     const int path_arg = call.number == SYS_execve ? 0 : 1;
     if (!CopyTextFromProgram(path, call.text(path_arg), kPathBytes)) *path = 0;
     // Mappings end with the program.
-    SampleMapped();
+    SampleMapped(Reading::kAll);
     NoteExecution(process, path);
   }
   const long result = PassThrough(call);
@@ -73,7 +73,7 @@ long HandleExit(Call& call) {
   const auto process = static_cast<uint32_t>(Raw(SYS_getpid));
   {
     const LockHold hold;
-    SampleMapped();
+    SampleMapped(Reading::kAll);
     ForgetMappingsOf(process);
     Shared().exiting_process = process;
   }

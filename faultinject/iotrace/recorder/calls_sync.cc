@@ -45,7 +45,7 @@ bool BeginFileSync(const Call& call, OpenSyncs* syncs) {
   struct stat status;
   const InodeId id = FindRecorded(fd, &status);
   if (id == kNoInode) return false;
-  SampleMapped();
+  SampleMapped(Reading::kWhatIsNew);
   if (S_ISREG(status.st_mode)) Prove(FileAt(id, fd), Reading::kWhatIsNew);
   LogEvent event = {.kind = IoEvent::Kind::kSyncBegin, .inode = id};
   if (call.number == SYS_fdatasync) event.scope = IoEvent::Scope::kData;
@@ -91,7 +91,7 @@ long HandleSyncAll(Call& call) {
   OpenSyncs syncs;
   {
     const LockHold hold;
-    SampleMapped();
+    SampleMapped(Reading::kWhatIsNew);
     ProveAllChanged();
     syncs.Begin({.kind = IoEvent::Kind::kSyncBegin, .scope = IoEvent::Scope::kAll});
   }
@@ -107,7 +107,7 @@ long HandleMsync(Call& call) {
     while (syncs.count < kMappingsAtOnce) {
       const Mapping* const mapping = FindMapping(at, end);
       if (mapping == nullptr) break;
-      if (syncs.count == 0) SampleMapped();
+      if (syncs.count == 0) SampleMapped(Reading::kWhatIsNew);
       at = mapping->end;
       BeginMappingSync(call, *mapping, &syncs);
     }

@@ -105,7 +105,7 @@ void RecordWrite(const Call& call, const WriteForm& form, InodeId id, uint64_t o
   }
   ShadowWrite(id, offset, data, bytes);
   EndRecord();
-  NoteChange(id, offset);
+  NoteChange(id, offset, bytes);
 }
 
 // It has ended when it is recorded: nothing was between its two events.
@@ -123,7 +123,7 @@ void RecordSyncOfWrite(const Call& call, const WriteForm& form, InodeId id, uint
 }
 
 void SampleBefore(InodeId id, int fd) {
-  if (HasShadow(id)) Sample(FileAt(id, fd));
+  if (HasShadow(id)) Sample(FileAt(id, fd), Reading::kWhatIsNew);
 }
 
 uint64_t BytesOf(int fd) {
@@ -135,7 +135,7 @@ void RecordLength(InodeId id, uint64_t bytes_before, uint64_t bytes) {
   if (bytes == bytes_before) return;
   Append({.kind = IoEvent::Kind::kTruncate, .inode = id, .length = bytes});
   if (bytes < bytes_before) ShadowZero(id, bytes, kShadowBytes);
-  NoteChange(id, bytes < bytes_before ? bytes : bytes_before);
+  NoteChangeAllOver(id);
 }
 
 void RecordZeros(InodeId id, uint64_t offset, uint64_t length, uint64_t file_bytes) {
@@ -143,26 +143,26 @@ void RecordZeros(InodeId id, uint64_t offset, uint64_t length, uint64_t file_byt
   if (length > file_bytes - offset) length = file_bytes - offset;
   Append({.kind = IoEvent::Kind::kZero, .inode = id, .offset = offset, .length = length});
   ShadowZero(id, offset, length);
-  NoteChange(id, offset);
+  NoteChange(id, offset, length);
 }
 
 void RecordGrowth(InodeId id, uint64_t offset, uint64_t length, uint64_t bytes_before,
                   uint64_t bytes) {
   if (bytes <= bytes_before) return;
   Append({.kind = IoEvent::Kind::kAllocate, .inode = id, .offset = offset, .length = length});
-  NoteChange(id, bytes_before);
+  NoteChange(id, bytes_before, bytes - bytes_before);
 }
 
 void RecordCollapse(InodeId id, uint64_t offset, uint64_t length, uint64_t bytes_before) {
   Append({.kind = IoEvent::Kind::kCollapse, .inode = id, .offset = offset, .length = length});
-  NoteChange(id, offset);
+  NoteChangeAllOver(id);
   ShadowMove(id, offset, offset + length, bytes_before - offset - length);
   ShadowZero(id, bytes_before - length, kShadowBytes);
 }
 
 void RecordInsertion(InodeId id, uint64_t offset, uint64_t length, uint64_t bytes_before) {
   Append({.kind = IoEvent::Kind::kInsertHole, .inode = id, .offset = offset, .length = length});
-  NoteChange(id, offset);
+  NoteChangeAllOver(id);
   ShadowMove(id, offset + length, offset, bytes_before - offset);
   ShadowZero(id, offset, length);
 }

@@ -1,64 +1,39 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "faultinject/iotrace/recorder/contents.h"
 
-#include <errno.h>
-#include <unistd.h>
-
-#include "faultinject/iotrace/content_hash.h"
+#include "faultinject/iotrace/recorder/chunks.h"
 #include "faultinject/iotrace/recorder/mappings.h"
 
 namespace fencepost::iorecorder {
 namespace {
 
-constexpr uint64_t kExtentBytes = kHashBlockBytes * kHashExtentBlocks;
+struct DirtyRange {
+  uint64_t offset;
+  uint64_t bytes;
+};
 
-uint64_t AlignedDown(uint64_t value) { return value / kHashBlockBytes * kHashBlockBytes; }
+struct DirtyCount {
+  uint64_t cached;
+  uint64_t dirty;
+  uint64_t in_writeback;
+  uint64_t evicted;
+  uint64_t recently_evicted;
+};
 
-// Reads [begin, end) into the scratch memory, zeros behind it up to a whole block.
-void ReadChunk(int fd, uint64_t begin, uint64_t end) {
-  char* const scratch = Shared().scratch;
-  uint64_t done = 0;
-  while (begin + done < end) {
-    const long got =
-        Raw(SYS_pread64, fd, scratch + done, end - begin - done, begin + done);
-    if (got == -EINTR) continue;
-    if (got < 0) Refuse("a traced file could not be read");
-    if (got <= 0) break;
-    done += static_cast<uint64_t>(got);
-  }
-  const uint64_t whole = (end - begin + kHashBlockBytes - 1) / kHashBlockBytes * kHashBlockBytes;
-  __builtin_memset(scratch + done, 0, whole - done);
+// Whether pages in [offset, offset + bytes) have been stored or written to and not been written
+// back since.
+bool IsDirty(int fd, uint64_t offset, uint64_t bytes) {
+  constexpr long kCachestat = 451;  // Linux 6.5, which may be newer than the headers
+  const DirtyRange range = {offset, bytes};
+  DirtyCount count = {};
+  if (Raw(kCachestat, fd, &range, &count, 0) != 0) return true;
+  return count.dirty + count.in_writeback != 0;
 }
 
-// Calls `visit(offset, bytes)` for chunks of [from, bytes) that are not holes, each in the scratch
-// memory and beginning with a block. REQUIRES: `from` is a multiple of the block size.
-template <typename Visit>
-void ForEachChunk(int fd, uint64_t from, uint64_t bytes, const Visit& visit) {
-  while (from < bytes) {
-    uint64_t begin = from;
-    uint64_t end = bytes;
-    if (bytes - from > kScratchBytes) {  // a look for holes costs more than to read little
-      const long data = Raw(SYS_lseek, fd, from, SEEK_DATA);
-      if (data == -ENXIO) return;
-      if (data >= 0) begin = AlignedDown(static_cast<uint64_t>(data));
-      if (begin < from) begin = from;
-      const long hole = Raw(SYS_lseek, fd, data >= 0 ? data : static_cast<long>(from), SEEK_HOLE);
-      if (hole >= 0 && static_cast<uint64_t>(hole) < bytes) {
-        end = AlignedDown(static_cast<uint64_t>(hole) + kHashBlockBytes - 1);
-      }
-      if (end > bytes) end = bytes;
-    }
-    for (uint64_t at = begin; at < end; at += kScratchBytes) {
-      const uint64_t part = end - at < kScratchBytes ? end - at : kScratchBytes;
-      ReadChunk(fd, at, at + part);
-      visit(at, part);
-    }
-    from = end;
-  }
-}
-
-char* ShadowOf(InodeId id) {
-  return reinterpret_cast<char*>(kShadowAddress + EntryOf(id).shadow * kShadowBytes);
+// All of a small file is looked at each time, so that no store is missed.
+bool UsesDirtyMarks(const FileAt& file) {
+  constexpr uint64_t kSmallBytes = 1 << 20;
+  return Shared().has_dirty_marks != 0 && file.Bytes() > kSmallBytes;
 }
 
 bool SameWords(const char* a, const char* b, uint64_t bytes) {
@@ -75,7 +50,8 @@ bool SameWords(const char* a, const char* b, uint64_t bytes) {
 
 // Logs what the chunk at `offset`, which is in the scratch memory, has that its shadow has not.
 // Adjacent sectors are one write, without the bytes at its ends that are the same.
-void LogDifferences(InodeId id, uint64_t offset, uint64_t bytes) {
+void LogDifferences(const FileAt& file, uint64_t offset, uint64_t bytes) {
+  const InodeId id = file.id();
   const char* const now = Shared().scratch;
   char* const before = ShadowOf(id) + offset;
   const auto differs = [&](uint64_t sector) {
@@ -95,6 +71,10 @@ void LogDifferences(InodeId id, uint64_t offset, uint64_t bytes) {
     uint64_t end = at < bytes ? at : bytes;
     while (now[begin] == before[begin]) ++begin;
     while (now[end - 1] == before[end - 1]) --end;
+    if (UsesDirtyMarks(file) && !IsDirty(file.fd(), offset + begin, end - begin)) {
+      Refuse("a store to a mapping was written back before it was seen; another run may do better",
+             EntryOf(id).name);
+    }
     Append({.kind = IoEvent::Kind::kWrite,
             .inode = id,
             .offset = offset + begin,
@@ -102,8 +82,21 @@ void LogDifferences(InodeId id, uint64_t offset, uint64_t bytes) {
             .flags = kMapped},
            now + begin);
     __builtin_memcpy(before + begin, now + begin, end - begin);
-    NoteChange(id, offset + begin);
+    NoteChange(id, offset + begin, end - begin);
   }
+}
+
+// Halves what is dirty until it can be read at once.
+void SampleDirty(const FileAt& file, uint64_t offset, uint64_t bytes) {
+  if (!IsDirty(file.fd(), offset, bytes)) return;
+  if (bytes <= kScratchBytes) {
+    ReadChunk(file.fd(), offset, offset + bytes);
+    LogDifferences(file, offset, bytes);
+    return;
+  }
+  const uint64_t half = (bytes / 2 + kScratchBytes - 1) / kScratchBytes * kScratchBytes;
+  SampleDirty(file, offset, half);
+  SampleDirty(file, offset + half, bytes - half);
 }
 
 }  // namespace
@@ -114,82 +107,26 @@ uint64_t FileAt::Bytes() const {
   return static_cast<uint64_t>(status.st_size);
 }
 
-void NoteChange(InodeId id, uint64_t offset) {
-  InodeEntry& entry = EntryOf(id);
-  entry.is_changed = true;
-  if (offset < entry.proved_extents * kExtentBytes) entry.is_append_only = false;
-}
-
-void Prove(const FileAt& file, Reading reading) {
-  InodeEntry& entry = EntryOf(file.id());
-  if (entry.type != InodeType::kFile || entry.is_volatile || entry.links == 0) return;
-  if (!file.ok()) {
-    Refuse("a traced file could not be opened to be proved", entry.name);
-    return;
-  }
-  Sample(file);
-  static const uint64_t zero_block = [] {
-    static constexpr char kZeros[kHashBlockBytes] = {};
-    return HashOfBlock(kZeros);
-  }();
-  const uint64_t bytes = file.Bytes();
-  const bool all =
-      reading == Reading::kAll || !entry.is_append_only || bytes >= 2 * entry.fully_read_at;
-  const uint64_t finished_extents = bytes / kExtentBytes;
-  ContentHasher hasher(zero_block, all ? 0 : entry.proved_sum);
-  uint64_t finished_sum = 0;
-  bool is_behind = false;
-  const auto end_finished = [&] {
-    hasher.EndExtent();
-    finished_sum = hasher.sum();
-    is_behind = true;
-  };
-  const bool is_shadowed = HasShadow(file.id());
-  const uint64_t from = all ? 0 : entry.proved_extents * kExtentBytes;
-  ForEachChunk(file.fd(), from, bytes, [&](uint64_t offset, uint64_t chunk_bytes) {
-    const char* const data = is_shadowed ? ShadowOf(file.id()) + offset : Shared().scratch;
-    for (uint64_t at = 0; at < chunk_bytes; at += kHashBlockBytes) {
-      const uint64_t number = (offset + at) / kHashBlockBytes;
-      if (!is_behind && number / kHashExtentBlocks >= finished_extents) end_finished();
-      hasher.AddBlock(number, data + at);
-    }
-  });
-  if (!is_behind) end_finished();
-  hasher.EndExtent();
-  entry.proved_extents = finished_extents;
-  entry.proved_sum = finished_sum;
-  entry.is_append_only = true;
-  entry.is_changed = false;
-  if (all) entry.fully_read_at = bytes;
-  Append({.kind = IoEvent::Kind::kContent,
-          .inode = file.id(),
-          .length = bytes,
-          .id = hasher.Of(bytes)});
-}
-
-void ProveAllChanged() {
-  const Control& control = Shared();
-  for (InodeId id = 0; id < control.next_inode; ++id) {
-    const InodeEntry& entry = control.inodes[id];
-    if (entry.is_changed && entry.parent != kNoInode) Prove(FileAt(id), Reading::kWhatIsNew);
-  }
+char* ShadowOf(InodeId id) {
+  return reinterpret_cast<char*>(kShadowAddress + EntryOf(id).shadow * kShadowBytes);
 }
 
 bool HasShadow(InodeId id) { return EntryOf(id).shadow != kNoShadow; }
 
-void Sample(const FileAt& file) {
+void Sample(const FileAt& file, Reading reading) {
   if (!file.ok() || !HasShadow(file.id())) return;
   const uint64_t bytes = file.Bytes();
   if (bytes > kShadowBytes) {
     Refuse("a mapped file is too long", EntryOf(file.id()).name);
     return;
   }
+  if (reading == Reading::kWhatIsNew && UsesDirtyMarks(file)) return SampleDirty(file, 0, bytes);
   ForEachChunk(file.fd(), 0, bytes, [&](uint64_t offset, uint64_t chunk_bytes) {
-    LogDifferences(file.id(), offset, chunk_bytes);
+    LogDifferences(file, offset, chunk_bytes);
   });
 }
 
-void SampleMapped() {
+void SampleMapped(Reading reading) {
   const Control& control = Shared();
   bool has_mappings = false;
   for (const Shadow& shadow : control.shadows) {
@@ -199,7 +136,7 @@ void SampleMapped() {
     if (!file.ok() && EntryOf(shadow.inode).links != 0) {
       Refuse("a mapped file could not be opened", EntryOf(shadow.inode).name);
     }
-    Sample(file);
+    Sample(file, reading);
   }
   if (has_mappings) ForgetMappingsOfDead();
 }
@@ -254,7 +191,7 @@ void ShadowZero(InodeId id, uint64_t offset, uint64_t bytes) {
   }
   __builtin_memset(begin, 0, head);
   // Whole blocks: holes, lest a long file costs what it does not hold.
-  const uint64_t whole = AlignedDown(bytes - head);
+  const uint64_t whole = (bytes - head) / kHashBlockBytes * kHashBlockBytes;
   if (whole != 0 && !DropPages(begin + head, whole)) __builtin_memset(begin + head, 0, whole);
   __builtin_memset(begin + head + whole, 0, bytes - head - whole);
 }

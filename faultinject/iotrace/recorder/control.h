@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What all processes of a recorded run share: three sparse files in the folder that the environment
+// What all processes of a recorded run share: four sparse files in the folder that the environment
 // variable kFolderVariable names, each mapped at an address of its own.
 //
 //   control  this header's Control: the lock, the table of inodes, mappings
 //   trace    the log (log_format.h)
 //   shadow   what files with a shared writable mapping held when they were last looked at
+//   hashes   of the blocks of files that were proved
 //
 // IoRecorder makes them before the program starts and reads them when it has ended; in between they
 // belong to the library in the program's processes, under Control::lock.
@@ -17,6 +18,7 @@
 
 #include <cstdint>
 
+#include "faultinject/iotrace/content_hash.h"
 #include "faultinject/iotrace/io_event.h"
 #include "faultinject/iotrace/io_fault.h"
 
@@ -32,6 +34,8 @@ inline constexpr uint64_t kLogBytesMax = 1ULL << 40;
 inline constexpr uint64_t kShadowAddress = 0x2200'0000'0000;
 inline constexpr uint32_t kShadows = 64;
 inline constexpr uint64_t kShadowBytes = 1ULL << 34;  // of one file
+inline constexpr uint64_t kHashesAddress = 0x2300'0000'0000;
+inline constexpr uint32_t kHashedFiles = 1024;
 // Shared mappings of traced files go here, so that the filter can tell the calls on them.
 inline constexpr uint64_t kWindowBegin = 0x2400'0000'0000;
 inline constexpr uint64_t kWindowEnd = 0x5000'0000'0000;
@@ -45,6 +49,21 @@ inline constexpr uint32_t kMoreNamesMax = 1 << 16;
 inline constexpr uint32_t kExecutionsMax = 256;
 inline constexpr uint32_t kScratchBytes = 1 << 18;
 inline constexpr uint32_t kNoShadow = UINT32_MAX;
+inline constexpr uint32_t kNoHashes = UINT32_MAX;
+inline constexpr uint32_t kChangesMax = 16;
+
+// Blocks of a file, by number: [first, end).
+struct BlockRange {
+  uint64_t first;
+  uint64_t end;
+};
+
+// Of one file that is no longer than kShadowBytes; content_hash.h.
+struct FileHashes {
+  static constexpr uint64_t kBlocks = kShadowBytes / kHashBlockBytes;
+  uint64_t block_parts[kBlocks];
+  uint64_t extent_parts[kBlocks / kHashExtentBlocks];
+};
 
 struct NameEntry {
   InodeId inode;
@@ -59,12 +78,14 @@ struct InodeEntry {
   InodeId parent;           // where one of them is, called `name`; kNoInode: there is none
   InodeType type;
   bool is_volatile;
-  bool is_changed;      // since the last kContent event
-  bool is_append_only;  // nothing before `proved_extents` has changed since they were hashed
-  uint32_t shadow;      // kNoShadow: never had a shared writable mapping, or is gone
-  uint64_t proved_extents;
-  uint64_t proved_sum;     // ContentHasher::sum() of those
-  uint64_t fully_read_at;  // how long it was when all of it was last read
+  bool is_changed;          // since the last kContent event
+  bool is_changed_all_over;  // in more than `changes`
+  uint32_t shadow;          // kNoShadow: never had a shared writable mapping, or is gone
+  uint32_t hashes;          // kNoHashes: was not proved yet
+  uint32_t changes_used;
+  BlockRange changes[kChangesMax];  // since the last kContent event
+  uint64_t extents_sum;             // of FileHashes::extent_parts
+  uint64_t fully_read_at;           // how long it was when all of it was last read
   char name[kNameBytes];
 };
 
@@ -105,6 +126,9 @@ struct Control {
   InodeId next_inode;
   uint32_t mappings_used;  // beyond it all are free
   uint32_t more_names_used;
+  uint32_t has_dirty_marks;  // the kernel tells which pages of a file are dirty
+  uint32_t next_hashes;      // whose turn it is to be given to another file
+  InodeId hashed[kHashedFiles];  // kNoInode: free
   char root[kPathBytes];
   Execution executions[kExecutionsMax];
   Shadow shadows[kShadows];

@@ -58,7 +58,7 @@ InodeId AddInode(const struct stat& status, InodeType type) {
   entry.parent = kNoInode;
   entry.type = type;
   entry.shadow = kNoShadow;
-  entry.is_append_only = true;
+  entry.hashes = kNoHashes;
   AddToBucket(&control, id, status.st_ino);
   return id;
 }

@@ -87,6 +87,7 @@ void Begin(const char* folder) {
   MapShared(folder, "control", kControlAddress);
   MapShared(folder, "trace", kLogAddress);
   MapShared(folder, "shadow", kShadowAddress);
+  MapShared(folder, "hashes", kHashesAddress);
   if (Shared().magic != kControlMagic) Die("not a folder of this version: ", folder);
   const std::span<const CallRow> rows = CallRows();
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -116,7 +117,7 @@ void MarkOperation(IoEvent::Kind kind, uint64_t id) {
   Raw(SYS_rt_sigprocmask, SIG_SETMASK, &kAllSignals, &mask, sizeof mask);
   {
     const LockHold hold;
-    SampleMapped();
+    SampleMapped(Reading::kWhatIsNew);
     Append({.kind = kind, .id = id});
   }
   Raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof mask);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Processes, programs and signals around the calls.
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -153,7 +155,15 @@ void WithoutEnvironment(uint64_t) {
   });
 }
 
+// As on a kernel without it.
+void Ring(uint64_t) {
+  io_uring_params params = {};
+  MUST(syscall(SYS_io_uring_setup, 4, &params) == -1 && errno == ENOSYS);
+  WriteFile("without", "a ring");
+}
+
 constexpr Scenario kScenarios[] = {
+    {"io_uring", Ring},
     {"processes", Processes},
     {"signals", Signals},
     {"interrupted", Interrupted},

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/fs.h>
-#include <linux/io_uring.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,11 +17,6 @@ std::string MakeOutside() {
   const std::string name = "../outside" + std::to_string(getpid());
   WriteFile(name.c_str(), "from outside");
   return name;
-}
-
-void Ring(uint64_t) {
-  io_uring_params params = {};
-  MUST(syscall(SYS_io_uring_setup, 4, &params) == -1 && errno == ENOSYS);
 }
 
 void Submit(uint64_t) {
@@ -69,7 +63,7 @@ void Much(uint64_t) {
 }
 
 constexpr Scenario kScenarios[] = {
-    {"io_uring", Ring},      {"io_submit", Submit}, {"attributes", Attributes}, {"moved-in", MovedIn},
+    {"io_submit", Submit}, {"attributes", Attributes}, {"moved-in", MovedIn},
     {"linked-in", LinkedIn}, {"pipe", Pipe},        {"static", Static}, {"much", Much},
 };
 
