@@ -150,8 +150,9 @@ Status WorkerProcess::Request(const std::string& request, double timeout_s) {
   busy_ = true;
   deadline_ = SteadyClock::now() + std::chrono::duration_cast<SteadyClock::duration>(
                                        std::chrono::duration<double>(timeout_s));
-  if (!WriteMessage(to_child_, request)) return SystemError("write to a recovery");
-  return Status::Ok();
+  if (WriteMessage(to_child_, request)) return Status::Ok();
+  busy_ = false;  // there is nothing to wait for
+  return SystemError("write to a recovery");
 }
 
 Outcome WorkerProcess::Collect() {
