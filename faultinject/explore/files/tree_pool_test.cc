@@ -61,17 +61,21 @@ class TreePoolTest : public testing::Test {
 
   fs::path scratch() const { return folder_.path() / "scratch"; }
 
+  static std::string Expected(const FileTree& tree, const std::string& context = "") {
+    return fmt::format("{} {}", tree.Hash(), context);
+  }
+
   using Deed = std::function<void(const fs::path& folder)>;
 
   // The answer is what the folder holds (hash of the tree), then the context; the deed is done if
   // the context is "misbehave".
   void Start(Deed deed, double timeout_s = 60, unsigned workers = 1) {
     recoverer_ = std::make_unique<FunctionRecoverer>(
-        [deed](const std::vector<std::string>& paths, const std::string& context) {
+        [deed](const std::vector<std::string>& paths, const std::string& context) -> std::string {
           CHECK(paths.size() == 1);
           const Result<FileTree> tree = FileTree::Read(paths.front());
           if (context == "misbehave") deed(paths.front());
-          return tree.ok() ? fmt::format("{} {}", tree->Hash(), context) : tree.status().message();
+          return tree.ok() ? Expected(*tree, context) : std::string(tree.status().message());
         });
     StartWith(recoverer_.get(), timeout_s, workers);
   }
@@ -85,10 +89,6 @@ class TreePoolTest : public testing::Test {
                         });
     ASSERT_TRUE(pool.ok()) << pool.status().message();
     pool_ = std::move(*pool);
-  }
-
-  static std::string Expected(const FileTree& tree, const std::string& context = "") {
-    return fmt::format("{} {}", tree.Hash(), context);
   }
 
   Outcome Recover(const FileTree& tree, const std::string& context = "") {
