@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <stdexcept>
 
 #include "faultinject/explore/explore_test_util.h"
 
@@ -168,6 +169,15 @@ TEST_F(TreePoolTest, AnExitIsReported) {
   EXPECT_EQ(outcome.code, 7);
 }
 
+// It must not unwind into what the owner was doing when it forked.
+TEST_F(TreePoolTest, AnExceptionEndsTheRecoveryOnly) {
+  Start([](const fs::path&) { throw std::runtime_error("thrown"); });
+  const Outcome outcome = Misbehave();
+  EXPECT_EQ(outcome.end, Outcome::End::kSignal);
+  EXPECT_EQ(outcome.code, SIGABRT);
+  EXPECT_NE(outcome.complaint.find("thrown"), std::string::npos) << outcome.complaint;
+}
+
 TEST_F(TreePoolTest, AHangIsKilledInTime) {
   Start(
       [](const fs::path&) {
@@ -237,6 +247,7 @@ TEST_F(TreePoolTest, WhateverItDoesToItsFolderTheNextHasItAnew) {
       {"remove the parent", [](const fs::path& at) { fs::remove_all(at.parent_path()); }},
       {"a link in its place",
        [](const fs::path& at) {
+         fs::remove_all(at.string() + ".moved");
          fs::rename(at, at.string() + ".moved");
          fs::create_symlink(at.string() + ".moved", at);
        }},
