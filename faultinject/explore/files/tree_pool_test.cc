@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <stdexcept>
+#include <thread>
 
 #include "faultinject/explore/explore_test_util.h"
 
@@ -219,15 +220,35 @@ TEST_F(TreePoolTest, WhatARecoveryLeavesRunningIsKilledBeforeTheNext) {
   }
 }
 
-TEST_F(TreePoolTest, WhatADeadRecoveryHasStartedIsKilledBeforeTheNext) {
+TEST_F(TreePoolTest, WhatADeadRecoveryHasStartedIsKilledAtOnce) {
   const fs::path tell = folder_.path() / "tell";
   Start([=](const fs::path& at) {
     LeaveASpoiler(at, /*orphan=*/true, tell);
     _exit(3);
   });
-  EXPECT_EQ(Misbehave().end, Outcome::End::kExited);
+  EXPECT_EQ(Recover(TreeOf("x"), "misbehave").end, Outcome::End::kExited);
   EXPECT_FALSE(Runs(std::stoi(ReadFile(tell))));
-  EXPECT_EQ(Children().size(), 1u);
+  EXPECT_TRUE(Children().empty());
+  EXPECT_EQ(Recover(TreeOf("y")).answer, Expected(TreeOf("y")));
+}
+
+TEST_F(TreePoolTest, WhatAWorkerStartsAfterItsAnswerIsKilledBeforeTheNext) {
+  const fs::path tell = folder_.path() / "tell";
+  const fs::path worker = folder_.path() / "worker";
+  Start([=](const fs::path& at) {
+    WriteFile(worker, std::to_string(getpid()));
+    std::thread([=] {
+      usleep(50'000);  // behind the answer
+      LeaveASpoiler(at, /*orphan=*/true, tell);
+      _exit(0);
+    }).detach();
+  });
+  EXPECT_EQ(Recover(TreeOf("x"), "misbehave").end, Outcome::End::kAnswered);
+  siginfo_t dead;
+  const auto process = static_cast<id_t>(std::stoi(ReadFile(worker)));
+  ASSERT_EQ(waitid(P_PID, process, &dead, WEXITED | WNOWAIT), 0);
+  EXPECT_EQ(Recover(TreeOf("y")).answer, Expected(TreeOf("y")));
+  EXPECT_FALSE(Runs(std::stoi(ReadFile(tell))));
 }
 
 TEST_F(TreePoolTest, AWorkerThatDiesAfterItsAnswerIsReplaced) {
