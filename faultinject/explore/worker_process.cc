@@ -80,8 +80,8 @@ bool HasChildren() {
 // The first character of an answer: whether the worker can serve again.
 constexpr char kClean = 'c', kLeftProcesses = 'p';
 
-// A worker's life: a request comes, an answer goes. What a request throws ends it here, and does not
-// unwind what the owner was doing when it forked.
+// A worker's life: a request comes, an answer goes. What a request throws ends it here, and does
+// not unwind what the owner was doing when it forked.
 [[noreturn]] void ServeAll(int in, int out, const WorkerProcess::Serve& serve,
                            const WorkerProcess::Hook& afterwards) noexcept {
   const pid_t worker = getpid();

@@ -236,6 +236,7 @@ TEST_F(FileExplorerTest, ABudgetOfRecoveriesStopsAndTheRestGoesOnFromThere) {
   const FileRun run = RunStore(StoreSync::kNewLog);
   for (const char* strategy : {"all", "prefix"}) {
     const FileExploreResult whole = ExploreStore(run, PosixOptionsOf(strategy));
+    const Judged whole_judged = judged_;
     const std::set all(judged_.begin(), judged_.end());
     for (uint64_t budget = 1; budget < whole.recoveries; budget += 1 + budget / 4) {
       FileExploreOptions options = PosixOptionsOf(strategy);
@@ -256,6 +257,10 @@ TEST_F(FileExplorerTest, ABudgetOfRecoveriesStopsAndTheRestGoesOnFromThere) {
       EXPECT_TRUE(second.stopped.empty());
       EXPECT_EQ(second.every_state, false) << "only a part was explored";
       EXPECT_EQ(first.explored_points + second.explored_points, whole.crash_points);
+      // At each point what the whole has there, no more.
+      EXPECT_TRUE(judged_ ==
+                  Judged(whole_judged.lower_bound({first.next_point, ""}), whole_judged.end()))
+          << strategy << " budget " << budget;
       parts.insert(judged_.begin(), judged_.end());
       EXPECT_TRUE(parts == all) << strategy << " budget " << budget;
     }

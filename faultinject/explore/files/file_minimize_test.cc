@@ -297,6 +297,21 @@ TEST_F(FileMinimizeTest, WhenInterruptedTheRestStaysAsItWasFound) {
   }
 }
 
+// Behind an undecided truncation a write that is durable stays pending: it is covered all the same.
+TEST_F(FileMinimizeTest, ASyncCoversWhatItLeavesPending) {
+  const FileRun run =
+      FileProgram("create a; append a oooo").Run("truncate a 2; write a 0 nn; msync a 0 2").run();
+  const auto verdict = WrongWithout({0});
+  FunctionRecoverer recoverer = ContentsOfA();
+  const FileExploreOptions options = PosixOptionsOf("all");
+  const auto violations =
+      Minimize(run, options, Find(run, options, &recoverer, verdict), &recoverer, verdict);
+  ASSERT_EQ(violations[0].missing.size(), 1u);
+  EXPECT_EQ(violations[0].missing[0].id.event, 1u);
+  EXPECT_EQ(violations[0].missing[0].cover,
+            "the first sync that covers it, sync of a range of a, ends after the crash (event 3)");
+}
+
 TEST_F(FileMinimizeTest, GroupsMayComeInAnyOrder) {
   const FileRun run = RunStore(StoreSync::kNewLog);
   const FileExploreOptions options = PosixOptionsOf("all");
