@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ExploreBudget: how long a search may go on, and why it was stopped; and the sums that all searches keep.
+// ExploreBudget: how long a search may go on, and why it was stopped; and the sums that all
+// searches keep.
 //
 // Threads: none.
 #ifndef FENCEPOST_FAULTINJECT_EXPLORE_BUDGET_H_

@@ -80,9 +80,10 @@ bool HasChildren() {
 // The first character of an answer: whether the worker can serve again.
 constexpr char kClean = 'c', kLeftProcesses = 'p';
 
-// A worker's life: a request comes, an answer goes.
+// A worker's life: a request comes, an answer goes. What a request throws ends it here, and does
+// not unwind what the owner was doing when it forked.
 [[noreturn]] void ServeAll(int in, int out, const WorkerProcess::Serve& serve,
-                           const WorkerProcess::Hook& afterwards) {
+                           const WorkerProcess::Hook& afterwards) noexcept {
   const pid_t worker = getpid();
   const auto read_request = [in](void* bytes, size_t count) { return ReadAll(in, bytes, count); };
   std::string request;
@@ -150,8 +151,9 @@ Status WorkerProcess::Request(const std::string& request, double timeout_s) {
   busy_ = true;
   deadline_ = SteadyClock::now() + std::chrono::duration_cast<SteadyClock::duration>(
                                        std::chrono::duration<double>(timeout_s));
-  if (!WriteMessage(to_child_, request)) return SystemError("write to a recovery");
-  return Status::Ok();
+  if (WriteMessage(to_child_, request)) return Status::Ok();
+  busy_ = false;  // there is nothing to wait for
+  return SystemError("write to a recovery");
 }
 
 Outcome WorkerProcess::Collect() {

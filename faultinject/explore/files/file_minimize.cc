@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -14,8 +16,15 @@
 namespace fencepost {
 namespace {
 
+constexpr double kSecondsOfHangs = 60;
+
 // Indices of pending pieces that go or stay together.
 using Unit = std::vector<size_t>;
+
+uint64_t RecoveriesFor(const FileFindingGroup& group, uint64_t most, double timeout_s) {
+  if (group.outcome.end != Outcome::End::kTimedOut) return most;
+  return std::min(most, static_cast<uint64_t>(kSecondsOfHangs / timeout_s));
+}
 
 class Minimizer {
  public:
@@ -32,6 +41,7 @@ class Minimizer {
   Status StartPool(const PoolOptions& options, Recoverer* recoverer) {
     PoolOptions one = options;
     one.workers = 1;
+    timeout_s_ = options.timeout_s;
     ASSIGN_OR_RETURN(pool_, TreePool::Start(one, recoverer, [this](uint64_t, Outcome outcome) {
                        outcome_ = std::move(outcome);
                      }));
@@ -50,20 +60,23 @@ class Minimizer {
   std::vector<MissingPiece> Describe(const std::vector<Unit>& lost);
   std::map<PieceId, std::string> CoversOf(const std::set<PieceId>& ids);
   bool MayGoOn() const {
-    return violation_.recoveries < max_recoveries_ && !(interrupted_ && interrupted_());
+    return violation_.recoveries < most_ && !(interrupted_ && interrupted_());
   }
 
   const FileRun& run_;
   const FileExploreOptions& options_;
   Judge* const judge_;
-  const uint64_t max_recoveries_;
+  const uint64_t max_recoveries_;  // of each group
   const std::function<bool()>& interrupted_;
   PosixModel model_;
   FileWalk walk_;
   std::optional<CrashPoint> at_;  // where the walk is
   std::unique_ptr<TreePool> pool_;
   Outcome outcome_;
-  FileMinimalViolation violation_;  // at hand
+  double timeout_s_ = 0;
+  // Of the group at hand.
+  FileMinimalViolation violation_;
+  uint64_t most_ = 0;  // recoveries
   bool cut_ = false;
 };
 
@@ -72,6 +85,7 @@ Result<FileMinimalViolation> Minimizer::Minimize(FileFindingGroup group) {
     ASSIGN_OR_RETURN(at_, walk_.Seek(group.point.index));
   }
   violation_ = {.group = std::move(group), .missing = {}};
+  most_ = RecoveriesFor(violation_.group, max_recoveries_, timeout_s_);
   cut_ = false;
   const PosixModel::Survivors survivors = model_.SurvivorsOf(violation_.group.state);
   std::vector<size_t> lost;
@@ -79,7 +93,8 @@ Result<FileMinimalViolation> Minimizer::Minimize(FileFindingGroup group) {
     if (!survivors[i]) lost.push_back(i);
   }
   std::vector<Unit> units = UnitsByEvent(lost);
-  if (!units.empty()) {
+  cut_ = !units.empty() && !MayGoOn();
+  if (!units.empty() && !cut_) {
     ASSIGN_OR_RETURN(const bool without_any, Fails({}));
     if (without_any) units.clear();
   }
@@ -110,29 +125,29 @@ std::vector<Unit> Minimizer::UnitsByEvent(const std::vector<size_t>& lost) const
   return units;
 }
 
-// Gives back a half, a quarter, ... a single unit at a time, as long as it fails all the same.
+// Gives back a half, a quarter, ... a single unit at a time, as long as it fails all the same; at
+// last none can be given back.
 Status Minimizer::Reduce(std::vector<Unit>* units) {
-  for (size_t chunk = std::max<size_t>(units->size() / 2, 1); !units->empty(); chunk /= 2) {
+  size_t chunk = std::max<size_t>(units->size() / 2, 1);
+  while (!units->empty() && !cut_) {
+    const size_t before = units->size();
     for (size_t begin = 0; begin < units->size();) {
-      if (!MayGoOn()) {
-        cut_ = true;
-        return Status::Ok();
-      }
       const size_t end = std::min(begin + chunk, units->size());
       std::vector<Unit> fewer(units->begin(), units->begin() + static_cast<std::ptrdiff_t>(begin));
       fewer.insert(fewer.end(), units->begin() + static_cast<std::ptrdiff_t>(end), units->end());
-      // With nothing lost it was tried at first.
-      bool fails = false;
-      if (!fewer.empty()) {
-        ASSIGN_OR_RETURN(fails, Fails(fewer));
-      }
+      if (fewer.empty()) break;  // that was tried at first
+      cut_ = !MayGoOn();
+      if (cut_) return Status::Ok();
+      ASSIGN_OR_RETURN(const bool fails, Fails(fewer));
       if (fails) {
         *units = std::move(fewer);
       } else {
         begin = end;
       }
     }
-    if (chunk == 1) break;
+    // What could not be given back at first may be after another was.
+    if (chunk == 1 && units->size() == before) break;
+    chunk = std::max<size_t>(chunk / 2, 1);
   }
   return Status::Ok();
 }
@@ -223,6 +238,8 @@ Result<std::vector<FileMinimalViolation>> MinimizeFiles(
   if (groups.empty()) return violations;
   Minimizer minimizer(run, options, judge, max_recoveries, interrupted);
   RETURN_IF_ERROR(minimizer.StartPool(pool, recoverer));
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const auto& a, const auto& b) { return a.point.index < b.point.index; });
   for (FileFindingGroup& group : groups) {
     ASSIGN_OR_RETURN(FileMinimalViolation violation, minimizer.Minimize(std::move(group)));
     violations.push_back(std::move(violation));

@@ -10,6 +10,21 @@ namespace {
 
 using Kind = IoEvent::Kind;
 
+// Whether it adds states, or to what is required. A sync that fails adds states: what it had to
+// write, nothing waits for any longer.
+bool IsNews(const IoEvent& event) {
+  switch (event.kind) {
+    case Kind::kSyncBegin:
+    case Kind::kOperationBegin:
+    case Kind::kContent:
+      return false;
+    case Kind::kSyncEnd:
+      return event.failed;
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
 Result<IoSurvey> SurveyIo(const std::vector<IoEvent>& events) {
@@ -85,7 +100,7 @@ std::optional<CrashPoint> FileWalk::Next() {
     held_ = false;
     status_ = model_->Apply(event, next_event_);
     if (!status_.ok()) return std::nullopt;
-    news_ |= event.kind != Kind::kContent && event.kind != Kind::kOperationBegin;
+    news_ |= IsNews(event);
     ++next_event_;
   }
   if (!status_.ok() || ended_) return std::nullopt;

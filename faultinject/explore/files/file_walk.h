@@ -3,9 +3,9 @@
 // point.
 //
 // A crash point comes before each sync ends that makes something durable (a synchronous write is
-// one), before each operation begins if anything was done or acknowledged since the last one, and
-// at the end. Between two of them the reachable trees only grow while what is required stays the
-// same.
+// one), before each operation begins if anything was done or acknowledged since the last one (a
+// sync is nothing done, but where it fails), and at the end. Between two of them the reachable
+// trees only grow while what is required stays the same.
 //
 // Invariants: at a crash point the model has seen exactly the events before it.
 // Threads: none.

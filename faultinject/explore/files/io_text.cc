@@ -34,6 +34,7 @@ std::string NameOf(InodeId inode, const Paths& paths) {
 }
 
 std::string Entry(InodeId directory, const std::string& name, const Paths& paths) {
+  if (directory == kNoInode) return "a file without a name";
   const auto path = paths.find(directory);
   const bool at_root = path == paths.end() || path->second.empty();
   return at_root ? name : path->second + "/" + name;

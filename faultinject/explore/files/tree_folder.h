@@ -2,8 +2,12 @@
 // TreeFolder: a folder that is made to hold one tree after the other, whatever has become of it in
 // between. Costs a comparison of what is there, and the writing of what differs.
 //
+// Invariants:
+//   1. Whatever was there is made right or removed: other types, links, rights taken away, what
+//   lies
+//      behind the end of a file; nothing outside of the folder is touched.
 // Threads: none.
-// Not covered: times, owners, permissions.
+// Not covered: times, owners. Permissions are those of new files.
 #ifndef FENCEPOST_FAULTINJECT_EXPLORE_FILES_TREE_FOLDER_H_
 #define FENCEPOST_FAULTINJECT_EXPLORE_FILES_TREE_FOLDER_H_
 

@@ -40,8 +40,22 @@ Result<std::unique_ptr<TreePool>> TreePool::Start(const PoolOptions& options, Re
 }
 
 TreePool::~TreePool() {
+  std::vector<std::string> folders;
+  for (const auto& worker : workers_) folders.push_back(worker->folder);
   workers_.clear();
   ReapStrays({});
+  // A recovery may have left directories that cannot be removed as they are.
+  for (const std::string& folder : folders) (void)MakeFolderHold(FileTree(), folder);
+}
+
+Status TreePool::Replace(Worker* worker) {
+  worker->process.Kill();
+  ReapStraysOfWorkers();
+  return worker->process.Start(
+      [recoverer = recoverer_, folder = worker->folder](const std::string& asked) {
+        return recoverer->Recover({folder}, asked);
+      },
+      [] {}, [] {});
 }
 
 Status TreePool::Submit(uint64_t job, const FileTree& tree, const std::string& context) {
@@ -51,16 +65,14 @@ Status TreePool::Submit(uint64_t job, const FileTree& tree, const std::string& c
   };
   while (idle() == workers_.end()) RETURN_IF_ERROR(AwaitOne());
   Worker& worker = **idle();
-  if (!worker.process.Alive()) {
-    worker.process.Kill();
-    const auto serve = [recoverer = recoverer_, folder = worker.folder](const std::string& asked) {
-      return recoverer->Recover({folder}, asked);
-    };
-    RETURN_IF_ERROR(worker.process.Start(
-        serve, [] {}, [] {}));
-  }
+  // Before the folder is made: a worker that the last recovery has doomed may still be at it.
+  if (!worker.process.Alive()) RETURN_IF_ERROR(Replace(&worker));
   RETURN_IF_ERROR(MakeFolderHold(tree, worker.folder));
   worker.job = job;
+  const Status sent = worker.process.Request(context, options_.timeout_s);
+  if (sent.ok() || worker.process.Alive()) return sent;
+  // It has died since.
+  RETURN_IF_ERROR(Replace(&worker));
   return worker.process.Request(context, options_.timeout_s);
 }
 
@@ -80,14 +92,16 @@ Status TreePool::AwaitOne() {
     if (std::find(ended.begin(), ended.end(), &worker->process) == ended.end()) continue;
     Outcome outcome = worker->process.Collect();
     outcome.complaint = WithImageNames(outcome.complaint, {worker->folder});
-    if (worker->process.pid() < 0) {
-      std::vector<pid_t> known;
-      for (const auto& other : workers_) known.push_back(other->process.pid());
-      ReapStrays(known);
-    }
+    if (worker->process.pid() < 0) ReapStraysOfWorkers();
     done_(worker->job, std::move(outcome));
   }
   return Status::Ok();
+}
+
+void TreePool::ReapStraysOfWorkers() {
+  std::vector<pid_t> known;
+  for (const auto& worker : workers_) known.push_back(worker->process.pid());
+  ReapStrays(known);
 }
 
 }  // namespace fencepost

@@ -42,7 +42,9 @@ class TreePool {
  private:
   struct Worker;
   TreePool(const PoolOptions& options, Recoverer* recoverer, Done done, ScratchFolder scratch);
+  Status Replace(Worker* worker);  // by a new process
   Status AwaitOne();
+  void ReapStraysOfWorkers();
 
   const PoolOptions options_;
   Recoverer* const recoverer_;
