@@ -116,9 +116,11 @@ Status FileExploration::ExplorePoint(const CrashPoint& point) {
   context_hash_ = context_.empty() ? 0 : XXH3_64bits(context_.data(), context_.size());
   tried_here_.clear();
   tried_here_.clear();
-  // Whatever the strategy: what is durable must do by itself, and so must all that was done.
-  RETURN_IF_ERROR(Try(point, model_.Oldest()));
-  RETURN_IF_ERROR(Try(point, model_.Newest()));
+  if (!options_.strategy.exhaustive()) {
+    // Whatever it tries: what is durable must do by itself, and so must all that was done.
+    RETURN_IF_ERROR(Try(point, model_.Oldest()));
+    RETURN_IF_ERROR(Try(point, model_.Newest()));
+  }
   Status status;
   const bool whole =
       options_.strategy.Generate(model_, SeedOfPoint(options_.seed, point.index), since_,

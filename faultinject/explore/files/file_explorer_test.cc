@@ -98,21 +98,22 @@ TEST_F(FileExplorerTest, ACorrectProtocolPassesUnderEveryFileSystem) {
 }
 
 // Which strategies find that a sync is missing, in the order of kStoreSyncs: the first letters of
-// all, prefix, one-missing, one-only, torn. None, "-", where the file system needs no such sync.
+// all, prefix, one-missing, one-only, torn (which finds what the oldest and the newest state of a
+// crash point show as well). None, "-", where the file system needs no such sync.
 TEST_F(FileExplorerTest, EachMissingSyncIsFoundWhereItIsNeeded) {
   constexpr std::pair<char, const char*> kStrategies[] = {
       {'a', "all"}, {'p', "prefix"}, {'m', "one-missing"}, {'o', "one-only"}, {'t', "torn"}};
   const std::map<std::string_view, std::string> expected = {
-      {"posix", "apmot apmo apmo amo apmo apmot"},
-      {"append-atomic", "apmo apmo apmo amo apmo apmo"},
+      {"posix", "apmot apmot apmot amo apmot apmot"},
+      {"append-atomic", "apmot apmot apmot amo apmot apmot"},
       // The journal has the new log's name and the rename before the old log's end. A file that
       // replaces another is written before.
-      {"ext4-ordered", "apmot apmo - - - apmot"},
+      {"ext4-ordered", "apmot apmot - - - apmot"},
       // Its size is: what it holds may be stale.
-      {"ext4-writeback", "apmot apmo apmo - - apmot"},
-      {"xfs", "apmot apmo apmo - - apmot"},
+      {"ext4-writeback", "apmot apmot apmot - - apmot"},
+      {"xfs", "apmot apmot apmot - - apmot"},
       // The sync of a new file has its name, but nothing orders a rename before an unlink.
-      {"btrfs", "apmo apmo apmo - apmo apmo"},
+      {"btrfs", "apmot apmot apmot - apmot apmot"},
   };
   for (const FileSystemRow& row : FileSystems()) {
     std::string found;
