@@ -32,8 +32,9 @@
 namespace fencepost {
 
 struct IoRecorderOptions {
-  std::filesystem::path root = {};    // what is recorded
-  std::filesystem::path folder = {};  // where the trace goes; not below `root`; made if it is not there
+  std::filesystem::path root = {};  // what is recorded
+  std::filesystem::path folder =
+      {};  // where the trace goes; not below `root`; made if it is not there
   // Patterns ('*', '?') of names of files whose contents are neither recorded nor proved.
   std::vector<std::string> volatile_names = {};
   uint64_t log_bytes_max = 64ULL << 30;  // of a sparse file
@@ -59,9 +60,9 @@ class IoRecorder {
   // What was there before the program started.
   const FileTree& initial() const { return initial_; }
 
-  // After the program has ended: proves the trace and seals it. kUnsupported for a run that did what
-  // cannot be recorded, kCorrupt for one whose trace is not complete; both say what, and the trace
-  // says it too when it is opened. kIoError.
+  // After the program has ended: proves the trace and seals it. kUnsupported for a run that did
+  // what cannot be recorded, kCorrupt for one whose trace is not complete; both say what, and the
+  // trace says it too when it is opened. kIoError.
   Status Finish();
 
  private:

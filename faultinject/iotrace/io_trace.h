@@ -26,8 +26,8 @@ namespace fencepost {
 
 class IoTrace {
  public:
-  // kCorrupt for what is no trace, was cut short or is of another version; kUnsupported for one of a
-  // run that was refused, with the reason; kIoError.
+  // kCorrupt for what is no trace, was cut short or is of another version; kUnsupported for one of
+  // a run that was refused, with the reason; kIoError.
   static Result<IoTrace> Open(const std::filesystem::path& path);
 
   uint64_t events() const { return events_; }

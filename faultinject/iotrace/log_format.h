@@ -24,10 +24,10 @@ struct LogHeader {
   uint32_t sealed;     // 1: Finish() has written all of it
   uint64_t log_bytes;  // of header and records
   uint64_t events;
-  uint64_t final_tree;   // FileTree::Hash() of what was there at the end, volatile files emptied
-  uint64_t check;        // XXH3 of this struct with `check` 0
-  uint32_t is_refused;   // the first reason is in `refusal`
-  char refusal[1020];    // ends with 0
+  uint64_t final_tree;  // FileTree::Hash() of what was there at the end, volatile files emptied
+  uint64_t check;       // XXH3 of this struct with `check` 0
+  uint32_t is_refused;  // the first reason is in `refusal`
+  char refusal[1020];   // ends with 0
   char volatile_names[1024];  // patterns, each ends with 0; an empty one is the last
 };
 static_assert(sizeof(LogHeader) <= kLogHeaderBytes);

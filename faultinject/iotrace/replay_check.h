@@ -12,8 +12,9 @@
 
 namespace fencepost {
 
-// Replays all events of `trace`, from the first. The tree at the end; kCorrupt, with file and event,
-// where an event cannot have happened or a file is not what it was. Does not look at final_tree().
+// Replays all events of `trace`, from the first. The tree at the end; kCorrupt, with file and
+// event, where an event cannot have happened or a file is not what it was. Does not look at
+// final_tree().
 Result<FileTree> Replay(const FileTree& initial, IoTrace* trace);
 
 // FileTree::Hash() without what volatile files hold: what IoTrace::final_tree() is of.
