@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # How fast crashes are explored: recoveries of cmap a second, each with a check of every pair and of
 # every allocation, by strategy; that memory follows what is dirty, not how many states are tried;
-# and what a campaign costs that leaves out no state that recovery can tell apart. Nothing fails:
+# what a campaign costs that leaves out no state that recovery can tell apart; and the same of engines
+# that keep their data in files. Nothing fails:
 # each target is printed beside what was measured.
 #
 # Usage: scripts/crash_speed.sh [--rounds N] [--operations N]

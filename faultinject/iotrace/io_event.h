@@ -50,7 +50,8 @@ struct IoEvent {
     // What the program says of itself; `id`.
     kOperationBegin,
     kOperationEnd,
-    // The proof: at this moment the file held `length` bytes with this hash (XXH3, 64 bits), `id`.
+    // The proof: at this moment the file held `length` bytes, and FileContent::QuickHash() of them
+    // was `id`.
     kContent,
   };
   enum class Scope : unsigned char {

@@ -208,13 +208,13 @@ Status IoRecorder::Prepare(const IoRecorderOptions& options) {
   for (const char* name : kFiles) fs::remove(folder_ / name, error);
   RETURN_IF_ERROR(MakeSparse(folder_ / "control", iorecorder::kControlBytes));
   RETURN_IF_ERROR(MakeSparse(folder_ / "shadow", iorecorder::kShadows * iorecorder::kShadowBytes));
-  RETURN_IF_ERROR(MakeSparse(folder_ / "hashes",
-                             iorecorder::kHashedFiles * sizeof(iorecorder::FileHashes)));
+  RETURN_IF_ERROR(
+      MakeSparse(folder_ / "hashes", iorecorder::kHashedFiles * sizeof(iorecorder::FileHashes)));
   RETURN_IF_ERROR(MakeSparse(trace_path(), log_bytes));
   ASSIGN_OR_RETURN(void* const control, MapFile(folder_ / "control", iorecorder::kControlBytes));
   ASSIGN_OR_RETURN(void* const header, MapFile(trace_path(), kLogHeaderBytes));
-  shared_ = std::make_unique<Shared>(static_cast<Control*>(control),
-                                     static_cast<LogHeader*>(header));
+  shared_ =
+      std::make_unique<Shared>(static_cast<Control*>(control), static_cast<LogHeader*>(header));
   LogHeader& log = shared_->header();
   log.magic = kLogMagic;
   log.version = kLogVersion;

@@ -40,10 +40,9 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values("plain", "proved", "synchronous", "direct", "copies", "appends", "lengths",
                       "allocations", "long", "threads", "names", "rename-over", "unlinked",
                       "unnamed", "openings", "outside", "volatile", "processes", "signals",
-                      "io_uring",
-                      "interrupted", "exit-while-writing", "killed", "mapped",
-                      "mapped-until-exit", "mapped-parts", "made-writable",
-                      "mapped-by-processes", "mapped-sparse", "mapped-unlinked"),
+                      "io_uring", "interrupted", "exit-while-writing", "killed", "mapped",
+                      "mapped-until-exit", "mapped-parts", "made-writable", "mapped-by-processes",
+                      "mapped-sparse", "mapped-unlinked"),
     [](const auto& tested) {
       std::string name = tested.param;
       std::replace(name.begin(), name.end(), '-', '_');
@@ -57,12 +56,27 @@ TEST(IoRecorder, RandomProgramsAreReplayedByteForByte) {
     const IoTestFolder folder;
     const RecordedRun run = RecordScenario(folder, "random", std::to_string(seed));
     ASSERT_EQ(run.exit_status, 0) << IO_PROGRAM << " random " << seed;
-    ASSERT_TRUE(run.finished.ok()) << IO_PROGRAM << " random " << seed << ": "
-                                   << run.finished.message();
+    ASSERT_TRUE(run.finished.ok())
+        << IO_PROGRAM << " random " << seed << ": " << run.finished.message();
     IoTrace trace = run.Open();
     const Status verified = VerifyReplay(run.initial, &trace);
     ASSERT_TRUE(verified.ok()) << verified.message();
   }
+}
+
+TEST(IoRecorder, KillIsReplayedOrSaidToHaveBeenInsideACall) {
+  int replayed = 0;
+  constexpr int kSeeds = 25;
+  for (int seed = 1; seed <= kSeeds; ++seed) {
+    const IoTestFolder folder;
+    const RecordedRun run = RecordScenario(folder, "killed-while-writing", std::to_string(seed));
+    ASSERT_EQ(run.exit_status, 0);
+    replayed += run.finished.ok() ? 1 : 0;
+    if (run.finished.ok()) continue;
+    EXPECT_THAT(std::string(run.finished.message()),
+                HasSubstr("a process died between a call and its event"));
+  }
+  EXPECT_GT(replayed, 0);
 }
 
 struct Refusal {
@@ -113,9 +127,11 @@ TEST(IoRecorder, ChangeThatNobodyRecordedIsFound) {
   using Change = void (*)(const std::filesystem::path& root);
   const std::map<std::string, Change> changes = {
       {"there holds other bytes", [](const auto& root) { PutFile(root / "there", "BEFORE"); }},
-      {"there is 7 bytes long, not 6", [](const auto& root) { PutFile(root / "there", "before!"); }},
+      {"there is 7 bytes long, not 6",
+       [](const auto& root) { PutFile(root / "there", "before!"); }},
       {"no event made new", [](const auto& root) { PutFile(root / "new", ""); }},
-      {"no event removed /there", [](const auto& root) { std::filesystem::remove(root / "there"); }},
+      {"no event removed /there",
+       [](const auto& root) { std::filesystem::remove(root / "there"); }},
   };
   for (const auto& [message, change] : changes) {
     const IoTestFolder folder;
@@ -162,7 +178,8 @@ TEST(IoRecorder, WhatCannotBeRecordedIsRefusedAtTheStart) {
 }
 
 bool HasProgram(const char* name) {
-  return WEXITSTATUS(std::system((std::string("command -v ") + name + " > /dev/null").c_str())) == 0;
+  return WEXITSTATUS(std::system((std::string("command -v ") + name + " > /dev/null").c_str())) ==
+         0;
 }
 
 // A program that was not written here.

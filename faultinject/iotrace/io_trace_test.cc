@@ -121,8 +121,8 @@ TEST(IoTrace, MappedStoresAreWritesOfWhatDiffers) {
   EXPECT_EQ(stores, (std::vector<std::string>{"first", "over a page's end", "second", "third",
                                               "under a write", "to be cut off", "at the end"}));
   // Before the end of the operation that made it, and before the sync that covers it.
-  const auto first = std::find_if(events.begin(), events.end(),
-                                  [](const IoEvent& event) { return event.mapped; });
+  const auto first =
+      std::find_if(events.begin(), events.end(), [](const IoEvent& event) { return event.mapped; });
   const auto sync = std::find_if(events.begin(), events.end(), [](const IoEvent& event) {
     return event.kind == Kind::kSyncBegin;
   });
@@ -133,8 +133,8 @@ TEST(IoTrace, MappedStoresAreWritesOfWhatDiffers) {
 
 TEST(IoTrace, VolatileFilesHaveNamesAndNoContents) {
   const IoTestFolder folder;
-  const RecordedRun run = Record(folder, {IO_PROGRAM, "volatile"},
-                                 {.volatile_names = {"lock.mdb", "*-shm"}});
+  const RecordedRun run =
+      Record(folder, {IO_PROGRAM, "volatile"}, {.volatile_names = {"lock.mdb", "*-shm"}});
   ASSERT_TRUE(run.finished.ok()) << run.finished.message();
   IoTrace trace = run.Open();
   EXPECT_TRUE(trace.IsVolatile("lock.mdb"));

@@ -34,8 +34,7 @@ uint64_t CheckOf(const LogHeader& header) {
 
 std::string EncodeRecord(const IoEvent& event, uint32_t thread) {
   RecordHeader header = {};
-  const size_t used =
-      sizeof header + event.name.size() + event.to_name.size() + event.data.size();
+  const size_t used = sizeof header + event.name.size() + event.to_name.size() + event.data.size();
   header.bytes = static_cast<uint32_t>((used + 7) / 8 * 8);
   header.kind = static_cast<uint8_t>(event.kind);
   header.type = static_cast<uint8_t>(event.type);

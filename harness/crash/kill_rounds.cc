@@ -323,7 +323,10 @@ class Rounds {
 
 Result<json> RunKillRounds(const CrashSubject& subject, const fs::path& folder,
                            const KillSettings& settings, const std::vector<std::string>& command) {
-  ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
+  // A tmpfs may have no O_DIRECT.
+  ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
+  const bool on_disk = plan.options.tuning.Has("direct");
+  ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(on_disk ? folder : "/dev/shm"));
   return Rounds(subject, folder, settings, command, std::move(scratch)).Run();
 }
 

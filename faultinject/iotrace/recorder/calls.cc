@@ -91,6 +91,12 @@ long Perform(const Call& call) {
   return MakeCall(made);
 }
 
+long PerformUnlocked(const Call& call) {
+  Call made = call;
+  long result = 0;
+  return IsFault(&made, &result) ? result : MakeCall(made);
+}
+
 InodeId FindRecorded(int fd, struct stat* status) {
   if (!IsCandidate(fd, status)) return kNoInode;
   const InodeId id = FindInode(*status);

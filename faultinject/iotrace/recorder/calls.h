@@ -6,7 +6,8 @@
 // there were no recorder. If so it takes the lock, notes what the call will destroy, makes the call
 // by Perform(), and appends what it changed: decide, perform, record.
 //
-// Invariants: handlers run in a SIGSYS handler with all signals blocked. They use no libc and little
+// Invariants: handlers run in a SIGSYS handler with all signals blocked. They use no libc and
+// little
 //   stack; PassThrough() is never called under the lock.
 // Not covered: a thread that is cancelled (pthread_cancel) inside a call that is passed through.
 #ifndef FENCEPOST_FAULTINJECT_IOTRACE_RECORDER_CALLS_H_
@@ -57,8 +58,11 @@ inline constexpr uint64_t kAllSignals = ~kSigsysBit;
 
 // As the program would have made it: its signals are delivered meanwhile.
 long PassThrough(const Call& call);
-// On something traced, under the lock, unless the fault of the run is its answer.
+// On something traced, under the lock: its events follow, unless the fault of the run is its
+// answer.
 long Perform(const Call& call);
+// The same without the lock, for syncs: its end follows.
+long PerformUnlocked(const Call& call);
 
 // What is traced and recorded of a descriptor; kNoInode: nothing. REQUIRES: the lock is held.
 InodeId FindRecorded(int fd, struct stat* status);

@@ -33,7 +33,7 @@ struct OpenSyncs {
 };
 
 long PerformBetween(const Call& call, OpenSyncs* syncs) {
-  const long result = Perform(call);
+  const long result = PerformUnlocked(call);
   const LockHold hold;
   syncs->End(/*failed=*/result < 0);
   return result;
@@ -64,12 +64,12 @@ void BeginMappingSync(const Call& call, const Mapping& mapping, OpenSyncs* syncs
   const uint64_t end = asked_end < mapping.end ? asked_end : mapping.end;
   const FileAt file(mapping.inode);
   if (file.ok()) Prove(file, Reading::kWhatIsNew);
-  syncs->Begin({.kind = IoEvent::Kind::kSyncBegin,
-                .inode = mapping.inode,
-                .offset = mapping.file_offset + (begin - mapping.begin),
-                .length = end - begin,
-                .scope = (call.flags(2) & MS_SYNC) != 0 ? IoEvent::Scope::kRange
-                                                        : IoEvent::Scope::kNone});
+  syncs->Begin(
+      {.kind = IoEvent::Kind::kSyncBegin,
+       .inode = mapping.inode,
+       .offset = mapping.file_offset + (begin - mapping.begin),
+       .length = end - begin,
+       .scope = (call.flags(2) & MS_SYNC) != 0 ? IoEvent::Scope::kRange : IoEvent::Scope::kNone});
 }
 
 }  // namespace
@@ -84,8 +84,8 @@ long HandleFileSync(Call& call) {
 
 long HandleSyncAll(Call& call) {
   struct stat status;
-  if (call.number == SYS_syncfs && (Raw(SYS_fstat, call.fd(0), &status) != 0 ||
-                                    status.st_dev != Shared().root_device)) {
+  if (call.number == SYS_syncfs &&
+      (Raw(SYS_fstat, call.fd(0), &status) != 0 || status.st_dev != Shared().root_device)) {
     return PassThrough(call);
   }
   OpenSyncs syncs;

@@ -17,13 +17,13 @@ namespace fencepost::iorecorder {
 
 inline uint64_t AlignedDown(uint64_t value) { return value / kHashBlockBytes * kHashBlockBytes; }
 
-// Reads [begin, end), kScratchBytes at most, into the scratch memory, zeros behind it up to a whole block.
+// Reads [begin, end), kScratchBytes at most, into the scratch memory, zeros behind it up to a whole
+// block.
 inline void ReadChunk(int fd, uint64_t begin, uint64_t end) {
   char* const scratch = Shared().scratch;
   uint64_t done = 0;
   while (begin + done < end) {
-    const long got =
-        Raw(SYS_pread64, fd, scratch + done, end - begin - done, begin + done);
+    const long got = Raw(SYS_pread64, fd, scratch + done, end - begin - done, begin + done);
     if (got == -EINTR) continue;
     if (got < 0) Refuse("a traced file could not be read");
     if (got <= 0) break;

@@ -14,9 +14,9 @@
 //      last read; all are read again when a file has doubled, before it is cut or goes, and at the
 //      end.
 //   4. Of a file of more than 1 MiB only pages are looked at that are dirty, where the kernel tells
-//      which: a store makes its page dirty. It may have been written back since, which is noticed when all of the file is
-//      looked at again, at the latest at the end, and refuses the run: the store would be taken for
-//      a later one than it was.
+//      which: a store makes its page dirty. It may have been written back since, which is noticed
+//      when all of the file is looked at again, at the latest at the end, and refuses the run: the
+//      store would be taken for a later one than it was.
 // Threads: REQUIRES: the lock is held.
 #ifndef FENCEPOST_FAULTINJECT_IOTRACE_RECORDER_CONTENTS_H_
 #define FENCEPOST_FAULTINJECT_IOTRACE_RECORDER_CONTENTS_H_

@@ -78,10 +78,10 @@ struct InodeEntry {
   InodeId parent;           // where one of them is, called `name`; kNoInode: there is none
   InodeType type;
   bool is_volatile;
-  bool is_changed;          // since the last kContent event
+  bool is_changed;           // since the last kContent event
   bool is_changed_all_over;  // in more than `changes`
-  uint32_t shadow;          // kNoShadow: never had a shared writable mapping, or is gone
-  uint32_t hashes;          // kNoHashes: was not proved yet
+  uint32_t shadow;           // kNoShadow: never had a shared writable mapping, or is gone
+  uint32_t hashes;           // kNoHashes: was not proved yet
   uint32_t changes_used;
   BlockRange changes[kChangesMax];  // since the last kContent event
   uint64_t extents_sum;             // of FileHashes::extent_parts
@@ -126,8 +126,8 @@ struct Control {
   InodeId next_inode;
   uint32_t mappings_used;  // beyond it all are free
   uint32_t more_names_used;
-  uint32_t has_dirty_marks;  // the kernel tells which pages of a file are dirty
-  uint32_t next_hashes;      // whose turn it is to be given to another file
+  uint32_t has_dirty_marks;      // the kernel tells which pages of a file are dirty
+  uint32_t next_hashes;          // whose turn it is to be given to another file
   InodeId hashed[kHashedFiles];  // kNoInode: free
   char root[kPathBytes];
   Execution executions[kExecutionsMax];

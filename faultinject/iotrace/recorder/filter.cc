@@ -22,12 +22,12 @@ constexpr uint32_t kIAm = EUCLEAN;
 
 constexpr uint32_t kX32Bit = 0x40000000;
 constexpr uint32_t kXfsZeroRange = 0x40305839;
-constexpr uint32_t kXfsAllocate = 0x40305828;     // XFS_IOC_RESVSP64
-constexpr uint32_t kXfsFree = 0x4030582b;         // XFS_IOC_UNRESVSP64
+constexpr uint32_t kXfsAllocate = 0x40305828;  // XFS_IOC_RESVSP64
+constexpr uint32_t kXfsFree = 0x4030582b;      // XFS_IOC_UNRESVSP64
 constexpr uint32_t kExt4MoveExtents = 0xc028660f;
-constexpr uint32_t kTrappedIoctls[] = {FICLONE,   FICLONERANGE,  FIDEDUPERANGE, FS_IOC_SETFLAGS,
-                                       FS_IOC_FSSETXATTR, kXfsZeroRange, kXfsAllocate, kXfsFree,
-                                       kExt4MoveExtents};
+constexpr uint32_t kTrappedIoctls[] = {FICLONE,         FICLONERANGE,      FIDEDUPERANGE,
+                                       FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, kXfsZeroRange,
+                                       kXfsAllocate,    kXfsFree,          kExt4MoveExtents};
 constexpr uint32_t kIoctls = sizeof kTrappedIoctls / sizeof kTrappedIoctls[0];
 
 constexpr int kInstructionsMax = 512;
@@ -139,9 +139,7 @@ void Build(Program* program) {
 
 }  // namespace
 
-bool HasFilter() {
-  return Raw(SYS_prctl, kAreYouThere, 0, 0, 0, 0) == -static_cast<long>(kIAm);
-}
+bool HasFilter() { return Raw(SYS_prctl, kAreYouThere, 0, 0, 0, 0) == -static_cast<long>(kIAm); }
 
 long InstallFilter() {
   static Program program;

@@ -27,7 +27,8 @@ InodeId FindNumber(uint64_t ino) {
 }  // namespace
 
 bool IsCandidate(int fd, struct stat* status) {
-  return Raw(SYS_fstat, fd, status) == 0 && (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)) &&
+  return Raw(SYS_fstat, fd, status) == 0 &&
+         (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)) &&
          status->st_dev == Shared().root_device;
 }
 
@@ -46,7 +47,8 @@ InodeId AddInode(const struct stat& status, InodeType type) {
   Control& control = Shared();
   const InodeId gone = FindNumber(status.st_ino);
   if (gone != kNoInode) {
-    if (EntryOf(gone).links != 0) Refuse("a file of the folder was removed unseen", EntryOf(gone).name);
+    if (EntryOf(gone).links != 0)
+      Refuse("a file of the folder was removed unseen", EntryOf(gone).name);
     Unlink(gone);
   }
   if (control.next_inode >= kInodesMax) {

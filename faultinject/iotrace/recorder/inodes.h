@@ -37,7 +37,7 @@ long OpenInode(InodeId id);
 
 // A path, and how a call wants it to be followed.
 struct Where {
-  int directory;        // AT_FDCWD or a descriptor
+  int directory;  // AT_FDCWD or a descriptor
   const char* path;
   uint64_t resolve = 0;  // openat2's
 };

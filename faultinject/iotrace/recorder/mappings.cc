@@ -60,7 +60,8 @@ uint64_t TakeAddresses(uint64_t bytes) {
   Control& control = Shared();
   const uint64_t address = control.next_window_address;
   // A page between two, so that none grows into the next.
-  const uint64_t taken = (bytes + 4096 + kWindowAlignment - 1) / kWindowAlignment * kWindowAlignment;
+  const uint64_t taken =
+      (bytes + 4096 + kWindowAlignment - 1) / kWindowAlignment * kWindowAlignment;
   if (bytes > kWindowEnd - kWindowBegin || taken > kWindowEnd - address) return 0;
   control.next_window_address += taken;
   return address;

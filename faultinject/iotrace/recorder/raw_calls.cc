@@ -40,9 +40,9 @@ long DirectCall(long number, long a, long b, long c, long d, long e, long f) {
 }  // namespace
 
 bool MapGate() {
-  const long page = DirectCall(SYS_mmap, static_cast<long>(kGateAddress), kGateBytes,
-                               PROT_READ | PROT_WRITE,
-                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  const long page =
+      DirectCall(SYS_mmap, static_cast<long>(kGateAddress), kGateBytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   if (page != static_cast<long>(kGateAddress)) return false;
   auto* code = reinterpret_cast<unsigned char*>(page);
   for (size_t i = 0; i < sizeof kGateCode; ++i) code[i] = kGateCode[i];
@@ -52,8 +52,7 @@ bool MapGate() {
 bool CopyFromProgram(void* to, const void* from, size_t bytes) {
   const iovec local = {to, bytes};
   const iovec remote = {const_cast<void*>(from), bytes};
-  const long copied =
-      Raw(SYS_process_vm_readv, Raw(SYS_getpid), &local, 1L, &remote, 1L, 0L);
+  const long copied = Raw(SYS_process_vm_readv, Raw(SYS_getpid), &local, 1L, &remote, 1L, 0L);
   if (copied == -EPERM || copied == -ENOSYS) {  // a container may forbid it
     __builtin_memcpy(to, from, bytes);
     return true;

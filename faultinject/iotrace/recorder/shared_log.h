@@ -59,8 +59,8 @@ struct LogEvent {
   uint64_t id = 0;
 };
 
-// Between the two the caller fills in data_bytes of data. Of BeginRecord() nullptr: the log is full,
-// which has refused the run, or closed.
+// Between the two the caller fills in data_bytes of data. Of BeginRecord() nullptr: the log is
+// full, which has refused the run, or closed.
 char* BeginRecord(const LogEvent& event);
 uint64_t EndRecord();  // the number of the event
 

@@ -5,8 +5,8 @@
 // libraries: after exec the filter is there before the handler, and the first call that is trapped
 // in between would be the program's death.
 // Not covered: 32-bit and x32 system calls, which end the process; a SIGSYS of the program's own; a
-//   program that is linked statically or gets an environment without the library (Control::executions
-//   tells, and the run is refused).
+//   program that is linked statically or gets an environment without the library
+//   (Control::executions tells, and the run is refused).
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -31,11 +31,12 @@ void OnTrap(int, siginfo_t* info, void* context) {
   if (info->si_code != kFromFilter) return;
   auto* const frame = static_cast<ucontext_t*>(context);
   greg_t* const registers = frame->uc_mcontext.gregs;
-  Call call = {info->si_syscall,
-               {static_cast<uint64_t>(registers[REG_RDI]), static_cast<uint64_t>(registers[REG_RSI]),
-                static_cast<uint64_t>(registers[REG_RDX]), static_cast<uint64_t>(registers[REG_R10]),
-                static_cast<uint64_t>(registers[REG_R8]), static_cast<uint64_t>(registers[REG_R9])},
-               reinterpret_cast<uint64_t*>(&frame->uc_sigmask)};
+  Call call = {
+      info->si_syscall,
+      {static_cast<uint64_t>(registers[REG_RDI]), static_cast<uint64_t>(registers[REG_RSI]),
+       static_cast<uint64_t>(registers[REG_RDX]), static_cast<uint64_t>(registers[REG_R10]),
+       static_cast<uint64_t>(registers[REG_R8]), static_cast<uint64_t>(registers[REG_R9])},
+      reinterpret_cast<uint64_t*>(&frame->uc_sigmask)};
   const uint8_t row = call.number >= 0 && call.number < kNumbers ? rows_by_number[call.number] : 0;
   registers[REG_RAX] = row == 0 ? PassThrough(call) : CallRows()[row - 1].handle(call);
 }
@@ -76,9 +77,8 @@ void MapShared(const char* folder, const char* name, uint64_t address) {
   const OwnDescriptor file(Raw(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0));
   struct stat status;
   if (!file.ok() || Raw(SYS_fstat, file.get(), &status) != 0) Die("cannot be opened: ", path);
-  const long mapped =
-      Raw(SYS_mmap, address, status.st_size, PROT_READ | PROT_WRITE,
-          MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, file.get(), 0);
+  const long mapped = Raw(SYS_mmap, address, status.st_size, PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, file.get(), 0);
   if (mapped != static_cast<long>(address)) Die("cannot be mapped: ", path);
   Raw(SYS_madvise, address, status.st_size, MADV_DONTDUMP);
 }
@@ -97,6 +97,8 @@ void Begin(const char* folder) {
   if (!HasFilter() && InstallFilter() != 0) Die("seccomp filters are not to be had here", "");
   ReleaseLockOfDeadProgram();
   const auto process = static_cast<uint32_t>(Raw(SYS_getpid));
+  // Of one that had its number before.
+  if (Shared().exiting_process == process) Shared().exiting_process = 0;
   const LockHold hold;
   ++Shared().programs;
   ForgetExecution(process);

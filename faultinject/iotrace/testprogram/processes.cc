@@ -146,6 +146,25 @@ void KilledWhileWaiting(uint64_t) {
   WriteFile("after", "a kill");
 }
 
+// Killed at a seeded instant, also between a call and its event.
+void KilledWhileWriting(uint64_t seed) {
+  const pid_t child = fork();
+  if (child == 0) {
+    for (int t = 0; t < 2; ++t) {
+      std::thread([t] {
+        const std::string name = "killed" + std::to_string(t);
+        for (int i = 0;; ++i) WriteFile(name.c_str(), Letters(3000, i));
+      }).detach();
+    }
+    for (int i = 0;; ++i) WriteFile("killed", Letters(100, i));
+  }
+  usleep(static_cast<useconds_t>(1000 + seed * 997 % 20'000));
+  MUST(kill(child, SIGKILL) == 0);
+  // It is a zombie now, and may hold the recorder's lock.
+  WriteFile("after", "a kill");
+  MUST(waitpid(child, nullptr, 0) == child);
+}
+
 void WithoutEnvironment(uint64_t) {
   InChild([] {
     char* const nothing[] = {nullptr};
@@ -169,6 +188,7 @@ constexpr Scenario kScenarios[] = {
     {"interrupted", Interrupted},
     {"exit-while-writing", ExitWhileWriting},
     {"killed", KilledWhileWaiting},
+    {"killed-while-writing", KilledWhileWriting},
     {"without-environment", WithoutEnvironment},
 };
 

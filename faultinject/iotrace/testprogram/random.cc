@@ -96,7 +96,8 @@ class RandomCaller {
   }
 
   void FileCall() {
-    const std::string data = Letters(1 + Below(Below(4) == 0 ? 20000 : 200), static_cast<int>(Below(26)));
+    const std::string data =
+        Letters(1 + Below(Below(4) == 0 ? 20000 : 200), static_cast<int>(Below(26)));
     const auto offset = static_cast<off_t>(Below(40000));
     const auto block = static_cast<off_t>(Below(8) * kBlock);
     switch (Below(13)) {
@@ -114,8 +115,8 @@ class RandomCaller {
       case 6:
         return Try(fallocate(fd_, Below(2) == 0 ? 0 : FALLOC_FL_ZERO_RANGE, offset, 3000));
       case 7:
-        return Try(fallocate(
-            fd_, Below(2) == 0 ? FALLOC_FL_COLLAPSE_RANGE : FALLOC_FL_INSERT_RANGE, block, kBlock));
+        return Try(fallocate(fd_, Below(2) == 0 ? FALLOC_FL_COLLAPSE_RANGE : FALLOC_FL_INSERT_RANGE,
+                             block, kBlock));
       case 8:
         return Try(Below(2) == 0 ? fsync(fd_) : fdatasync(fd_));
       case 9:

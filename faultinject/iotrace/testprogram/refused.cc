@@ -63,8 +63,10 @@ void Much(uint64_t) {
 }
 
 constexpr Scenario kScenarios[] = {
-    {"io_submit", Submit}, {"attributes", Attributes}, {"moved-in", MovedIn},
-    {"linked-in", LinkedIn}, {"pipe", Pipe},        {"static", Static}, {"much", Much},
+    {"io_submit", Submit}, {"attributes", Attributes},
+    {"moved-in", MovedIn}, {"linked-in", LinkedIn},
+    {"pipe", Pipe},        {"static", Static},
+    {"much", Much},
 };
 
 }  // namespace

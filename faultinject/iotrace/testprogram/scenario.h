@@ -29,12 +29,12 @@ std::span<const Scenario> RefusedScenarios();  // refused.cc
 std::span<const Scenario> RandomScenarios();   // random.cc
 
 // Ends the program where a call did not do what it should.
-#define MUST(condition)                                                                       \
-  do {                                                                                        \
-    if (!(condition)) {                                                                       \
+#define MUST(condition)                                                                         \
+  do {                                                                                          \
+    if (!(condition)) {                                                                         \
       std::fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, strerror(errno)); \
-      std::_Exit(1);                                                                          \
-    }                                                                                         \
+      std::_Exit(1);                                                                            \
+    }                                                                                           \
   } while (false)
 
 int OpenFile(const char* name, int flags);  // and makes it

@@ -199,11 +199,10 @@ void Threads(uint64_t) {
 }
 
 constexpr Scenario kScenarios[] = {
-    {"plain", PlainWrites},     {"proved", ProvedWrites},
-    {"synchronous", SynchronousWrites}, {"direct", DirectWrites},
-    {"copies", Copies},         {"appends", Appends},
-    {"lengths", Lengths},       {"allocations", Allocations},
-    {"long", LongFile},         {"threads", Threads},
+    {"plain", PlainWrites},   {"proved", ProvedWrites},     {"synchronous", SynchronousWrites},
+    {"direct", DirectWrites}, {"copies", Copies},           {"appends", Appends},
+    {"lengths", Lengths},     {"allocations", Allocations}, {"long", LongFile},
+    {"threads", Threads},
 };
 
 }  // namespace

@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The campaigns of scripts/recovery_table.sh.
+
+Usage: recovery_table.py FENCEPOST OPERATIONS ROUNDS
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKLOAD = ROOT / "workloads/crash-mixed"
+KILLED_OPERATIONS = 2000
+# Engine, how it is set up, and the class that it is held to.
+SETTINGS = (
+    ("cmap", "", "power-fail", ()),
+    ("filestore", "synced log", "power-fail", ()),
+    ("filestore", "O_DIRECT", "power-fail", ("filestore.direct=true",)),
+    ("filestore", "log not synced", "prefix", ("engine.durability=prefix",)),
+    ("filestore", "log in memory", "buffered", ("engine.durability=buffered",)),
+    ("filestore", "no log synced, ever", "process-crash", ("engine.durability=process-crash",)),
+    ("rocksdb", "sync=true", "power-fail", ()),
+    ("rocksdb", "sync=false", "prefix", ("engine.durability=prefix",)),
+    ("rocksdb", "manual WAL flush", "buffered", ("engine.durability=buffered",)),
+    ("lmdb", "default", "power-fail", ()),
+    ("lmdb", "WRITEMAP", "power-fail", ("lmdb.writemap=true",)),
+    ("lmdb", "NOMETASYNC", "prefix", ("engine.durability=prefix",)),
+    ("lmdb", "NOSYNC", "process-crash", ("engine.durability=process-crash",)),
+)
+FILE_SYSTEMS = ("ext4-ordered", "posix")
+
+
+class Campaigns:
+    def __init__(self, fencepost: str, operations: int, rounds: int) -> None:
+        self.fencepost = fencepost
+        self.operations = operations
+        self.rounds = rounds
+        self.findings: list[str] = []
+
+    def crash(self, engine: str, properties: tuple[str, ...], words: list[str]) -> str:
+        command = [self.fencepost, "crash", engine, "-P", str(WORKLOAD), "--json", "--quiet"]
+        for entry in properties:
+            command += ["-p", entry]
+        done = subprocess.run(
+            [*command, *words], capture_output=True, text=True, check=False, cwd=ROOT
+        )
+        if not done.stdout:
+            return f"not run: {done.stderr.strip().removeprefix('fencepost: ')}"
+        return self.cell(engine, properties, words, json.loads(done.stdout))
+
+    def cell(
+        self, engine: str, properties: tuple[str, ...], words: list[str], report: dict[str, Any]
+    ) -> str:
+        explored = report["explored"]
+        count = explored["states"] + explored["nested_states"]
+        verdict: str = report["verdict"]
+        shown = {"passed": "proved" if explored["every_state"] else "passed"}.get(verdict, verdict)
+        for violation in report["violations"]:
+            missing = "; ".join(piece["what"] for piece in violation["missing"] if "what" in piece)
+            where = " ".join([engine, *properties, *words[-2:]])
+            self.findings.append(
+                f"- {where} ({verdict}): {violation['message']}"
+                + (f". Missing: {missing}" if missing else "")
+                + f". `{violation['replay']}`"
+            )
+        return f"{shown} ({count:,})"
+
+    def row(self, engine: str, setting: str, promise: str, properties: tuple[str, ...]) -> str:
+        killed = self.crash(
+            engine,
+            (*properties, f"operationcount={KILLED_OPERATIONS}"),
+            ["--fault=kill", "--rounds", str(self.rounds)],
+        )
+        counted = (*properties, f"operationcount={self.operations}")
+        if engine == "cmap":
+            powers = [self.crash(engine, counted, []), ""]
+        else:
+            powers = [self.crash(engine, counted, ["--fs", name]) for name in FILE_SYSTEMS]
+        return f"| `{engine}` | {setting} | {promise} | {killed} | " + " | ".join(powers) + " |"
+
+
+def main() -> None:
+    campaigns = Campaigns(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    print("| engine | setting | class | killed | power loss: Px86, or ext4-ordered | posix |")
+    print("|---|---|---|---|---|---|")
+    for setting in SETTINGS:
+        print(campaigns.row(*setting), flush=True)
+    print("\nIn brackets: runs that were killed, and crash states that were judged.\n")
+    print("\n".join(campaigns.findings))
+
+
+if __name__ == "__main__":
+    main()

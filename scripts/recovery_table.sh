@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What survives: each engine in each of its classes, killed and under power loss; as the Markdown
+# table of README.md. Findings follow below it, each with the command that shows it again.
+#
+# Usage: scripts/recovery_table.sh [--operations N] [--rounds N]
+#   --operations N   of the workload crash-mixed that is recorded and crashed everywhere (default 50)
+#   --rounds N       runs that are killed, each of 2000 operations (default 50)
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+main() {
+  local operations=50 rounds=50
+  take_counts "--operations --rounds" "$@"
+  cd "$FENCEPOST_ROOT"
+  scripts/build.sh --release --target fencepost --target pmemcheck_tool
+  "$PYTHON" scripts/recovery_table.py build/release/harness/fencepost "$operations" "$rounds"
+}
+
+main "$@"
