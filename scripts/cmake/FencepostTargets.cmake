@@ -29,6 +29,9 @@ set(FENCEPOST_SLOW_TIMEOUT_S 600)
 file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/test_headers.cc" CONTENT "")
 add_library(fencepost_test_headers OBJECT "${CMAKE_BINARY_DIR}/test_headers.cc")
 target_link_libraries(fencepost_test_headers PRIVATE fencepost::build GTest::gtest GTest::gmock)
+# A test's own code is optimised little: a quarter of the time that it takes to compile is saved, and
+# what it tests is as it is shipped. With the same flags as the header that they share.
+target_compile_options(fencepost_test_headers PRIVATE -O1)
 target_precompile_headers(fencepost_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h>
   <filesystem> <fstream> <functional> <map> <random> <set> <string> <thread> <unordered_map> <vector>)
 
@@ -37,6 +40,7 @@ function(fencepost_test SOURCE LABEL TIMEOUT_S)
   add_executable(${name} "${SOURCE}")
   target_link_libraries(${name} PRIVATE ${ARGN} fencepost::build GTest::gtest GTest::gmock
     GTest::gtest_main)
+  target_compile_options(${name} PRIVATE -O1)
   target_precompile_headers(${name} REUSE_FROM fencepost_test_headers)
   # A process under AddressSanitizer takes longer to start than most tests to run: a program at once,
   # and with the label that CI runs what handles raw memory: not the harness.
