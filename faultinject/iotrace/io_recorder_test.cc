@@ -42,7 +42,7 @@ INSTANTIATE_TEST_SUITE_P(
                       "unnamed", "openings", "outside", "volatile", "processes", "signals",
                       "io_uring", "interrupted", "exit-while-writing", "killed", "mapped",
                       "mapped-until-exit", "mapped-parts", "made-writable", "mapped-by-processes",
-                      "mapped-sparse", "mapped-unlinked"),
+                      "mapped-sparse", "mapped-many", "mapped-besides", "mapped-unlinked"),
     [](const auto& tested) {
       std::string name = tested.param;
       std::replace(name.begin(), name.end(), '-', '_');

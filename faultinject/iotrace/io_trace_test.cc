@@ -131,6 +131,17 @@ TEST(IoTrace, MappedStoresAreWritesOfWhatDiffers) {
   EXPECT_EQ(sync->length, 16U * 4096);
 }
 
+TEST(IoTrace, MappedStoresComeBeforeASyncOfAnotherFile) {
+  const IoTestFolder folder;
+  const RecordedRun run = Record(folder, {IO_PROGRAM, "mapped-besides"});
+  ASSERT_TRUE(run.finished.ok()) << run.finished.message();
+  std::vector<Kind> kinds;
+  for (const IoEvent& event : run.Events()) {
+    if (event.kind == Kind::kWrite || event.kind == Kind::kSyncBegin) kinds.push_back(event.kind);
+  }
+  EXPECT_EQ(kinds, (std::vector<Kind>{Kind::kWrite, Kind::kSyncBegin}));
+}
+
 TEST(IoTrace, VolatileFilesHaveNamesAndNoContents) {
   const IoTestFolder folder;
   const RecordedRun run =

@@ -102,9 +102,10 @@ bool OpenLocked(const Call& call, long* result) {
       *result = is_traced ? OpenUnnamed(call) : Perform(call);
       return true;
     }
-    if (!S_ISREG(status.st_mode)) return false;
+    // A directory too: it may be gone, and a file made in its place, before the call is.
+    if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) return false;
     const InodeId id = FindRecorded(target.get(), &status);
-    if (id != kNoInode && (flags & O_TRUNC) != 0) {
+    if (id != kNoInode && S_ISREG(status.st_mode) && (flags & O_TRUNC) != 0) {
       *result = OpenExisting(call, id, status, &target);
       return true;
     }

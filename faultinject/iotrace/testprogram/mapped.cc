@@ -132,7 +132,29 @@ void MappedUnlinked(uint64_t) {
   Put(next.data, "the next one");
 }
 
+// More files than the recorder has shadows, one after the other.
+void MappedMany(uint64_t) {
+  for (int i = 0; i < 80; ++i) {
+    const MappedFile file = Map(("many" + std::to_string(i)).c_str());
+    // What the file before had here is not in this one.
+    std::memset(file.data + i % 2 * 4 * kPage, 'm', 3 * kPage);
+    MUST(msync(file.data, kBytes, MS_SYNC) == 0);
+    MUST(munmap(file.data, kBytes) == 0);
+    MUST(close(file.fd) == 0);
+  }
+}
+
+// A sync of one file is no reason for another one's stores to wait.
+void MappedBesides(uint64_t) {
+  const MappedFile file = Map("mapped");
+  const int other = OpenFile("other", O_RDWR);
+  Put(file.data, "before the sync of another file");
+  MUST(fsync(other) == 0);
+}
+
 constexpr Scenario kScenarios[] = {
+    {"mapped-many", MappedMany},
+    {"mapped-besides", MappedBesides},
     {"mapped", Mapped},
     {"mapped-until-exit", MappedUntilExit},
     {"mapped-parts", MappedParts},
