@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,25 @@ struct ChangeScratch {
   pmem::PendingStores stores;
   std::vector<Position> reserved;
   std::vector<Position> freed;
+  // The offsets of `reserved`, once they are too many to be looked through for each that is freed.
+  std::unordered_set<uint64_t> many_reserved;
+
+  void AddReserved(Position position) {
+    constexpr size_t kMany = 64;
+    reserved.push_back(position);
+    if (reserved.size() == kMany) {
+      for (const Position& one : reserved) many_reserved.insert(one.offset);
+    } else if (reserved.size() > kMany) {
+      many_reserved.insert(position.offset);
+    }
+  }
+  bool MayHaveReserved(uint64_t offset) const {
+    return many_reserved.empty() || many_reserved.contains(offset);
+  }
+  void ClearReserved() {
+    reserved.clear();
+    many_reserved.clear();
+  }
 };
 
 namespace {
@@ -48,7 +68,7 @@ Change::~Change() {
     return;
   }
   scratch_->stores.Clear();
-  scratch_->reserved.clear();
+  scratch_->ClearReserved();
   scratch_->freed.clear();
   kept_scratch = std::move(scratch_);
 }
@@ -70,7 +90,7 @@ RecordRef Change::ReserveRecord(uint64_t bytes) {
   if (bytes <= kMaxSlabRecordBytes) {
     const size_t size_class = RecordClass(bytes);
     if (const uint64_t offset = store_.heap().Allocate(size_class); offset != 0) {
-      scratch_->reserved.push_back({offset, size_class});
+      scratch_->AddReserved({offset, size_class});
       return {offset, false};
     }
     // There may be space for one more object where there is none for an extent.
@@ -85,15 +105,17 @@ RecordRef Change::ReserveRecord(uint64_t bytes) {
 
 uint64_t Change::ReserveBucket() {
   const uint64_t offset = store_.heap().Allocate(kBucketClass);
-  if (offset != 0) scratch_->reserved.push_back({offset, kBucketClass});
+  if (offset != 0) scratch_->AddReserved({offset, kBucketClass});
   return offset;
 }
 
 void Change::FreePosition(uint64_t offset, size_t size_class) {
   std::vector<Position>& reserved = scratch_->reserved;
   // Most likely a recent one, if it is one at all: a batch that writes a key twice gets here.
-  const auto found = std::find_if(reserved.rbegin(), reserved.rend(),
-                                  [&](const Position& one) { return one.offset == offset; });
+  const auto found = !scratch_->MayHaveReserved(offset)
+                         ? reserved.rend()
+                         : std::find_if(reserved.rbegin(), reserved.rend(),
+                                        [&](const Position& one) { return one.offset == offset; });
   if (found == reserved.rend()) {
     scratch_->freed.push_back({offset, size_class});
     return;
@@ -112,13 +134,15 @@ void Change::FreeRecord(RecordRef record, uint64_t bytes) {
 
 void Change::FreeBucket(uint64_t offset) { FreePosition(offset, kBucketClass); }
 
+bool Change::FitsIntentLog() const { return scratch_->stores.size() <= kIntentEntries; }
+
 void Change::CommitWords(CommitWatcher* watcher) {
   CHECK(!publication_);
   const pmem::PendingStores& stores = scratch_->stores;
   if (stores.size() == 1) {
     pmem::Pool& pool = store_.pool();
     // What the word will refer to is durable before the word can be.
-    if (!scratch_->reserved.empty()) pool.Drain();
+    if (!scratch_->reserved.empty() || wrote_in_place_) pool.Drain();
     if (watcher != nullptr) watcher->BeforeStores();
     const pmem::PendingStore& only = *stores.begin();
     std::atomic_ref(*only.word).store(only.value, std::memory_order_release);
@@ -132,7 +156,7 @@ void Change::CommitWords(CommitWatcher* watcher) {
 
 Status Change::Commit() {
   const pmem::PendingStores& stores = scratch_->stores;
-  if (!publication_ && stores.size() <= kIntentEntries) {
+  if (!publication_ && FitsIntentLog()) {
     CommitWords();
     return Status::Ok();
   }
@@ -146,7 +170,7 @@ Status Change::Commit() {
 }
 
 void Change::Finish() {
-  scratch_->reserved.clear();
+  scratch_->ClearReserved();
   for (const Position& position : scratch_->freed) {
     store_.heap().Free(position.offset, position.size_class);
   }

@@ -44,6 +44,9 @@ class Change {
   // undefined; the caller writes and flushes them before Commit, which drains.
   RecordRef ReserveRecord(uint64_t bytes);
   uint64_t ReserveBucket();
+  // What the words will make reachable was written in place, not in what was reserved here, and
+  // flushed: it is durable before they can be.
+  void NoteWrittenInPlace() { wrote_in_place_ = true; }
 
   // What was reachable before, or was reserved here; `bytes` as reserved.
   void FreeRecord(RecordRef record, uint64_t bytes);
@@ -52,6 +55,8 @@ class Change {
   // kFull if a redo log does not fit into the pool; then nothing has changed.
   Status Commit();
 
+  // Whether CommitWords may be called.
+  bool FitsIntentLog() const;
   // Cannot fail. `watcher`, if there is one, is told when the words change visibly. REQUIRES: no
   // object of libpmemobj is concerned, and the words fit into the intent log.
   void CommitWords(CommitWatcher* watcher = nullptr);
@@ -63,6 +68,7 @@ class Change {
 
   Store& store_;
   std::unique_ptr<ChangeScratch> scratch_;
+  bool wrote_in_place_ = false;
   std::optional<pmem::Publication> publication_;  // once an object of libpmemobj is concerned
 };
 

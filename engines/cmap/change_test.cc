@@ -77,6 +77,34 @@ TEST_F(ChangeTest, OneWordCostsOneFlushAndOneFence) {
 }
 
 // Through the intent log up to its capacity, through libpmemobj's redo log beyond.
+// As a split does: the new bucket is no reservation, and must not follow the word.
+TEST_F(ChangeTest, WhatWasWrittenInPlaceIsFencedBeforeTheWord) {
+  const auto fences = [&](bool wrote_in_place) {
+    Change change(*store_);
+    *words_[1] = 7;
+    store_->pool().Flush(words_[1], sizeof(*words_[1]));
+    if (wrote_in_place) change.NoteWrittenInPlace();
+    change.StoreWord(words_[0], *words_[0] + 1);
+    const pmem::FlushCounters before = pmem::ReadFlushCounters();
+    change.CommitWords();
+    return (pmem::ReadFlushCounters() - before).fences;
+  };
+  EXPECT_EQ(fences(false), 1u);
+  EXPECT_EQ(fences(true), 2u);
+}
+
+TEST_F(ChangeTest, OfManyReservationsOneThatIsFreedIsGoneAndNoOther) {
+  std::vector<RecordRef> records;
+  {
+    Change change(*store_);
+    for (size_t i = 0; i < 200; ++i) records.push_back(change.ReserveRecord(100));
+    change.StoreWord(words_[0], 1);
+    for (size_t i = 0; i < records.size(); i += 2) change.FreeRecord(records[i], 100);
+    CHECK_OK(change.Commit());
+  }
+  EXPECT_EQ(PositionCount(), records.size() / 2);
+}
+
 TEST_F(ChangeTest, AnyNumberOfWordsIsStored) {
   uint64_t round = 0;
   for (const size_t count : {size_t{2}, size_t{100}, size_t{kIntentEntries},

@@ -27,6 +27,8 @@ Result<bool> Map::MoveRecord(uint64_t offset) {
       RecordView record;
       if (!store_->ReadRecord({offset, false}, &record))
         return store_->Corrupt("a slot refers to no record");
+      // Another pair's by now: what was read without the lock was what the position had held.
+      if (store_->Hash(record.key) != hash) return false;
       const uint64_t bytes = RecordBytes(record.key.size(), record.value.size());
       const pmem::Charge charge(AccountNumber(Account::kDefragment));
       Change change(*store_);

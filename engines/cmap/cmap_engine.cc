@@ -160,13 +160,14 @@ class CmapEngine final : public Engine, public ComparesAndPuts, public Defragmen
   Result<EngineStats> Stats() override {
     struct stat info;
     const fs::path& path = map_->store().pool().path();
-    if (stat(path.c_str(), &info) != 0) {
-      return Status::IoError(fmt::format("stat: {}: {}", std::strerror(errno), path.string()));
-    }
     constexpr uint64_t kStatBlockBytes = 512;
+    // The name may be gone, or be another file's since the directory was changed.
+    const uint64_t storage_bytes = stat(path.c_str(), &info) == 0
+                                       ? static_cast<uint64_t>(info.st_blocks) * kStatBlockBytes
+                                       : map_->store().pool().bytes();
     const pmem::FlushCounters counters = pmem::ReadFlushCounters() - counters_at_open_;
     return EngineStats{.count = map_->count(),
-                       .storage_bytes = static_cast<uint64_t>(info.st_blocks) * kStatBlockBytes,
+                       .storage_bytes = storage_bytes,
                        .flushed_lines = counters.flushed_lines,
                        .fences = counters.fences,
                        .syncs = counters.msyncs,

@@ -124,6 +124,9 @@ Status Map::SplitNextBuckets() {
     StageOldChain(change, chains[i]);
   }
   change.StoreWord(store_->bucket_count_word(), bucket_count + group);
+  // The new buckets, which may hold what an earlier split that a crash cut off has left there.
+  change.NoteWrittenInPlace();
+  if (!change.FitsIntentLog()) return store_->Full("a chain is too long to be split");
   MoveWatcher watcher(*this, first_index, chains, bucket_count + group);
   change.CommitWords(&watcher);
   return Status::Ok();
@@ -136,6 +139,8 @@ Status Map::CompactChain(uint64_t bucket_index) {
   chain.staying = chain.slots;
   Change change(*store_);
   StageOldChain(change, chain);
+  // A longer one serves as well, unpacked.
+  if (!change.FitsIntentLog()) return Status::Ok();
   MoveWatcher watcher(*this, bucket_index, {&chain, 1});
   change.CommitWords(&watcher);
   return Status::Ok();
