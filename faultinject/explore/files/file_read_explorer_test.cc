@@ -16,6 +16,7 @@
 
 #include "faultinject/explore/explore_test_util.h"
 #include "faultinject/explore/files/file_explore_test_util.h"
+#include "faultinject/watch/files/file_watch.h"
 
 namespace fencepost {
 namespace {
