@@ -196,7 +196,6 @@ Status FileReadExploration::Sample(const CrashPoint& point, std::deque<Split>* s
         splits->erase(splits->begin() + static_cast<std::ptrdiff_t>(index));
         continue;
       }
-      result_.states_cut = true;
       batch.push_back({.survivors = part->Draw(*needs_, &random)});
     }
     if (batch.empty()) break;
@@ -206,7 +205,6 @@ Status FileReadExploration::Sample(const CrashPoint& point, std::deque<Split>* s
       if (tried.recovery != nullptr) JudgeHere(point, tried);
     }
   }
-  // Without samples it is not to be missed that something is left.
   for (Split& split : *splits) result_.states_cut |= split.Next(*needs_).has_value();
   return Status::Ok();
 }
