@@ -21,12 +21,13 @@ DecidingPieces::DecidingPieces(const PosixModel& model)
   for (PieceIndex i = 0; i < model.pending().size(); ++i) {
     const FilePiece& piece = model.pending()[i];
     for (const FilePiece::Sector& sector : piece.sectors) {
-      sectors_[{piece.inode, sector.number}].push_back(i);
+      sectors_[{piece.inode, sector.number}].push_back({i, &sector.bytes});
     }
     if (piece.kind == FilePiece::Kind::kSize || piece.kind == FilePiece::Kind::kShift) {
       sizes_[piece.inode].push_back(i);
     }
     if (piece.kind == FilePiece::Kind::kShift) shifted_.insert(piece.inode);
+    if (piece.cuts()) cut_.insert(piece.inode);
     if (piece.by_write) growths_[{piece.id.event, piece.inode}] = i;
     if (piece.kind != FilePiece::Kind::kNames) continue;
     const IoEvent& event = *piece.event;
@@ -79,7 +80,7 @@ void DecidingPieces::AddAllOf(InodeId inode, Pieces* pieces) const {
   }
   for (auto sector = sectors_.lower_bound({inode, 0});
        sector != sectors_.end() && sector->first.first == inode; ++sector) {
-    pieces->insert(pieces->end(), sector->second.begin(), sector->second.end());
+    for (const Version& version : sector->second) pieces->push_back(version.piece);
   }
 }
 
@@ -111,17 +112,38 @@ void DecidingPieces::AddCovering(InodeId inode, uint64_t end, const Survivors& s
   if (survivor != sizes->second.end()) pieces->push_back(*survivor);
 }
 
-void DecidingPieces::AddSector(InodeId inode, uint64_t sector, const Survivors& survivors,
-                               Pieces* pieces) const {
-  const auto all = sectors_.find({inode, sector});
-  if (all == sectors_.end()) return;
-  const size_t before = pieces->size();
-  AddLast(all->second, survivors, pieces);
-  // A size without its data may show what was on the disk before.
-  const size_t end = pieces->size();
-  for (size_t i = before; i < end; ++i) {
-    const auto growth = growths_.find({model_.pending()[(*pieces)[i]].id.event, inode});
-    if (growth != growths_.end()) pieces->push_back(growth->second);
+void DecidingPieces::AddSector(InodeId inode, uint64_t begin, uint64_t end,
+                               const Survivors& survivors, Pieces* pieces) const {
+  const auto found = sectors_.find({inode, begin / sector_bytes_});
+  if (found == sectors_.end()) return;
+  const Versions& all = found->second;
+  size_t last = all.size();  // behind the last that has survived
+  while (last > 0 && !survivors[all[last - 1].piece]) --last;
+  // A size without its data may show what was on the disk before; so may a cut file that grows.
+  if (cut_.contains(inode) || model_.file_system().append == AppendRule::kSizeWithStale) {
+    for (size_t i = last == 0 ? 0 : last - 1; i < all.size(); ++i) {
+      pieces->push_back(all[i].piece);
+      const auto growth = growths_.find({model_.pending()[all[i].piece].id.event, inode});
+      if (growth != growths_.end()) pieces->push_back(growth->second);
+    }
+    return;
+  }
+  const size_t from = begin % sector_bytes_, count = end - begin;
+  const auto bytes_of = [&](size_t version) {
+    return std::string_view(*all[version].bytes).substr(from, count);
+  };
+  const std::string durable = model_.durable().inode(inode).content.Read(begin, count);
+  const std::string_view now = last == 0 ? std::string_view(durable) : bytes_of(last - 1);
+  // What is there has been so since `first`; it stays as long as one since then has survived, and
+  // none that changes it.
+  size_t first = last;
+  while (first > 0 && bytes_of(first - 1) == now) --first;
+  if (first > 0 || durable != now) {
+    while (!survivors[all[first].piece]) ++first;
+    pieces->push_back(all[first].piece);
+  }
+  for (size_t i = last; i < all.size(); ++i) {
+    if (bytes_of(i) != now) pieces->push_back(all[i].piece);
   }
 }
 
@@ -163,8 +185,10 @@ void DecidingPieces::Find(const TreeQuestion& question, TreeView* view, const Su
   }
   const uint64_t end = std::min(question.end, bytes);
   AddCovering(*inode, end, survivors, pieces);
-  for (uint64_t sector = question.begin / sector_bytes_; sector * sector_bytes_ < end; ++sector) {
-    AddSector(*inode, sector, survivors, pieces);
+  for (uint64_t begin = question.begin; begin < end;) {
+    const uint64_t next = std::min(end, (begin / sector_bytes_ + 1) * sector_bytes_);
+    AddSector(*inode, begin, next, survivors, pieces);
+    begin = next;
   }
 }
 

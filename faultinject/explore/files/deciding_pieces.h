@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // DecidingPieces: which pieces of a crash state decide what its tree answers to a question.
 //
+// A piece that changes nothing of what is asked for decides nothing: engines write whole pages of
+// which little has changed.
+//
 // Invariants:
 //   1. Of the states of a crash point, each that agrees with one in the pieces that decide an
 //      answer there gives the same answer, if it gives the same answers on the names of the path.
@@ -35,14 +38,21 @@ class DecidingPieces {
  private:
   using Pieces = std::vector<PieceIndex>;  // ascending
   using Entry = std::pair<InodeId, std::string>;
+  // One piece's contents of a sector.
+  struct Version {
+    PieceIndex piece = 0;
+    const std::string* bytes = nullptr;
+  };
+  using Versions = std::vector<Version>;
 
   // The last of these that has survived, and what comes behind it.
   static void AddLast(const Pieces& all, const PosixModel::Survivors& survivors, Pieces* pieces);
   void AddSize(InodeId inode, const PosixModel::Survivors& survivors, Pieces* pieces) const;
   void AddCovering(InodeId inode, uint64_t end, const PosixModel::Survivors& survivors,
                    Pieces* pieces) const;
-  void AddSector(InodeId inode, uint64_t sector, const PosixModel::Survivors& survivors,
-                 Pieces* pieces) const;
+  // Of the bytes [begin, end), which are in one sector.
+  void AddSector(InodeId inode, uint64_t begin, uint64_t end,
+                 const PosixModel::Survivors& survivors, Pieces* pieces) const;
   void AddAllOf(InodeId inode, Pieces* pieces) const;  // sizes and sectors
   void AddLinks(InodeId inode, Pieces* pieces) const;
 
@@ -52,9 +62,10 @@ class DecidingPieces {
   std::map<InodeId, Pieces> sizes_;  // and what shifts
   std::map<InodeId, Pieces> names_;  // of an inode
   std::set<InodeId> shifted_;        // part of it collapses, or a hole is put in
-  Pieces directory_names_;           // of all directories
-  std::set<InodeId> linked_;         // may have several names
-  std::map<std::pair<InodeId, uint64_t>, Pieces> sectors_;
+  std::set<InodeId> cut_;
+  Pieces directory_names_;    // of all directories
+  std::set<InodeId> linked_;  // may have several names
+  std::map<std::pair<InodeId, uint64_t>, Versions> sectors_;
   std::map<std::pair<uint64_t, InodeId>, PieceIndex> growths_;  // by event
 };
 

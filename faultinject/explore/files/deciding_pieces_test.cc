@@ -66,6 +66,18 @@ TEST(DecidingPieces, WhatIsBehindTheEndIsDecidedByTheSizeAlone) {
   EXPECT_EQ(Deciding(model, FileRead::Kind::kStat, "a"), 1u);
 }
 
+TEST(DecidingPieces, WhatChangesNothingOfWhatIsReadDecidesNothing) {
+  const PosixModel model =
+      PosixAfter("create a; write a 0 AAAA", "write a 0 AABA; write a 0 ABBA; write a 0 ABBA");
+  EXPECT_EQ(model.pending().size(), 6u);
+  EXPECT_EQ(Deciding(model, FileRead::Kind::kBytes, "a", 0, 1), 0u);
+  EXPECT_EQ(Deciding(model, FileRead::Kind::kBytes, "a", 3, 4), 0u);
+  // The second write has made it so; the third says the same.
+  EXPECT_EQ(Deciding(model, FileRead::Kind::kBytes, "a", 1, 2), 1u);
+  EXPECT_EQ(Deciding(model, FileRead::Kind::kBytes, "a", 1, 2, /*newest=*/false), 2u);
+  EXPECT_EQ(Deciding(model, FileRead::Kind::kBytes, "a", 0, 4), 2u);
+}
+
 TEST(DecidingPieces, OfANameAreTheLastThatSurvivedAndThoseBehind) {
   const PosixModel model = PosixAfter("create a; create b", "rename b a; unlink a; create c");
   EXPECT_EQ(Deciding(model, FileRead::Kind::kName, "a"), 1u);
