@@ -22,6 +22,11 @@ Status InstallCallFilter();
 extern "C" int64_t fencepost_unfiltered_call(int64_t number, uint64_t a, uint64_t b, uint64_t c,
                                              uint64_t d, uint64_t e, uint64_t f);
 
+inline int64_t KernelCall(int64_t number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0,
+                          uint64_t d = 0, uint64_t e = 0, uint64_t f = 0) {
+  return fencepost_unfiltered_call(number, a, b, c, d, e, f);
+}
+
 }  // namespace fencepost
 
 #endif  // FENCEPOST_FAULTINJECT_WATCH_CALL_FILTER_H_

@@ -23,6 +23,7 @@ namespace fencepost {
 
 void KeepImageMappings(const std::vector<std::string>& /*paths*/) {}
 bool ImageMappingsAreKept() { return false; }
+bool AnyImageIsKept() { return false; }
 void ObserveImageMappings(MappingObserver* /*observer*/) {}
 std::span<uint8_t> WholeImage(size_t /*image*/) { return {}; }
 int ImageOfDescriptor(int /*fd*/) { return -1; }
@@ -66,12 +67,16 @@ uint64_t AsWord(Integer integer) requires std::is_integral_v<Integer> {
   return static_cast<uint64_t>(integer);
 }
 
-// As libc's, past the filter of a watch.
+// As libc's; where images are kept, past the filter of a watch of them.
 template <typename... Arguments>
 int64_t SystemCall(int64_t number, Arguments... arguments) {
   uint64_t padded[6] = {};
   size_t i = 0;
   ((padded[i++] = AsWord(arguments)), ...);
+  // Another watch (FileWatch) wants to see it.
+  if (state == nullptr) {
+    return syscall(number, padded[0], padded[1], padded[2], padded[3], padded[4], padded[5]);
+  }
   const int64_t result = fencepost_unfiltered_call(number, padded[0], padded[1], padded[2],
                                                    padded[3], padded[4], padded[5]);
   if (result >= 0 || result < -4095) return result;
@@ -210,6 +215,7 @@ void KeepImageMappings(const std::vector<std::string>& paths) {
 }
 
 bool ImageMappingsAreKept() { return true; }
+bool AnyImageIsKept() { return state != nullptr; }
 
 void ObserveImageMappings(MappingObserver* observer) {
   if (state == nullptr) state = new State;

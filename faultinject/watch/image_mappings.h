@@ -31,6 +31,8 @@ void KeepImageMappings(const std::vector<std::string>& paths);
 
 // False in a sanitized program.
 bool ImageMappingsAreKept();
+// Whether this process has called Keep: its calls of mmap then pass by every filter.
+bool AnyImageIsKept();
 
 // Where images are mapped, and nothing else is.
 inline constexpr uint64_t kArenaBegin = 0x200000000000;

@@ -32,10 +32,6 @@ struct Range {
 inline bool InArena(uint64_t address) { return address >= kArenaBegin && address < kArenaEnd; }
 
 // Past the filter; returns what the kernel returns.
-inline int64_t KernelCall(int64_t number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0,
-                          uint64_t d = 0, uint64_t e = 0, uint64_t f = 0) {
-  return fencepost_unfiltered_call(number, a, b, c, d, e, f);
-}
 inline void Protect(uint64_t address, uint64_t bytes, int protection) {
   KernelCall(SYS_mprotect, address, bytes, static_cast<uint64_t>(protection));
 }

@@ -51,6 +51,7 @@ Status CheckDomain(const CrashFlags& flags, CrashDomain domain) {
 Status SetFileOptions(const CrashFlags& flags, FileExploreOptions* options) {
   ASSIGN_OR_RETURN(options->file_system, FindFileSystem(flags.file_system));
   ASSIGN_OR_RETURN(options->strategy, ParseFileStrategy(flags.strategy.value_or("standard")));
+  ASSIGN_OR_RETURN(options->unwatched, ParseFileStrategy("standard"));
   const uint64_t sector = flags.sector_bytes;
   if (sector != 0 && (sector < 8 || (sector & (sector - 1)) != 0 || sector > 1 << 20)) {
     return Status::InvalidArgument(

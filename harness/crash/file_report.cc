@@ -118,6 +118,15 @@ class FileReporter {
                           SectorBytes())
             : std::string("No write is torn."),
         "The one interleaving that was recorded; the run began with a store that was durable."};
+    if (!result_.unwatched.empty()) {
+      list.push_back(fmt::format("Strategy {} was used in place of reads: {}.",
+                                 options.unwatched.name, result_.unwatched));
+    } else if (options.strategy.by_reads()) {
+      list.push_back(fmt::format(
+          "A recovery depends on nothing but what it reads of its files: {} of {} were executed "
+          "again with all else changed, and gave the same.",
+          result_.checks, result_.recoveries - result_.checks));
+    }
     if (context_.run->survey.mapped_writes > 0) {
       list.push_back(
           "What was stored in shared mappings was seen at syncs, at the marks of operations and "

@@ -7,6 +7,7 @@
 //      point that it belongs to.
 //   2. The result depends on the events, strategy, seed and shard only, unless a budget by time or
 //      an interrupt cut it short, which it says.
+//   3. Where recoveries cannot be watched strategy `reads` gives way to another one, which it says.
 // Threads: one owner; see TreePool.
 #ifndef FENCEPOST_FAULTINJECT_EXPLORE_FILES_FILE_EXPLORER_H_
 #define FENCEPOST_FAULTINJECT_EXPLORE_FILES_FILE_EXPLORER_H_
@@ -32,10 +33,19 @@ struct FileRun {
   IoSurvey survey;
 };
 
+// How far strategy `reads` goes at one crash point; then it draws.
+struct ReadLimits {
+  uint64_t recoveries = 2000;  // executed
+  uint64_t states = 50'000;    // sets of states that were told apart
+  uint64_t samples = 200;      // of what is left by then
+};
+
 struct FileExploreOptions {
   const FileSystemRow* file_system = nullptr;
   PosixOptions model;
   FileStrategy strategy;
+  ReadLimits reads;        // strategy `reads`
+  FileStrategy unwatched;  // in place of it if it cannot be; no row: that is an error
   uint64_t seed = 1;
   uint64_t shard = 0;  // of `shards`, from 0: trees are dealt out by their hash
   uint64_t shards = 1;
@@ -52,8 +62,12 @@ struct FileExploreResult {
   uint64_t explored_points = 0;  // to the end
   double log10_raw_states = 0;   // of all crash points together, an upper bound
   double log10_explored_raw_states = 0;
-  uint64_t states = 0;      // given by the strategy, with the oldest and the newest of each point
+  // Given by the strategy, with the oldest and the newest of each point; `reads`: sets of states,
+  // all of one outcome.
+  uint64_t states = 0;
   uint64_t recoveries = 0;  // executed: distinct trees
+  uint64_t checks = 0;      // of these: whether what was not read tells apart after all
+  std::string unwatched;    // why `reads` was not possible, "" if it was: another one was used
   uint64_t outcomes = 0;    // distinct
   uint64_t verdicts = 0;    // pairs of crash point and outcome that were judged
   uint64_t failed_verdicts = 0;

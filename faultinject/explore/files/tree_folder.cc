@@ -234,7 +234,27 @@ class FolderMaker {
   std::map<InodeId, fs::path> first_name_;
 };
 
+Status AddIdentities(const FileTree& tree, InodeId inode, const fs::path& folder,
+                     const std::string& path, std::map<FileIdentity, std::string>* identities) {
+  struct stat info;
+  const fs::path full = path.empty() ? folder : folder / path;
+  if (lstat(full.c_str(), &info) != 0) return SystemError("lstat", full);
+  identities->try_emplace({info.st_dev, info.st_ino}, path);
+  for (const auto& [name, entry] : tree.inode(inode).entries) {
+    RETURN_IF_ERROR(
+        AddIdentities(tree, entry, folder, path.empty() ? name : path + '/' + name, identities));
+  }
+  return Status::Ok();
+}
+
 }  // namespace
+
+Result<std::map<FileIdentity, std::string>> IdentitiesIn(const FileTree& tree,
+                                                         const fs::path& folder) {
+  std::map<FileIdentity, std::string> identities;
+  RETURN_IF_ERROR(AddIdentities(tree, kRootInode, folder, "", &identities));
+  return identities;
+}
 
 Status MakeFolderHold(const FileTree& tree, const fs::path& folder) {
   // A recovery may have put something else in the folder's place: never follow that elsewhere.

@@ -12,15 +12,23 @@
 #define FENCEPOST_FAULTINJECT_EXPLORE_FILES_TREE_FOLDER_H_
 
 #include <filesystem>
+#include <map>
+#include <string>
 
 #include "engines/status.h"
 #include "faultinject/iotrace/file_tree.h"
+#include "faultinject/watch/files/file_watch.h"
 
 namespace fencepost {
 
 // Makes `folder` hold exactly `tree`; it is made if need be. Holes of new files stay holes. kFull,
 // kIoError; kCorrupt as FileTree::WriteTo.
 Status MakeFolderHold(const FileTree& tree, const std::filesystem::path& folder);
+
+// What the files and directories of `tree` are on the file system, where `folder` holds it; by path
+// from the root, the first of several. kIoError.
+Result<std::map<FileIdentity, std::string>> IdentitiesIn(const FileTree& tree,
+                                                         const std::filesystem::path& folder);
 
 }  // namespace fencepost
 

@@ -2,8 +2,12 @@
 #include "faultinject/explore/files/tree_pool.h"
 
 #include <fmt/format.h>
+#include <signal.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "faultinject/explore/files/tree_folder.h"
@@ -12,10 +16,57 @@
 
 namespace fencepost {
 
+namespace {
+
+// What a worker shares with its owner, whatever becomes of it.
+struct SharedWatch {
+  bool watched = false;  // the request at hand
+  FileWatchBuffer buffer;
+};
+
+struct Unmap {
+  void operator()(SharedWatch* watch) const { munmap(watch, sizeof(SharedWatch)); }
+};
+
+Result<std::unique_ptr<SharedWatch, Unmap>> MakeSharedWatch() {
+  void* const memory = mmap(nullptr, sizeof(SharedWatch), PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return Status::IoError(fmt::format("mmap: {}", std::strerror(errno)));
+  return std::unique_ptr<SharedWatch, Unmap>(static_cast<SharedWatch*>(memory));
+}
+
+// In the worker: why it cannot watch.
+std::string* not_installed = nullptr;
+
+void InstallWatch() {
+  const Status status = FileWatch::Install();
+  if (!status.ok())
+    not_installed = new std::string(fmt::format("is not to be watched: {}", status.message()));
+}
+
+std::string Serve(Recoverer* recoverer, const std::string& folder, SharedWatch* watch,
+                  const std::string& context) {
+  if (watch == nullptr || !watch->watched) return recoverer->Recover({folder}, context);
+  if (not_installed != nullptr) {
+    const size_t bytes = std::min(not_installed->size(), sizeof(watch->buffer.why) - 1);
+    std::memcpy(watch->buffer.why, not_installed->data(), bytes);
+    watch->buffer.why[bytes] = '\0';
+    return {};
+  }
+  FileWatch::Begin(&watch->buffer);
+  std::string answer = recoverer->RecoverOnly({folder}, context);
+  FileWatch::End();
+  return answer;
+}
+
+}  // namespace
+
 struct TreePool::Worker {
   std::string folder;
   WorkerProcess process;
   uint64_t job = 0;
+  std::unique_ptr<SharedWatch, Unmap> watch = nullptr;
+  std::vector<std::string> paths = {};  // of what is watched
 };
 
 TreePool::TreePool(const PoolOptions& options, Recoverer* recoverer, Done done,
@@ -51,14 +102,32 @@ TreePool::~TreePool() {
 Status TreePool::Replace(Worker* worker) {
   worker->process.Kill();
   ReapStraysOfWorkers();
-  return worker->process.Start(
-      [recoverer = recoverer_, folder = worker->folder](const std::string& asked) {
-        return recoverer->Recover({folder}, asked);
-      },
-      [] {}, [] {});
+  return StartWorker(worker);
 }
 
 Status TreePool::Submit(uint64_t job, const FileTree& tree, const std::string& context) {
+  return Submit(job, tree, context, /*watched=*/false);
+}
+
+Status TreePool::SubmitWatched(uint64_t job, const FileTree& tree, const std::string& context) {
+  CHECK(watched_done_ != nullptr);
+  return Submit(job, tree, context, /*watched=*/true);
+}
+
+Status TreePool::StartWorker(Worker* worker) {
+  if (watched_done_ != nullptr && worker->watch == nullptr) {
+    ASSIGN_OR_RETURN(worker->watch, MakeSharedWatch());
+  }
+  const auto serve = [recoverer = recoverer_, folder = worker->folder,
+                      watch = worker->watch.get()](const std::string& context) {
+    return Serve(recoverer, folder, watch, context);
+  };
+  const WorkerProcess::Hook nothing = [] {};
+  return worker->process.Start(serve, worker->watch != nullptr ? InstallWatch : nothing, nothing);
+}
+
+Status TreePool::Submit(uint64_t job, const FileTree& tree, const std::string& context,
+                        bool watched) {
   const auto idle = [this] {
     return std::find_if(workers_.begin(), workers_.end(),
                         [](const auto& worker) { return !worker->process.busy(); });
@@ -68,6 +137,20 @@ Status TreePool::Submit(uint64_t job, const FileTree& tree, const std::string& c
   // Before the folder is made: a worker that the last recovery has doomed may still be at it.
   if (!worker.process.Alive()) RETURN_IF_ERROR(Replace(&worker));
   RETURN_IF_ERROR(MakeFolderHold(tree, worker.folder));
+  if (worker.watch != nullptr) worker.watch->watched = watched;
+  if (watched) {
+    ASSIGN_OR_RETURN(const auto identities, IdentitiesIn(tree, worker.folder));
+    std::vector<FileIdentity> files;
+    worker.paths.clear();
+    for (const auto& [identity, path] : identities) {
+      files.push_back(identity);
+      worker.paths.push_back(path);
+    }
+    std::error_code error;
+    const std::string root = std::filesystem::canonical(worker.folder, error).string();
+    if (error) return Status::IoError(fmt::format("{}: {}", worker.folder, error.message()));
+    RETURN_IF_ERROR(worker.watch->buffer.Watch(root, files));
+  }
   worker.job = job;
   const Status sent = worker.process.Request(context, options_.timeout_s);
   if (sent.ok() || worker.process.Alive()) return sent;
@@ -93,7 +176,16 @@ Status TreePool::AwaitOne() {
     Outcome outcome = worker->process.Collect();
     outcome.complaint = WithImageNames(outcome.complaint, {worker->folder});
     if (worker->process.pid() < 0) ReapStraysOfWorkers();
-    done_(worker->job, std::move(outcome));
+    if (worker->watch == nullptr || !worker->watch->watched) {
+      done_(worker->job, std::move(outcome));
+      continue;
+    }
+    TreeReads reads{.log = worker->watch->buffer.Log(), .paths = worker->paths};
+    // The kernel ends a process that cannot take the signal of a trapped call.
+    if (reads.log.why.empty() && outcome.end == Outcome::End::kSignal && outcome.code == SIGSYS) {
+      reads.log.why = "blocks SIGSYS";
+    }
+    watched_done_(worker->job, std::move(outcome), std::move(reads));
   }
   return Status::Ok();
 }

@@ -15,18 +15,27 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engines/status.h"
 #include "faultinject/explore/recovery.h"
 #include "faultinject/explore/scratch_folder.h"
 #include "faultinject/iotrace/file_tree.h"
+#include "faultinject/watch/files/file_watch.h"
 
 namespace fencepost {
+
+// What a recovery has read of its tree.
+struct TreeReads {
+  FileReadLog log;
+  std::vector<std::string> paths = {};  // of the files that the log names, from the root
+};
 
 class TreePool {
  public:
   using Done = std::function<void(uint64_t job, Outcome outcome)>;
+  using WatchedDone = std::function<void(uint64_t job, Outcome outcome, TreeReads reads)>;
 
   // REQUIRES: `recoverer` outlives the pool.
   static Result<std::unique_ptr<TreePool>> Start(const PoolOptions& options, Recoverer* recoverer,
@@ -36,6 +45,11 @@ class TreePool {
   // Starts the recovery from `tree`. Waits for a free worker; `done` is called for each recovery
   // that ends meanwhile. kFull, kIoError if the tree cannot be written.
   Status Submit(uint64_t job, const FileTree& tree, const std::string& context);
+  // The same, with what it reads (FileWatch) and without using the store on
+  // (Recoverer::RecoverOnly). REQUIRES: OnWatchedDone has been called.
+  Status SubmitWatched(uint64_t job, const FileTree& tree, const std::string& context);
+  // From now on workers can watch. REQUIRES: nothing has been submitted.
+  void OnWatchedDone(WatchedDone done) { watched_done_ = std::move(done); }
   // Waits until nothing is under way.
   Status Drain();
 
@@ -43,12 +57,15 @@ class TreePool {
   struct Worker;
   TreePool(const PoolOptions& options, Recoverer* recoverer, Done done, ScratchFolder scratch);
   Status Replace(Worker* worker);  // by a new process
+  Status Submit(uint64_t job, const FileTree& tree, const std::string& context, bool watched);
+  Status StartWorker(Worker* worker);
   Status AwaitOne();
   void ReapStraysOfWorkers();
 
   const PoolOptions options_;
   Recoverer* const recoverer_;
   const Done done_;
+  WatchedDone watched_done_;
   const ScratchFolder scratch_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };

@@ -122,6 +122,8 @@ class PosixModel {
   const std::vector<FilePiece>& pending() const { return pending_; }
   const FileTree& durable() const { return durable_; }
   const FileTree& current() const { return current_; }  // what the program sees
+  const FileSystemRow& file_system() const { return row_; }
+  uint64_t sector_bytes() const { return options_.sector_bytes; }
   // By pending piece, the number of its chain, from 0: a sector, a size, a name, a journal's order.
   // A piece needs the one before in its chain.
   std::vector<size_t> Chains() const;
