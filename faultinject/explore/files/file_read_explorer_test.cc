@@ -378,6 +378,7 @@ TEST_F(FileReadExplorerTest, ALogThatIsReadRecordByRecordTakesFewRecoveries) {
   EXPECT_GT(explored.result->log10_raw_states, 12);
   EXPECT_EQ(explored.seen.size(), 21u);
   EXPECT_LE(explored.result->recoveries, 21u * 4 + explored.result->checks);
+  EXPECT_GT(explored.result->checks, 10u);
 }
 
 TEST_F(FileReadExplorerTest, WhatIsKnownIsNotRecoveredAgainAtTheNextCrashPoint) {
