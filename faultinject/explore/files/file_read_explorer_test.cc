@@ -11,9 +11,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <random>
 #include <set>
+#include <string>
 #include <thread>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "faultinject/explore/explore_test_util.h"
 #include "faultinject/explore/files/file_explore_test_util.h"
