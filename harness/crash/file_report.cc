@@ -73,7 +73,9 @@ class FileReporter {
 
   json SettingsJson() const {
     const FileExploreOptions& options = *context_.options;
-    return {{"strategy", options.strategy.name},
+    // What was done, not what was wanted.
+    const FileStrategy& used = result_.unwatched.empty() ? options.strategy : options.unwatched;
+    return {{"strategy", used.name},
             {"seed", options.seed},
             {"fault", "power-loss"},
             {"file_system", std::string(options.file_system->name)},

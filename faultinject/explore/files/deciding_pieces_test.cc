@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "faultinject/explore/files/deciding_pieces.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
+#include <random>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "faultinject/explore/files/file_explore_test_util.h"
 #include "faultinject/explore/files/known_recoveries.h"
@@ -109,7 +112,7 @@ std::optional<States> StatesOf(const PosixModel& model, size_t most) {
 }
 
 // Of every kind, of everything that the program has named.
-std::vector<TreeQuestion> AllQuestions(const PosixModel& model, RandomProgram* program,
+std::vector<TreeQuestion> AllQuestions(RandomProgram* program,
                                        const States& states, TreePaths* paths) {
   std::set<std::string> named = {""};
   for (const FileTree& tree : states.trees) {
@@ -128,7 +131,6 @@ std::vector<TreeQuestion> AllQuestions(const PosixModel& model, RandomProgram* p
       questions.push_back({FileRead::Kind::kBytes, id, begin, begin + 1 + program->Below(8)});
     }
   }
-  static_cast<void>(model);
   return questions;
 }
 
@@ -145,9 +147,8 @@ TEST(DecidingPieces, StatesThatAgreeInThemAnswerAlike) {
       const std::optional<States> states = StatesOf(model, 60);
       if (!states) continue;
       TreePaths paths;
-      const std::vector<TreeQuestion> questions = AllQuestions(model, &program, *states, &paths);
+      const std::vector<TreeQuestion> questions = AllQuestions(&program, *states, &paths);
       const DecidingPieces deciding(model);
-      const PieceNeeds needs(model);
       std::vector<TreeView> views;
       for (const FileTree& tree : states->trees) views.emplace_back(tree, paths, true);
       for (const TreeQuestion& question : questions) {

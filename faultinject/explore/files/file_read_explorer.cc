@@ -28,8 +28,7 @@ using Survivors = PosixModel::Survivors;
 // So many states are recovered from before it is seen what came of them, however many workers there
 // are: the result must not depend on that.
 constexpr size_t kBatch = 16;
-// One recovery in so many, told by a tree's hash, and the first few, are executed again with all
-// else changed.
+// One recovery in so many, and the first few, are executed again with all else changed.
 constexpr uint64_t kRecoveriesACheck = 16, kFirstChecks = 16;
 
 bool SameOutcome(const Outcome& a, const Outcome& b) {
@@ -75,7 +74,6 @@ class FileReadExploration : public FileExploration {
     std::optional<StateRegion> region = {};  // that it is one of
     FileTree tree = {};
     const KnownRecovery* recovery = nullptr;  // null: there was no budget left for it
-    bool executed = false;
   };
   struct Completed {
     Outcome outcome;
@@ -111,6 +109,7 @@ class FileReadExploration : public FileExploration {
   TreePaths paths_;
   std::map<std::string, KnownRecoveries> known_by_context_;
   std::set<const Outcome*> used_on_;
+  std::set<const KnownRecovery*> checked_;
   std::unordered_map<uint64_t, Completed> completed_;  // by job
   uint64_t next_job_ = 0;
 
@@ -223,7 +222,7 @@ Status FileReadExploration::TakePart(const CrashPoint& point, Tried tried,
   for (const PieceIndex piece : split.pieces) {
     if (part.IsOpen(piece)) part.Decide(piece, tried.survivors[piece], *needs_);
   }
-  if (tried.executed) RETURN_IF_ERROR(WantCheck(tried, part));
+  RETURN_IF_ERROR(WantCheck(tried, part));
   splits->push_back(std::move(split));
   return Status::Ok();
 }
@@ -269,7 +268,6 @@ Status FileReadExploration::Accept(Tried* tried, Completed completed) {
         fmt::format("the recovery cannot be watched: it {}", completed.reads.log.why));
   }
   TreeView view(tried->tree, paths_, links_);
-  tried->executed = true;
   tried->recovery = known_->Find(&view);
   if (tried->recovery == nullptr) {
     std::vector<TreeQuestion> questions = QuestionsOf(completed.reads, tried->tree, &paths_);
@@ -292,12 +290,13 @@ Status FileReadExploration::Accept(Tried* tried, Completed completed) {
 Status FileReadExploration::WantCheck(const Tried& tried, const StateRegion& part) {
   // What a recovery that was killed has read by then depends on when that was.
   if (tried.recovery->outcome->end == Outcome::End::kTimedOut) return Status::Ok();
+  const uint64_t number = tried.recovery->number;
+  if (number >= kFirstChecks && number % kRecoveriesACheck != 0) return Status::Ok();
+  if (checked_.contains(tried.recovery)) return Status::Ok();
   const Survivors oldest = part.Oldest();
   if (oldest == tried.survivors) return Status::Ok();
   FileTree tree = model_.Build(oldest);
-  const uint64_t hash = tree.Hash();
-  if (hash == tried.tree.Hash()) return Status::Ok();
-  if (result_.checks >= kFirstChecks && hash % kRecoveriesACheck != 0) return Status::Ok();
+  if (tree.Hash() == tried.tree.Hash()) return Status::Ok();
   TreeView view(tree, paths_, links_), before(tried.tree, paths_, links_);
   for (const TreeQuestion& question : tried.recovery->questions) {
     if (view.Answer(question) == before.Answer(question)) continue;
@@ -306,6 +305,7 @@ Status FileReadExploration::WantCheck(const Tried& tried, const StateRegion& par
         paths_.name(question.path)));
   }
   ++result_.checks;
+  checked_.insert(tried.recovery);
   checks_.push_back({.recovery = tried.recovery, .tree = std::move(tree)});
   return Status::Ok();
 }

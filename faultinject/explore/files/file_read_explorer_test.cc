@@ -7,15 +7,23 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <random>
 #include <set>
+#include <string>
 #include <thread>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "faultinject/explore/explore_test_util.h"
 #include "faultinject/explore/files/file_explore_test_util.h"
+#include "faultinject/watch/call_filter.h"
 #include "faultinject/watch/files/file_watch.h"
 
 namespace fencepost {
@@ -378,6 +386,7 @@ TEST_F(FileReadExplorerTest, ALogThatIsReadRecordByRecordTakesFewRecoveries) {
   EXPECT_GT(explored.result->log10_raw_states, 12);
   EXPECT_EQ(explored.seen.size(), 21u);
   EXPECT_LE(explored.result->recoveries, 21u * 4 + explored.result->checks);
+  EXPECT_GT(explored.result->checks, 10u);
 }
 
 TEST_F(FileReadExplorerTest, WhatIsKnownIsNotRecoveredAgainAtTheNextCrashPoint) {
@@ -474,6 +483,24 @@ TEST_F(FileReadExplorerTest, ARecoveryThatDependsOnSomethingElseIsNotDeterminist
   fs::remove(beside);
   EXPECT_EQ(explored.result.status().code(), StatusCode::kInternal);
   EXPECT_NE(explored.result.status().message().find("not deterministic"), std::string_view::npos);
+}
+
+TEST_F(FileReadExplorerTest, WhatIsReadUnseenIsFoundByChangingIt) {
+  // Past the filter of calls.
+  const Recovery unseen = [](const std::string& folder) {
+    const std::string path = folder + "/b";
+    const int64_t fd = KernelCall(SYS_open, reinterpret_cast<uint64_t>(path.c_str()), O_RDONLY);
+    std::string text(2, ' ');
+    KernelCall(SYS_pread64, static_cast<uint64_t>(fd), reinterpret_cast<uint64_t>(text.data()), 2);
+    KernelCall(SYS_close, static_cast<uint64_t>(fd));
+    return Pread(folder + "/a", 0, 2) + text;
+  };
+  const Explored explored =
+      Explore(RunOf("create a; write a 0 AA; create b; write b 0 AA", "write a 0 BB; write b 0 BB"),
+              OptionsFor("reads", "posix"), unseen);
+  EXPECT_EQ(explored.result.status().code(), StatusCode::kInternal);
+  EXPECT_NE(explored.result.status().message().find("reads in a way that is not seen"),
+            std::string_view::npos);
 }
 
 TEST_F(FileReadExplorerTest, ARecoveryThatHangsIsAnOutcome) {

@@ -25,6 +25,7 @@ const KnownRecovery* KnownRecoveries::Add(KnownRecovery recovery, TreeView* view
     if (*node == nullptr) *node = std::make_unique<Node>();
     return node->get();
   };
+  recovery.number = recoveries_.size();
   recoveries_.push_back(std::move(recovery));
   const KnownRecovery& added = recoveries_.back();
   std::set<TreeQuestion> left(added.questions.begin(), added.questions.end());

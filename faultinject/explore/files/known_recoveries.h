@@ -27,6 +27,7 @@ namespace fencepost {
 struct KnownRecovery {
   const Outcome* outcome = nullptr;
   std::vector<TreeQuestion> questions;
+  uint64_t number = 0;  // in the order in which they were added
 };
 
 class KnownRecoveries {
