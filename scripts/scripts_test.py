@@ -88,7 +88,9 @@ class CommandLineTest(unittest.TestCase):
             self.assert_one_line_and_2(run(command, flag, value), f"{flag} {value}")
 
     def test_a_count_sets_the_variable_of_its_flag(self) -> None:
-        words = f'. {SCRIPTS}/lib.sh; take_counts "--rounds --value-bytes" --value-bytes 7 --rounds 2;'
+        words = (
+            f'. {SCRIPTS}/lib.sh; take_counts "--rounds --value-bytes" --value-bytes 7 --rounds 2;'
+        )
         done = subprocess.run(
             ["/usr/bin/env", "bash", "-c", words + " echo $value_bytes $rounds"],
             capture_output=True,

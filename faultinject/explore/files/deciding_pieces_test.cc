@@ -112,8 +112,8 @@ std::optional<States> StatesOf(const PosixModel& model, size_t most) {
 }
 
 // Of every kind, of everything that the program has named.
-std::vector<TreeQuestion> AllQuestions(RandomProgram* program,
-                                       const States& states, TreePaths* paths) {
+std::vector<TreeQuestion> AllQuestions(RandomProgram* program, const States& states,
+                                       TreePaths* paths) {
   std::set<std::string> named = {""};
   for (const FileTree& tree : states.trees) {
     for (const InodeType type : {InodeType::kFile, InodeType::kDirectory}) {
