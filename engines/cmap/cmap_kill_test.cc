@@ -169,6 +169,8 @@ TEST(CmapKill, PoolCheckSeesADamagedHeader) {
 
 TEST(CmapKill, WhatWasAcknowledgedIsThereAndNothingLeaks) {
   const pmem::TestFolder folder;
+  // libpmem decides at its first use what is persistent memory; libpmempool's would be without us.
+  CHECK_OK(MustOpen(TestOptions(folder.path() / "first", "8M"))->Close());
   std::mt19937_64 random(6);
   std::array<Model, kThreads> models;
   uint64_t total = 0;

@@ -397,8 +397,9 @@ Result<json> CrashJson(const CrashContext& context, TraceFile* trace, const Expl
 
 // Whether the engine's class says anything of what the crash left.
 bool IsPromised(const json& report) {
-  const std::string durability =
-      report.contains("subject") ? report["subject"].value("durability", "") : "";
+  const std::string durability = report.contains("subject") && report["subject"].is_object()
+                                     ? report["subject"].value("durability", "")
+                                     : "";
   if (durability == "none") return false;
   return durability != "process-crash" || report["domain"] == "process";
 }
