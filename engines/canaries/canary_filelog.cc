@@ -192,7 +192,7 @@ class FileLog final : public FileCanary<Bug> {
   Status Replay(const Current& current);
   uint64_t ReplayLog(std::string_view bytes, uint64_t next_number);
   bool IsWhole(const Record& record, bool ends_the_file) const;
-  void Apply(const Record& record);
+  void ApplyRecord(const Record& record);
   Status Log(std::string_view key, std::string_view value, uint16_t value_field);
   Status Rotate();
   Status BeginGeneration();
@@ -247,10 +247,10 @@ Status FileLog::Replay(const Current& current) {
 // The number of the record that has to come next.
 uint64_t FileLog::ReplayLog(std::string_view bytes, uint64_t next_number) {
   while (const std::optional<Record> record = Decode(bytes)) {
-    if (bug_ == Bug::kGarbageTail) Apply(*record);
+    if (bug_ == Bug::kGarbageTail) ApplyRecord(*record);
     if (!IsWhole(*record, record->bytes() == bytes.size())) break;
     if (record->header.number != next_number && bug_ != Bug::kHoleInLog) break;
-    Apply(*record);
+    ApplyRecord(*record);
     next_number = uint64_t{record->header.number} + 1;
     bytes.remove_prefix(record->bytes());
   }
@@ -262,7 +262,7 @@ bool FileLog::IsWhole(const Record& record, bool ends_the_file) const {
   return record.header.checksum == record.Checksum(generation_);
 }
 
-void FileLog::Apply(const Record& record) {
+void FileLog::ApplyRecord(const Record& record) {
   const std::string key(record.key);
   if (record.is_tombstone()) {
     pairs_.erase(key);
@@ -354,7 +354,7 @@ Status FileLog::Log(std::string_view key, std::string_view value, uint16_t value
   appended_bytes_ += record.bytes();
   if (log_bytes_ >= kLogBytes) RETURN_IF_ERROR(Rotate());
   if (durability_ == Durability::kPowerFail) RETURN_IF_ERROR(DoSync());
-  Apply(record);
+  ApplyRecord(record);
   if (appended_bytes_ < kCompactAtBytes + snapshot_bytes_ / 2) return Status::Ok();
   return BeginGeneration();
 }

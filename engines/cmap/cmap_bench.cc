@@ -262,7 +262,8 @@ void Churn(benchmark::State& state) {
     for (uint64_t i = 0; i < kChurned; ++i) put(i);
     state.counters["filled"] = space();
     const uint64_t enough = 10 * live;
-    for (written = 0; written < enough;) {
+    written = 0;
+    while (written < enough) {
       const uint64_t i = random() % kChurned;
       if (sizes[i] != 0 && random() % 3 == 0) {
         CHECK_OK(engine->Delete(Key(i).view()));

@@ -31,7 +31,6 @@ class Minimizer {
   Minimizer(const FileRun& run, const FileExploreOptions& options, Judge* judge,
             uint64_t max_recoveries, const std::function<bool()>& interrupted)
       : run_(run),
-        options_(options),
         judge_(judge),
         max_recoveries_(max_recoveries),
         interrupted_(interrupted),
@@ -64,7 +63,6 @@ class Minimizer {
   }
 
   const FileRun& run_;
-  const FileExploreOptions& options_;
   Judge* const judge_;
   const uint64_t max_recoveries_;  // of each group
   const std::function<bool()>& interrupted_;
