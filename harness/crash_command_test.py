@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""fencepost crash from end to end: what must pass passes, what is broken is caught, and nothing is
-called passed that was not looked at.
+"""fencepost crash from end to end, in memory: what must pass passes, what is broken is caught, and
+nothing is called passed that was not looked at.
 
 Usage: crash_command_test.py FENCEPOST SOURCE_DIR [unittest argument]...
 """
@@ -9,35 +9,13 @@ Usage: crash_command_test.py FENCEPOST SOURCE_DIR [unittest argument]...
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
-import tempfile
 import unittest
-from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
-PROGRAM = Path()
-SOURCE = Path()
-PASS, VIOLATION, USAGE, HARNESS = 0, 1, 2, 3
-# What two explorations of one recording may differ in.
-OF_THE_RUN = ("run_id", "created_utc", "command")
-
-
-def left_by(leader: int) -> list[str]:
-    """Processes of the session that this process led, and scratch folders that it made."""
-    left = [name for name in os.listdir("/dev/shm") if name.startswith(f"fencepost-{leader}-")]
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            after_name = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(after_name[3]) == leader:
-            left.append(f"process {entry.name}")
-    return left
+from crash_test_case import HARNESS, PASS, SOURCE, USAGE, VIOLATION, CrashTest
 
 
 def causes(report: dict[str, Any]) -> set[tuple[str, ...]]:
@@ -46,54 +24,6 @@ def causes(report: dict[str, Any]) -> set[tuple[str, ...]]:
         tuple(sorted({store["where"] for line in one["missing"] for store in line["stores"]}))
         for one in report["violations"]
     }
-
-
-class CrashTest(unittest.TestCase):
-    def setUp(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="fencepost-crash-test-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-
-    def run_program(self, *words: str) -> subprocess.CompletedProcess[str]:
-        process = subprocess.Popen(
-            [str(PROGRAM), *words],
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        out, err = process.communicate(timeout=400)
-        self.assertEqual(left_by(process.pid), [], "left behind")
-        return subprocess.CompletedProcess(words, process.returncode, out, err)
-
-    def crash(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Mostly what is tried does not matter: then it is little."""
-        explores = words[0] not in ("merge", "replay") and "--resume" not in words
-        if explores and not any(word.startswith("--strategy") for word in words):
-            words += ("--strategy=prefix",)
-        return self.run_program("crash", *words, "--quiet")
-
-    def record(self, engine: str, *properties: str, workload: str = "crash-mixed") -> str:
-        """The folder of a recording."""
-        words = ["-P", str(SOURCE / "workloads" / workload)]
-        for text in properties:
-            words += ["-p", text]
-        done = self.crash(engine, *words, "--record-only")
-        self.assertEqual(done.returncode, PASS, done.stderr)
-        return done.stdout.strip()
-
-    def explore(self, folder: str, *words: str, code: int) -> dict[str, Any]:
-        done = self.crash("--from", folder, *words, "--json")
-        self.assertEqual(done.returncode, code, done.stdout[-3000:] + done.stderr)
-        report: dict[str, Any] = json.loads(done.stdout)
-        return report
-
-    def assert_refused(self, *words: str, says: str, code: int = USAGE) -> None:
-        done = self.crash(*words)
-        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
-        self.assertIn(says, done.stderr)
-        self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
 
 
 class Engines(CrashTest):
@@ -185,24 +115,12 @@ class Canaries(CrashTest):
 class Campaigns(CrashTest):
     BUG = ("canary-log", "canary-log.bug=flag-first", "operationcount=20")
 
-    def facts(self, report: dict[str, Any]) -> dict[str, Any]:
-        kept = {key: value for key, value in report.items() if key not in OF_THE_RUN}
-        kept["explored"] = {**report["explored"], "seconds": 0}
-        kept["violations"] = [
-            {key: value for key, value in violation.items() if key != "replay"}
-            for violation in report["violations"]
-        ]
-        return kept
-
     def test_the_same_recording_and_seed_give_the_same_report(self) -> None:
         folder = self.record(*self.BUG, workload="crash-canary")
         words = ("--strategy", "sample:5", "--seed", "7")
         one = self.explore(folder, *words, "--jobs=1", code=VIOLATION)
         two = self.explore(folder, *words, "--jobs=3", code=VIOLATION)
         self.assertEqual(self.facts(one), self.facts(two))
-
-    def folder_of(self, report: dict[str, Any]) -> str:
-        return str(self.folder / "results" / report["run_id"])
 
     def test_shards_merge_into_the_whole(self) -> None:
         folder = self.record(*self.BUG, workload="crash-canary")
@@ -303,13 +221,10 @@ class Mutations(CrashTest):
 
 
 class Threads(CrashTest):
-    def crash_shared(self, *words: str, bug: str = "none") -> subprocess.CompletedProcess[str]:
+    def crash_shared(self, *words: str, bug: str = "none") -> CompletedProcess[str]:
         workload = str(SOURCE / "workloads/crash-threads")
         planted = ("-p", f"canary-shared.bug={bug}")
         return self.crash("canary-shared", "-P", workload, *planted, *words)
-
-    def folder_of(self, report: dict[str, Any]) -> str:
-        return str(self.folder / "results" / report["run_id"])
 
     def test_what_another_thread_has_not_made_durable(self) -> None:
         words = ("-p", "operationcount=300", "--stop-after=1", "--json")
@@ -380,7 +295,7 @@ class BadInput(CrashTest):
 
     def test_usage(self) -> None:
         self.assert_refused("nothing", *self.words(), says="nothing")
-        self.assert_refused("lmdb", *self.words(), says="not explored in this version")
+        self.assert_refused("blackhole", *self.words(), says="stores nothing that a crash")
         self.assert_refused("cmap", *self.words("--strategy", "best"), says="no strategy 'best'")
         self.assert_refused("cmap", *self.words("--strategy", "sample:0"), says="count from 1")
         self.assert_refused("cmap", *self.words("--shard=3/3"), says="--shard=3/3")
@@ -444,11 +359,5 @@ class BadInput(CrashTest):
         self.explore(str(folder), code=PASS)
 
 
-def main() -> None:
-    global PROGRAM, SOURCE
-    PROGRAM, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
-
-
 if __name__ == "__main__":
-    main()
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])

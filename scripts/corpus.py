@@ -5,6 +5,9 @@ A bug is recorded with each workload and explored with one strategy after the ot
 caught; its time is that of all of them, the recordings included. A control is explored with every
 strategy and must stay silent. A bug that costs only performance is given to pmemcheck instead. A
 recording with a workload of two threads is one of twenty schedules, all of them explored.
+
+Stores in files are short runs, of which a power loss leaves what POSIX promises and no more
+(--fs=posix). Their correct structures must stay silent also where writes or syncs fail.
 """
 
 from __future__ import annotations
@@ -27,6 +30,14 @@ WORKLOADS = ("crash-canary", "crash-inserts")
 # Of structures whose bugs take two threads to show.
 THREAD_WORKLOADS = {"canary-shared": ("crash-threads",)}
 STRATEGIES = ("prefix", "suffix", "one-missing", "one-only", "sample:8")
+# Of stores in files.
+FILE_WORDS = ("-p", "operationcount=20", "--fs=posix")
+FILE_STRATEGY = "standard"
+POWER_LOSS = "power-loss"
+CORRECT_FAULTS = (POWER_LOSS, "write-eio", "sync-eio")
+# What a bug takes to show: a class that promises less, a call that fails.
+FILE_PROPERTIES = {"hole-in-log": ("-p", "engine.durability=prefix")}
+FILE_FAULTS = {"none": CORRECT_FAULTS, "fsync-error-ignored": ("sync-eio",)}
 PASS, VIOLATION = 0, 1
 
 
@@ -35,6 +46,7 @@ class Score:
     structure: str
     bug: str
     bug_class: str
+    medium: str
     caught: bool = False
     by: str = "-"
     kind: str = "-"
@@ -91,7 +103,7 @@ class Runner:
         score.caught = bool(more)
         score.kind = more[0] if more else "-"
 
-    def explore(self, source: list[str], strategy: str, score: Score) -> str:
+    def explore(self, source: list[str], strategy: str, by: str, score: Score) -> str:
         """Explores what `source` says, an engine or a recording; the folder of the report."""
         limits = ["--max-seconds", str(self.seconds), "--stop-after=1"]
         results = ["--results", str(self.results), "--quiet", "--json"]
@@ -102,7 +114,7 @@ class Runner:
         if explored.returncode == VIOLATION:
             first = report["violations"][0]
             score.caught = True
-            score.by = strategy
+            score.by = by
             score.kind = first["kind"]
             score.operations = first["crash_point"]["operations"]["acknowledged"]
         return str(self.results / report["run_id"])
@@ -116,12 +128,33 @@ class Runner:
                 source = [score.structure, *self.words(workload, score.structure, score.bug)]
                 if workload in folders:
                     source = ["--from", folders[workload]]
-                folder = self.explore(source, strategy, score)
+                folder = self.explore(source, strategy, strategy, score)
                 folders.setdefault(workload, folder)
                 if score.caught:
                     return
         except RuntimeError as error:
             score.failure = str(error)
+
+    def crash_files(self, score: Score) -> None:
+        faults = FILE_FAULTS.get(score.bug, (POWER_LOSS,))
+        score.by = faults[0] if len(faults) == 1 else f"{len(faults)} faults"
+        words = self.words(WORKLOADS[0], score.structure, score.bug)
+        source = [score.structure, *words, *FILE_WORDS, *FILE_PROPERTIES.get(score.bug, ())]
+        try:
+            for fault in faults:
+                self.explore([*source, "--fault", fault], FILE_STRATEGY, fault, score)
+                if score.caught:
+                    return
+        except RuntimeError as error:
+            score.failure = str(error)
+
+    def judge(self, score: Score) -> None:
+        if score.medium == "files":
+            self.crash_files(score)
+        elif score.bug_class == "P":
+            self.check(score)
+        else:
+            self.crash(score)
 
 
 def last_line(text: str) -> str:
@@ -137,11 +170,10 @@ def plantings(fencepost: Path) -> list[dict[str, Any]]:
         check=True,
     )
     found: list[dict[str, Any]] = json.loads(listed.stdout)
-    # Crashes of files are another matter than what is scored here.
-    found = [planting for planting in found if planting["medium"] == "pmem"]
+    media = {planting["structure"]: planting["medium"] for planting in found}
     correct = [
-        {"structure": name, "bug": "none", "class": "-"}
-        for name in dict.fromkeys(planting["structure"] for planting in found)
+        {"structure": name, "bug": "none", "class": "-", "medium": medium}
+        for name, medium in media.items()
     ]
     return correct + found
 
@@ -185,14 +217,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as results:
         runner = Runner(options.fencepost, Path(results), options.seconds)
         for planting in plantings(options.fencepost):
-            score = Score(planting["structure"], planting["bug"], planting["class"])
+            score = Score(*(planting[name] for name in ("structure", "bug", "class", "medium")))
             if not re.search(options.only, f"{score.structure}/{score.bug}"):
                 continue
             begin = time.monotonic()
-            if score.bug_class == "P":
-                runner.check(score)
-            else:
-                runner.crash(score)
+            runner.judge(score)
             score.seconds = time.monotonic() - begin
             scores.append(score)
             print(row(score), flush=True)

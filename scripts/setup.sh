@@ -22,7 +22,7 @@ RUN_PACKAGES=(
   zlib1g-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-jsonschema python3-matplotlib python3-pandas
-  valgrind
+  valgrind sqlite3
 )
 DEV_PACKAGES=(
   ccache clang libclang-rt-dev clang-format-14 clang-tidy

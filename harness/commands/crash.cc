@@ -141,11 +141,6 @@ ExitCode Failed(const Status& status) {
 
 // Round after round, the process is killed.
 ExitCode Kill(const CrashRequest& request, const Arguments& arguments) {
-  if (!request.from.empty() || request.record_only || request.crash.mutate ||
-      request.crash.strategy || request.creation) {
-    return ReportError(Status::InvalidArgument(
-        "--fault=kill goes without --from, --record-only, --mutate, --strategy and --creation"));
-  }
   const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);
   if (!subject.ok()) return ReportError(subject.status());
   const Result<CampaignSettings> checked =
@@ -169,10 +164,6 @@ ExitCode Kill(const CrashRequest& request, const Arguments& arguments) {
 
 // For each k, the k-th write or sync fails.
 ExitCode FailDisk(const CrashRequest& request, const Arguments& arguments) {
-  if (!request.from.empty() || request.record_only || request.creation) {
-    return ReportError(Status::InvalidArgument(fmt::format(
-        "--fault={} goes without --from, --record-only and --creation", request.fault)));
-  }
   const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);
   if (!subject.ok()) return ReportError(subject.status());
   const Result<RunPlan> plan = subject->Plan();
@@ -212,6 +203,27 @@ std::string FaultHelp() {
   }
   text.back() = '.';
   return text;
+}
+
+// A flag that would be ignored is refused: the report would not be of what was asked for.
+Status CheckHeeded(const CLI::App& app, const CrashRequest& request) {
+  using Names = std::vector<const char*>;
+  const auto refuse = [&](const std::string& with, const Names& names) {
+    for (const char* name : names) {
+      if (app.count(name) == 0) continue;
+      return Status::InvalidArgument(fmt::format("{} goes without {}", with, name));
+    }
+    return Status::Ok();
+  };
+  if (!request.from.empty()) {
+    RETURN_IF_ERROR(refuse("--from", {"-P", "-p", "--creation", "--record-only", "--fault"}));
+  }
+  if (request.fault == "power-loss") return refuse("--fault=power-loss", {"--rounds"});
+  const std::string fault = "--fault=" + request.fault;
+  RETURN_IF_ERROR(refuse(fault, {"--record-only", "--creation", "--schedules"}));
+  if (request.fault != "kill") return Status::Ok();
+  return refuse(fault, {"--strategy", "--fs", "--sector", "--tear", "--eadr", "--mutate", "--depth",
+                        "--shard", "--jobs", "--max-states", "--max-seconds", "--stop-after"});
 }
 
 ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
@@ -407,13 +419,15 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
   }
   DeclareMerge(app, request, chosen);
   DeclareReplay(app, request, chosen);
-  return [request, chosen, &arguments] {
+  return [request, chosen, flags = &app, &arguments] {
     if (*chosen) {
       if (!request->crash.mutate) return (*chosen)();
       return ReportError(
           Status::InvalidArgument("--mutate is for a campaign, not for merge or replay"));
     }
     if (!request->resume.empty()) return Resume(*request, arguments);
+    const Status heeded = CheckHeeded(*flags, *request);
+    if (!heeded.ok()) return ReportError(heeded);
     return Crash(*request, arguments);
   };
 }

@@ -35,9 +35,9 @@ Status ParseShard(const std::string& text, uint64_t* shard, uint64_t* shards) {
 
 // What only crashes in memory have, and what only those in files have, is refused for the others.
 Status CheckDomain(const CrashFlags& flags, CrashDomain domain) {
-  const CrashFlags standard;
   if (domain == CrashDomain::kMemory) {
-    if (flags.file_system == standard.file_system && flags.sector_bytes == 0) return Status::Ok();
+    if (flags.tear == "none") return Status::InvalidArgument("--tear=none is for files");
+    if (!flags.file_system && !flags.sector_bytes) return Status::Ok();
     return Status::InvalidArgument(
         "--fs and --sector are for engines that keep their data in files");
   }
@@ -45,15 +45,20 @@ Status CheckDomain(const CrashFlags& flags, CrashDomain domain) {
     return Status::InvalidArgument(
         "--eadr, --mutate and --depth=2 are for engines in persistent memory");
   }
+  if (flags.tear && flags.tear != "none") {
+    return Status::InvalidArgument(
+        fmt::format("--tear={} is for persistent memory; files have --sector", *flags.tear));
+  }
   return Status::Ok();
 }
 
 Status SetFileOptions(const CrashFlags& flags, FileExploreOptions* options) {
-  ASSIGN_OR_RETURN(options->file_system, FindFileSystem(flags.file_system));
+  ASSIGN_OR_RETURN(options->file_system,
+                   FindFileSystem(flags.file_system.value_or("ext4-ordered")));
   ASSIGN_OR_RETURN(options->strategy, ParseFileStrategy(flags.strategy.value_or("standard")));
   ASSIGN_OR_RETURN(options->unwatched, ParseFileStrategy("standard"));
-  const uint64_t sector = flags.sector_bytes;
-  if (sector != 0 && (sector < 8 || (sector & (sector - 1)) != 0 || sector > 1 << 20)) {
+  const uint64_t sector = flags.sector_bytes.value_or(0);
+  if (flags.sector_bytes && (sector < 8 || (sector & (sector - 1)) != 0 || sector > 1 << 20)) {
     return Status::InvalidArgument(
         fmt::format("--sector={}: must be a power of two from 8 to 1048576", sector));
   }
@@ -103,7 +108,6 @@ Result<CampaignSettings> MakeSettings(const CrashFlags& flags, CrashDomain domai
   if (domain == CrashDomain::kFiles) {
     RETURN_IF_ERROR(SetFileOptions(flags, &settings.files));
   } else {
-    if (flags.tear == "none") return Status::InvalidArgument("--tear=none is for files");
     ASSIGN_OR_RETURN(settings.explore.strategy, ParseStrategy(flags.strategy.value_or("reads")));
     if (!flags.strategy) {
       ASSIGN_OR_RETURN(settings.fallback, ParseStrategy("prefix"));
@@ -111,7 +115,7 @@ Result<CampaignSettings> MakeSettings(const CrashFlags& flags, CrashDomain domai
   }
   settings.explore.seed = flags.seed;
   settings.explore.model.eadr = flags.eadr;
-  settings.explore.model.tearing = flags.tear == "8" ? Tearing::kEightBytes : Tearing::kLine;
+  settings.explore.model.tearing = flags.tear == "line" ? Tearing::kLine : Tearing::kEightBytes;
   RETURN_IF_ERROR(ParseShard(flags.shard, &settings.explore.shard, &settings.explore.shards));
   if (flags.mutate && settings.explore.shards > 1) {
     return Status::InvalidArgument("--mutate and --shard exclude each other");

@@ -29,10 +29,10 @@ struct CrashFlags {
   double max_seconds = 0;   // 0: no limit
   uint64_t stop_after = 0;  // 0: no limit
   std::string shard = "0/1";
-  std::string tear = "8";
+  std::optional<std::string> tear;
   bool eadr = false;
-  std::string file_system = "ext4-ordered";
-  uint64_t sector_bytes = 0;  // 0: as the file system has it
+  std::optional<std::string> file_system;
+  std::optional<uint64_t> sector_bytes;  // none: as the file system has it
   bool mutate = false;
   unsigned after = 12;
   unsigned depth = 0;  // 0: as the strategy has it
