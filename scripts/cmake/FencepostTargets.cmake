@@ -19,7 +19,7 @@ define_property(GLOBAL PROPERTY FENCEPOST_CORE_TESTS BRIEF_DOCS "what CI runs un
 # Programs that sweep over kills, damage or planted bugs: a minute or more each under
 # AddressSanitizer, over code that the others run too. Only asked for by name are they sanitized.
 set(FENCEPOST_SWEEPS canary_test canary_file_test filestore_crash_test redo_log_test
-  engine_conformance_paths_test cmap_kill_test)
+  engine_conformance_paths_test cmap_kill_test posix_reference_test file_explorer_test)
 
 # How long one test case may run before ctest kills it, in seconds.
 set(FENCEPOST_FAST_TIMEOUT_S 120)
