@@ -71,7 +71,7 @@ def limits(report: dict[str, Any]) -> list[str]:
     if report["groups_not_minimised"]:
         left_out = count(report["groups_not_minimised"], "further group")
         said.append(f"{left_out} of findings had no place in this report.")
-    if report["recording"]["unmapped_bytes"]:
+    if report["recording"].get("unmapped_bytes"):
         unmapped = count(report["recording"]["unmapped_bytes"], "byte")
         said.append(f"{unmapped} were stored where no file is mapped: they were not explored.")
     return said
@@ -124,6 +124,14 @@ def _schedules(schedules: dict[str, Any]) -> str:
 
 
 def _recording(recording: dict[str, Any], schedules: dict[str, Any]) -> list[Row]:
+    if "rounds" in recording:
+        return [
+            ("runs", f"{recording['rounds']:,}, of which {recording['killed']:,} were killed"),
+            ("operations answered", f"{recording['operations']:,}"),
+            ("failed rounds are kept in", element("code", recording["path"])),
+        ]
+    if "writes" in recording:
+        return _recording_of_files(recording, schedules)
     by = {"instruction": "instruction, as executed", "request": "request, as announced"}
     several = [("schedules", _schedules(schedules))] if schedules["asked"] > 1 else []
     return [
@@ -131,6 +139,21 @@ def _recording(recording: dict[str, Any], schedules: dict[str, Any]) -> list[Row
         ("operations", f"{recording['operations']:,}"),
         ("stores", f"{recording['stores']:,} in {count(recording['events'], 'event')}"),
         ("flushes seen by", by[recording["flushes_by"]]),
+        ("trace", f"{recording['trace_bytes']:,} bytes"),
+        ("recording", element("code", recording["path"])),
+    ]
+
+
+def _recording_of_files(recording: dict[str, Any], schedules: dict[str, Any]) -> list[Row]:
+    writes = f"{recording['writes']:,} of {count(recording['bytes_written'], 'byte')}"
+    if recording["mapped_writes"]:
+        writes += f", {recording['mapped_writes']:,} of them seen in mappings"
+    several = [("runs", _schedules(schedules))] if schedules["asked"] > 1 else []
+    return [
+        *several,
+        ("operations", f"{recording['operations']:,}"),
+        ("writes", f"{writes}, in {count(recording['events'], 'event')}"),
+        ("syncs", f"{recording['syncs']:,}, and {recording['failed_syncs']:,} that failed"),
         ("trace", f"{recording['trace_bytes']:,} bytes"),
         ("recording", element("code", recording["path"])),
     ]
@@ -171,13 +194,25 @@ def _explored(explored: dict[str, Any], shards: int) -> list[Row]:
 
 def _settings(settings: dict[str, Any]) -> list[Row]:
     whole = {"8": "an aligned 8 bytes", "line": "a store inside one line"}
+    model: list[Row] = []
+    if "file_system" in settings:
+        sector = count(settings["sector_bytes"], "byte")
+        model = [
+            ("file system", settings["file_system"]),
+            ("never tears", f"a sector of {sector}" if settings["tearing"] else "a write"),
+        ]
+    elif "tearing" in settings:
+        model = [
+            ("never tears", whole[settings["tearing"]]),
+            ("eADR (caches survive)", _yes(settings["eadr"])),
+        ]
     return [
+        ("fault", settings["fault"]),
         ("strategy", element("strong", settings["strategy"])),
         ("crashes", "two: recoveries are crashed" if settings["depth"] == 2 else "one"),
         ("seed", settings["seed"]),
         ("shard", f"{settings['shard']} of {settings['shards']}, from 0"),
-        ("never tears", whole[settings["tearing"]]),
-        ("eADR (caches survive)", _yes(settings["eadr"])),
+        *model,
         ("a recovery hangs after", f"{settings['timeout_s']:g} s"),
     ]
 

@@ -127,7 +127,15 @@ def _contents(missing: dict[str, Any]) -> Markup:
     )
 
 
+def _missing_piece(missing: dict[str, Any]) -> Markup:
+    """Of what was done to files."""
+    cover = element("p", element("strong", "Why it was not durable: "), missing["cover"], ".")
+    return element("div", element("h4", missing["what"]), cover, class_="missing")
+
+
 def _missing(missing: dict[str, Any]) -> Markup:
+    if "what" in missing:
+        return _missing_piece(missing)
     title = element(
         "h4",
         f"Line {missing['offset']:#x} of ",
@@ -156,6 +164,9 @@ def _timeline(violation: dict[str, Any]) -> Markup:
         for event in timeline
     ]
     header = ("event", "thread", "what", "bytes", "missing line", "where")
+    if not isinstance(violation["state"], list):
+        # Of files: there are no lines, flushes and fences to be drawn.
+        return table(header, rows)
     return join(
         crash_timeline.draw(violation),
         element("p", *caption, class_="muted"),
@@ -178,7 +189,7 @@ def section(violation: dict[str, Any]) -> Markup:
     survived = "Every store had survived: no line is missing, and it fails even so."
     if violation["second_crash"] is not None:
         survived = "What is missing is missing of the recovery's stores, which are not listed."
-    had_to = "Everything else had survived: these lines alone make it fail."
+    had_to = "Everything else had survived: these alone make it fail."
     if not violation["minimal"]:
         had_to = "Everything else had survived; the search for fewer lines was cut short."
     return element(
