@@ -27,7 +27,6 @@ RUN_PACKAGES=(
 DEV_PACKAGES=(
   ccache clang libclang-rt-dev clang-format-14 clang-tidy
   shellcheck black flake8 mypy
-  sqlite3
 )
 
 # What has another name on another system: SYSTEM PACKAGE NAME-THERE, "-" for none. What needs an
