@@ -321,6 +321,14 @@ class Faults(FileCrashTest):
             self.assertEqual(report["subject"]["operations_after"], 5)
             self.assertEqual(os.listdir(self.folder_of(report)), ["crash.json"])
 
+    def test_a_kill_is_told_as_runs_and_not_as_states(self) -> None:
+        words = self.words("lmdb", "operationcount=200")
+        done = self.run_program("crash", *words, "--fault=kill", "--rounds=2", "--quiet")
+        self.assertEqual(done.returncode, PASS, done.stderr)
+        self.assertRegex(done.stdout, r"[0-2] of 2 runs killed; seed 1: 2 recoveries")
+        self.assertIn("no violation in these runs", done.stdout)
+        self.assertNotIn("raw states", done.stdout)
+
     def test_each_call_of_a_run_fails_in_turn(self) -> None:
         for fault in FAULTS:
             report = self.campaign(self.words("filestore"), f"--fault={fault}", "--rounds=3")

@@ -345,6 +345,31 @@ std::string RecordedText(const json& report) {
                      report["settings"]["file_system"].get<std::string>());
 }
 
+// How much was looked at.
+std::string AmountText(const json& report) {
+  const json& explored = report["explored"];
+  const double seconds = explored["seconds"].get<double>();
+  const auto recoveries = explored["recoveries"].get<uint64_t>();
+  const double rate = seconds > 0 ? static_cast<double>(recoveries) / seconds : 0;
+  const auto operations = report["recording"]["operations"].get<uint64_t>();
+  // A kill leaves one state, and which instants there are nobody knows.
+  if (report["domain"] == "process") {
+    return fmt::format(
+        "{} operations, {}; seed {}: {} recoveries in {:.1f} s ({:.0f}/s), {} outcomes\n",
+        operations, RecordedText(report), report["settings"]["seed"].get<uint64_t>(), recoveries,
+        seconds, rate, explored["outcomes"].get<uint64_t>());
+  }
+  return fmt::format(
+      "{} operations, {}; {} of {} crash points, {} raw states in all\n"
+      "strategy {}, seed {}: {} states, {} distinct images recovered in {:.1f} s ({:.0f}/s), "
+      "{} outcomes, {} verdicts\n",
+      operations, RecordedText(report), explored["explored_points"].get<uint64_t>(),
+      explored["crash_points"].get<uint64_t>(), PowerOfTen(explored["log10_raw_states"]),
+      report["settings"]["strategy"].get<std::string>(), report["settings"]["seed"].get<uint64_t>(),
+      explored["states"].get<uint64_t>(), recoveries, seconds, rate,
+      explored["outcomes"].get<uint64_t>(), explored["verdicts"].get<uint64_t>());
+}
+
 // What the numbers of a campaign of several schedules are of; empty for a single one.
 std::string SchedulesLine(const json& report) {
   const json& schedules = report["schedules"];
@@ -415,19 +440,7 @@ std::string CrashVerdict(const json& report) {
 
 std::string CrashText(const json& report, const std::string& path) {
   const json& explored = report["explored"];
-  const double seconds = explored["seconds"].get<double>();
-  const auto recoveries = explored["recoveries"].get<uint64_t>();
-  std::string text = SchedulesLine(report);
-  text += fmt::format(
-      "{} operations, {}; {} of {} crash points, {} raw states in all\n"
-      "strategy {}, seed {}: {} states, {} distinct images recovered in {:.1f} s ({:.0f}/s), "
-      "{} outcomes, {} verdicts\n",
-      report["recording"]["operations"].get<uint64_t>(), RecordedText(report),
-      explored["explored_points"].get<uint64_t>(), explored["crash_points"].get<uint64_t>(),
-      PowerOfTen(explored["log10_raw_states"]), report["settings"]["strategy"].get<std::string>(),
-      report["settings"]["seed"].get<uint64_t>(), explored["states"].get<uint64_t>(), recoveries,
-      seconds, seconds > 0 ? static_cast<double>(recoveries) / seconds : 0,
-      explored["outcomes"].get<uint64_t>(), explored["verdicts"].get<uint64_t>());
+  std::string text = SchedulesLine(report) + AmountText(report);
   for (const json& violation : report["violations"]) text += ViolationText(violation);
   const std::string verdict = CrashVerdict(report);
   const auto shards = report["settings"]["shards"].get<uint64_t>();
