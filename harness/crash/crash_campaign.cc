@@ -257,7 +257,7 @@ ExitCode ExitCodeOf(const json& report) {
     return ExitCode::kViolation;
   }
   // A verdict without a look at anything would be the worst of all.
-  return report["explored"]["verdicts"].get<uint64_t>() > 0 ? ExitCode::kPass : ExitCode::kHarness;
+  return AnythingJudged(report) ? ExitCode::kPass : ExitCode::kHarness;
 }
 
 }  // namespace fencepost

@@ -429,13 +429,19 @@ bool IsPromised(const json& report) {
   return durability != "process-crash" || report["domain"] == "process";
 }
 
+bool AnythingJudged(const json& report) {
+  if (report["explored"]["verdicts"].get<uint64_t>() == 0) return false;
+  return report["domain"] != "process" || report["recording"]["killed"].get<uint64_t>() > 0;
+}
+
 std::string CrashVerdict(const json& report) {
   const json& explored = report["explored"];
   if (!report["violations"].empty()) return IsPromised(report) ? "violated" : "informational";
   const bool all_points = explored["explored_points"] == explored["crash_points"];
-  const bool looked = explored["verdicts"].get<uint64_t>() > 0;
   const bool whole = report["settings"]["shards"].get<uint64_t>() == 1;
-  return all_points && looked && whole && explored["stopped"].is_null() ? "passed" : "incomplete";
+  return all_points && AnythingJudged(report) && whole && explored["stopped"].is_null()
+             ? "passed"
+             : "incomplete";
 }
 
 std::string CrashText(const json& report, const std::string& path) {

@@ -45,6 +45,10 @@ Result<nlohmann::json> CrashJson(const CrashContext& context, TraceFile* trace,
 // For the terminal. `path` is where crash.json went.
 std::string CrashText(const nlohmann::json& report, const std::string& path);
 
+// Whether anything was judged that a crash left: a run that ended before it was killed shows
+// nothing.
+bool AnythingJudged(const nlohmann::json& report);
+
 // The verdict in one word: "violated", "incomplete" (nothing was found, and not all was looked at),
 // "passed".
 std::string CrashVerdict(const nlohmann::json& report);

@@ -46,6 +46,17 @@ TEST(ExitCodeOf, IsOneForViolationsAndThreeWhereNothingWasJudged) {
   EXPECT_EQ(ExitCodeOf(report), ExitCode::kViolation);
 }
 
+TEST(CrashVerdict, RunsOfWhichNoneWasKilledHavePassedNothing) {
+  json report = TestReport();
+  report["domain"] = "process";
+  report["recording"]["killed"] = 1u;
+  EXPECT_EQ(CrashVerdict(report), "passed");
+  EXPECT_EQ(ExitCodeOf(report), ExitCode::kPass);
+  report["recording"]["killed"] = 0u;
+  EXPECT_EQ(CrashVerdict(report), "incomplete");
+  EXPECT_EQ(ExitCodeOf(report), ExitCode::kHarness);
+}
+
 TEST(CrashText, SaysWhatAPassIsWorth) {
   json report = TestReport();
   EXPECT_THAT(CrashText(report, "r"), HasSubstr("PROVED of what was recorded"));
