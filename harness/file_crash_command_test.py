@@ -225,7 +225,9 @@ class Reports(FileCrashTest):
     def test_the_reports_of_memory_and_of_processes_fit_the_schema_too(self) -> None:
         report = self.campaign(self.words("cmap"), "--strategy=prefix")
         self.assertEqual(report["domain"], "memory")
-        report = self.campaign(self.words("cmap"), "--fault=kill", "--rounds=1")
+        report = self.campaign(
+            self.words("cmap", "operationcount=3000"), "--fault=kill", "--rounds=2"
+        )
         self.assertEqual(report["domain"], "process")
 
 
@@ -307,12 +309,12 @@ class Campaigns(FileCrashTest):
 class Faults(FileCrashTest):
     def test_every_engine_survives_that_it_is_killed(self) -> None:
         for engine in FILE_ENGINES + ("cmap",):
-            words = self.words(engine, "operationcount=200")
+            words = self.words(engine, "operationcount=3000")
             report = self.campaign(words, "--fault=kill", "--rounds=3", "--seed=2", "--after=5")
             self.assertEqual((report["domain"], report["verdict"]), ("process", "passed"))
             recording = report["recording"]
             self.assertEqual(recording["rounds"], 3)
-            self.assertLessEqual(recording["killed"], 3)
+            self.assertIn(recording["killed"], (1, 2, 3))
             self.assertEqual(recording["path"], self.folder_of(report))
             self.assertEqual(report["settings"]["fault"], "kill")
             self.assertEqual(report["settings"]["seed"], 2)
@@ -322,10 +324,10 @@ class Faults(FileCrashTest):
             self.assertEqual(os.listdir(self.folder_of(report)), ["crash.json"])
 
     def test_a_kill_is_told_as_runs_and_not_as_states(self) -> None:
-        words = self.words("lmdb", "operationcount=200")
+        words = self.words("lmdb", "operationcount=3000")
         done = self.run_program("crash", *words, "--fault=kill", "--rounds=2", "--quiet")
         self.assertEqual(done.returncode, PASS, done.stderr)
-        self.assertRegex(done.stdout, r"[0-2] of 2 runs killed; seed 1: 2 recoveries")
+        self.assertRegex(done.stdout, r"[12] of 2 runs killed; seed 1: 2 recoveries")
         self.assertIn("no violation in these runs", done.stdout)
         self.assertNotIn("raw states", done.stdout)
 
