@@ -12,10 +12,18 @@ constexpr PropertySpec kProperties[] = {
      "a larger share of operations that find nothing where a value should be fails the run"},
     {"fencepost.load", "full|relaxed", "full",
      "relaxed: load at the engine's weakest durability, then one Sync"},
+    {"fencepost.reopen", "none|close|kill", "none",
+     "between a load and a run of one call: nothing; close the store and open it again; load it in "
+     "a process that is killed, and open it again"},
     {"fencepost.floor", "bool", "true", "measure the harness itself (blackhole) before a run"},
 };
 
 }  // namespace
+
+std::string_view Name(Reopen reopen) {
+  constexpr std::string_view kNames[] = {"none", "close", "kill"};
+  return kNames[static_cast<size_t>(reopen)];
+}
 
 std::span<const PropertySpec> HarnessProperties() { return kProperties; }
 
@@ -39,6 +47,14 @@ Result<RunSettings> ParseRunSettings(const Properties& properties) {
     return properties.Error("fencepost.load", "must be full or relaxed");
   }
   settings.relaxed_load = load == "relaxed";
+  ASSIGN_OR_RETURN(const std::string reopen, properties.String("fencepost.reopen", "none"));
+  if (reopen == "close") {
+    settings.reopen = Reopen::kClose;
+  } else if (reopen == "kill") {
+    settings.reopen = Reopen::kKill;
+  } else if (reopen != "none") {
+    return properties.Error("fencepost.reopen", "must be none, close or kill");
+  }
   ASSIGN_OR_RETURN(settings.measure_floor,
                    properties.Bool("fencepost.floor", settings.measure_floor));
   return settings;

@@ -13,6 +13,14 @@
 
 namespace fencepost {
 
+// What happens to the store between a load and a run of one call.
+enum class Reopen : unsigned char {
+  kNone,   // it stays open
+  kClose,  // it is closed and opened again
+  kKill,   // the process that loaded it is killed, and it is opened again
+};
+std::string_view Name(Reopen reopen);
+
 struct RunSettings {
   bool pin_threads = true;
   double interval_s = 0.25;
@@ -20,6 +28,7 @@ struct RunSettings {
   double max_not_found = 0.01;
   bool relaxed_load = false;
   bool measure_floor = true;
+  Reopen reopen = Reopen::kNone;
 };
 
 // The names, for ParseWorkload to know and for documentation.

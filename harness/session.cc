@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <random>
+#include <utility>
 
 #include "harness/placement.h"
 
@@ -56,6 +57,7 @@ class Session {
   const WorkloadSpec& spec_;
   std::unique_ptr<Engine> engine_;
   Durability durability_ = Durability::kNone;
+  std::optional<double> open_s_;  // of the opening that no phase has followed yet
   bool loaded_relaxed_ = false;
   std::unique_ptr<VersionTable> versions_;
   SessionResult result_;
@@ -64,7 +66,9 @@ class Session {
 Status Session::Open(Durability durability) {
   EngineOptions options = request_.options;
   options.durability = durability_ = durability;
-  ASSIGN_OR_RETURN(engine_, OpenEngine(*request_.row, options));
+  Result<std::unique_ptr<Engine>> opened = Status::Internal("not opened");
+  open_s_ = SecondsOf([&] { opened = OpenEngine(*request_.row, options); });
+  ASSIGN_OR_RETURN(engine_, std::move(opened));
   return Status::Ok();
 }
 
@@ -99,13 +103,15 @@ Result<SessionResult> Session::Run() {
   if (request_.load) result_.status = RunOne(Phase::kLoad);
   const bool cut_short = !result_.phases.empty() && result_.phases.back().result.partial;
   if (request_.run && result_.status.ok() && !cut_short) {
-    if (durability_ != options.durability) {
+    if (request_.reopen || durability_ != options.durability) {
       result_.status = Close();
       if (result_.status.ok()) result_.status = Open(options.durability);
     }
     if (result_.status.ok()) result_.status = RunOne(Phase::kRun);
   }
-  if (engine_) {
+  if (engine_ && request_.leave_open) {
+    result_.engine = std::move(engine_);
+  } else if (engine_) {
     Status closed = Close();
     if (result_.status.ok()) result_.status = std::move(closed);
   }
@@ -144,6 +150,7 @@ Status Session::RunOne(Phase phase) {
   report.durability = durability_;
   report.relaxed_load = loaded_relaxed_;
   report.medium = engine_->medium();
+  report.open_s = std::exchange(open_s_, std::nullopt);
   if (request_.measure_floor && request_.row->capabilities.stores_data && phase == Phase::kRun) {
     ASSIGN_OR_RETURN(report.floor_ns_per_op, MeasureFloor(phase));
   }

@@ -4,6 +4,7 @@
 #define FENCEPOST_HARNESS_SESSION_H_
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,10 @@ struct SessionRequest {
   bool run = false;
   // Load at the engine's weakest durability, then one Sync; the run is at options.durability.
   bool relaxed_load = false;
+  // Close the store after the load, and open it again for the run.
+  bool reopen = false;
+  // Hand the open engine out in the result, instead of closing it.
+  bool leave_open = false;
   bool measure_floor = true;
   bool pin_threads = true;  // of the floor; a phase's own are set by `hooks`
   // The largest share of operations that may find nothing where a value should be.
@@ -38,6 +43,7 @@ struct PhaseReport {
   bool relaxed_load = false;  // loaded at a weaker durability than the run's, then synced
   Medium medium = Medium::kNone;
   EngineStats stats;                      // after settling
+  std::optional<double> open_s;  // opening the store for this phase; none: it was open
   double sync_s = 0;                      // the Sync at the end of the phase
   double settle_s = 0;                    // background work that the phase left behind
   uint64_t debt_bytes = 0;                // that work, before settling
@@ -48,6 +54,7 @@ struct PhaseReport {
 struct SessionResult {
   std::vector<PhaseReport> phases;
   Status status;  // why the session ended early; ok if it did not
+  std::unique_ptr<Engine> engine;  // still open, if leave_open was asked for
 };
 
 // Why this workload's run makes no sense on this engine, e.g. that it scans and the engine keeps no

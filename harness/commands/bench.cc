@@ -3,6 +3,8 @@
 //
 // Each run is a process of its own (`fencepost run`), so that memory, CPU time, I/O and libpmem's
 // view of the medium belong to it alone. Runs of one repeat are in random order, from the seed.
+// The matrix is in plan.json, so that a bench that was stopped can go on (--resume): runs that have
+// ended are not run again.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -38,6 +40,7 @@ struct BenchFlags {
   std::string records;
   uint64_t seed = 1;
   std::string out;
+  std::string resume;
   bool relaxed_load = false;
   bool unequal_durability = false;
   bool json = false;
@@ -45,8 +48,10 @@ struct BenchFlags {
 
 class BenchCommand {
  public:
-  BenchCommand(const BenchFlags& flags, const Arguments& arguments)
-      : flags_(flags), arguments_(arguments), progress_(stderr, ProgressModeFor(stderr, false)) {}
+  BenchCommand(BenchFlags flags, const Arguments& arguments)
+      : flags_(std::move(flags)),
+        arguments_(arguments),
+        progress_(stderr, ProgressModeFor(stderr, false)) {}
 
   ExitCode Execute();
 
@@ -56,7 +61,9 @@ class BenchCommand {
                   Placement placement);
   WorkloadFlags FlagsOf(const std::string& file, const std::string& threads,
                         const std::string& durability) const;
+  Status TakeUpPlan();
   Status MakeFolder();
+  bool TakeUpRun(const std::string& run_id, Cell* cell) const;
   Status RunAll();
   Status RunOne(const RunOrder& next, double fraction_begin, double fraction_end);
   std::vector<std::string> ChildWords(const Cell& cell, const std::string& run_id,
@@ -64,7 +71,7 @@ class BenchCommand {
   Status WriteReport() const;
   std::string Table() const;
 
-  const BenchFlags& flags_;
+  BenchFlags flags_;
   const Arguments& arguments_;
   Progress progress_;
   std::vector<Cell> cells_;
@@ -84,6 +91,44 @@ std::string FirstError(const std::string& text) {
     }
   }
   return text.substr(0, text.find('\n'));
+}
+
+// The flags that make the matrix, under the options' names.
+nlohmann::json PlanJson(const BenchFlags& flags) {
+  return {{"schema", "fencepost.plan/1"},       {"engines", flags.engines},
+          {"workloads", flags.workloads},       {"threads", flags.threads},
+          {"placements", flags.placements},     {"properties", flags.properties},
+          {"repeats", flags.repeats},           {"seconds", flags.seconds},
+          {"records", flags.records},           {"seed", flags.seed},
+          {"relaxed_load", flags.relaxed_load}, {"unequal_durability", flags.unequal_durability}};
+}
+
+Status ReadPlan(const std::filesystem::path& path, BenchFlags* flags) {
+  std::ifstream file(path);
+  if (!file) {
+    return Status::InvalidArgument(fmt::format("--resume={}: there is no plan.json, so no bench",
+                                               path.parent_path().string()));
+  }
+  try {
+    const nlohmann::json plan = nlohmann::json::parse(file);
+    if (plan.at("schema") != "fencepost.plan/1") {
+      return Status::InvalidArgument(fmt::format("{}: a plan of another version", path.string()));
+    }
+    plan.at("engines").get_to(flags->engines);
+    plan.at("workloads").get_to(flags->workloads);
+    plan.at("threads").get_to(flags->threads);
+    plan.at("placements").get_to(flags->placements);
+    plan.at("properties").get_to(flags->properties);
+    plan.at("repeats").get_to(flags->repeats);
+    plan.at("seconds").get_to(flags->seconds);
+    plan.at("records").get_to(flags->records);
+    plan.at("seed").get_to(flags->seed);
+    plan.at("relaxed_load").get_to(flags->relaxed_load);
+    plan.at("unequal_durability").get_to(flags->unequal_durability);
+  } catch (const nlohmann::json::exception& error) {
+    return Status::InvalidArgument(fmt::format("{}: {}", path.string(), error.what()));
+  }
+  return Status::Ok();
 }
 
 WorkloadFlags BenchCommand::FlagsOf(const std::string& file, const std::string& threads,
@@ -164,21 +209,47 @@ Status BenchCommand::Plan() {
   return Status::Ok();
 }
 
+Status BenchCommand::TakeUpPlan() {
+  if (flags_.resume.empty()) {
+    if (!flags_.engines.empty() && !flags_.workloads.empty()) return Status::Ok();
+    return Status::InvalidArgument("bench needs --engines and --workloads, or --resume");
+  }
+  folder_ = flags_.resume;
+  return ReadPlan(folder_ / "plan.json", &flags_);
+}
+
 Status BenchCommand::MakeFolder() {
+  if (!flags_.resume.empty()) return Status::Ok();
   if (flags_.out.empty()) {
     ASSIGN_OR_RETURN(const RunDirectory made,
                      CreateRunDirectory("results", std::time(nullptr), "bench"));
     folder_ = made.path;
-    return Status::Ok();
+    return WriteFileAtomically(folder_ / "plan.json", PlanJson(flags_).dump(2) + "\n");
   }
   folder_ = flags_.out;
   std::error_code error;
-  if (std::filesystem::exists(folder_ / "bench.json", error)) {
+  if (std::filesystem::exists(folder_ / "plan.json", error)) {
     return Status::InvalidArgument(fmt::format("--out={}: there is a bench already", flags_.out));
   }
   std::filesystem::create_directories(folder_, error);
   if (error) return Status::IoError(fmt::format("mkdir: {}: {}", error.message(), flags_.out));
-  return Status::Ok();
+  return WriteFileAtomically(folder_ / "plan.json", PlanJson(flags_).dump(2) + "\n");
+}
+
+// Whether the run has ended before the bench was stopped; if so, its summary is the cell's. What
+// is left of one that had not is removed.
+bool BenchCommand::TakeUpRun(const std::string& run_id, Cell* cell) const {
+  if (flags_.resume.empty()) return false;
+  std::ifstream file(folder_ / run_id / "summary.json");
+  nlohmann::json summary = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (summary.is_object() && !summary.value("partial", true)) {
+    cell->summaries.push_back(std::move(summary));
+    return true;
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_ / run_id, ignored);
+  std::filesystem::remove_all(folder_ / (run_id + "-load"), ignored);
+  return false;
 }
 
 std::vector<std::string> BenchCommand::ChildWords(const Cell& cell, const std::string& run_id,
@@ -210,6 +281,7 @@ std::vector<std::string> BenchCommand::ChildWords(const Cell& cell, const std::s
 Status BenchCommand::RunOne(const RunOrder& next, double fraction_begin, double fraction_end) {
   Cell& cell = cells_[next.cell];
   const std::string run_id = fmt::format("{}-r{}", cell.Name(), next.repeat);
+  if (TakeUpRun(run_id, &cell)) return Status::Ok();
   const auto begin = std::chrono::steady_clock::now();
   const auto elapsed_s = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -272,6 +344,7 @@ std::string BenchCommand::Table() const {
 }
 
 ExitCode BenchCommand::Execute() {
+  if (Status status = TakeUpPlan(); !status.ok()) return ReportError(status);
   if (Status status = Plan(); !status.ok()) return ReportError(status);
   if (Status status = MakeFolder(); !status.ok()) return ReportError(status);
   if (Status status = RunAll(); !status.ok()) return ReportError(status);
@@ -298,10 +371,8 @@ std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments
   auto flags = std::make_shared<BenchFlags>();
   app.add_option("--engines", flags->engines,
                  "engines, separated by commas: NAME or NAME:DURABILITY")
-      ->required()
       ->delimiter(',');
   app.add_option("--workloads", flags->workloads, "property files, separated by commas")
-      ->required()
       ->delimiter(',');
   app.add_option("--threads", flags->threads, "numbers of threads (also -threads)")->delimiter(',');
   app.add_option("--placements", flags->placements, "of default, tmpfs, disk")->delimiter(',');
@@ -320,6 +391,13 @@ std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments
   app.add_flag("--unequal-durability", flags->unequal_durability,
                "compare engines that promise different things");
   app.add_flag("--json", flags->json, "print the report as JSON instead of a table");
+  CLI::Option* resume =
+      app.add_option("--resume", flags->resume, "go on with the bench in this folder");
+  for (CLI::Option* option : app.get_options()) {
+    if (option != resume && option != app.get_help_ptr() && option->get_name() != "--json") {
+      resume->excludes(option);
+    }
+  }
   return [flags, &arguments] { return BenchCommand(*flags, arguments).Execute(); };
 }
 

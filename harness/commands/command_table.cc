@@ -13,6 +13,7 @@ constexpr Command kCommands[] = {
     {"load", "insert a workload's records into an engine", DeclareLoad},
     {"run", "run a workload's operations on an engine", DeclareRun},
     {"bench", "run a matrix: engines x workloads x threads x repeats", DeclareBench},
+    {"suite", "run the steps of a suite: benches and campaigns of crashes", DeclareSuite},
     {"check", "run a program, or an engine's workload, under pmemcheck", DeclareCheck},
     {"crash", "crash an engine's workload everywhere, recover and judge", DeclareCrash},
     {"record", "record any program's stores, flushes and fences, for explore", DeclareRecord},

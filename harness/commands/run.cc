@@ -2,6 +2,7 @@
 // fencepost load ENGINE, fencepost run ENGINE: one engine, one workload, YCSB's flags and output.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +11,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "harness/child_process.h"
 #include "harness/clock.h"
 #include "harness/commands/command.h"
 #include "harness/interrupt.h"
@@ -36,6 +38,8 @@ struct RunFlags {
   std::string run_id;
   std::string scratch;
   uint64_t repeat = 0;
+  // For fencepost.reopen=kill, whose load is a process of this command.
+  bool end_killed = false;
 };
 
 // Removes a cell's data when it goes out of scope, however the run ended.
@@ -71,6 +75,7 @@ class RunCommand {
 
  private:
   Status Plan();
+  Status LoadInAnotherProcess();
   void HookPhase(Phase phase, PhaseRequest* request);
   Status Report(const PhaseReport& report, RunFolder& folder);
   Status WriteYcsbOutput(const std::string& text);
@@ -112,9 +117,41 @@ Status RunCommand::Plan() {
   if (!flags_.scratch.empty() && plan_.properties->entries().contains("engine.path")) {
     return Status::InvalidArgument("engine.path: bench makes a folder of its own for each run");
   }
+  if (plan_.settings.reopen != Reopen::kNone && !(flags_.load && flags_.run) &&
+      !flags_.end_killed) {
+    return plan_.properties->Error("fencepost.reopen", "needs a load and a run in one call");
+  }
   if (flags_.load) RETURN_IF_ERROR(CheckPhase(*plan_.spec, Phase::kLoad));
   if (flags_.run) RETURN_IF_ERROR(CheckPhase(*plan_.spec, Phase::kRun));
   return CheckResultsFolder(flags_.results);
+}
+
+// fencepost.reopen=kill: what the load leaves is what a process leaves that is killed.
+Status RunCommand::LoadInAnotherProcess() {
+  std::vector<std::string> words = {"/proc/self/exe", "load",      flags_.engine, "--end-killed",
+                                    "--quiet",        "--results", flags_.results};
+  if (!flags_.run_id.empty()) {
+    words.insert(words.end(),
+                 {"--run-id", flags_.run_id, "--repeat", fmt::format("{}", flags_.repeat)});
+  }
+  for (const std::string& file : flags_.workload.files) words.insert(words.end(), {"-P", file});
+  for (const std::string& property : flags_.workload.properties) {
+    words.insert(words.end(), {"-p", property});
+  }
+  if (plan_.row->capabilities.stores_data) {
+    words.insert(words.end(), {"-p", "engine.path=" + plan_.options.path.string()});
+  }
+  if (!flags_.workload.threads.empty()) words.push_back("--threads=" + flags_.workload.threads);
+  ASSIGN_OR_RETURN(ChildProcess load, ChildProcess::Start(words));
+  while (!load.WaitFor(200)) {
+    progress_.Update(0, fmt::format("load {} {}", plan_.row->name, plan_.spec->name));
+  }
+  if (load.exit_code() == 128 + SIGKILL) return Status::Ok();
+  std::string_view why = load.error_text();
+  constexpr std::string_view kPrefix = "fencepost: ";
+  if (why.starts_with(kPrefix)) why.remove_prefix(kPrefix.size());
+  return Status::InvalidArgument(fmt::format("the load that was to be killed ended with {}: {}",
+                                             load.exit_code(), why.substr(0, why.find('\n'))));
 }
 
 RunContext RunCommand::Context(const RunFolder& folder) const {
@@ -232,13 +269,20 @@ ExitCode RunCommand::Execute() {
   if (Status status = Plan(); !status.ok()) return ReportError(status);
   clock_ = Clock::Calibrate();
   const ScratchData scratch(plan_.options.path, flags_.scratch);
+  const bool killed_load =
+      plan_.settings.reopen == Reopen::kKill && flags_.load && !flags_.end_killed;
+  if (killed_load) {
+    if (Status status = LoadInAnotherProcess(); !status.ok()) return ReportError(status);
+  }
   SessionRequest request;
   request.row = plan_.row;
   request.options = plan_.options;
   request.spec = plan_.spec.get();
-  request.load = flags_.load;
+  request.load = flags_.load && !killed_load;
   request.run = flags_.run;
   request.relaxed_load = plan_.settings.relaxed_load;
+  request.reopen = plan_.settings.reopen == Reopen::kClose;
+  request.leave_open = flags_.end_killed;
   request.measure_floor = plan_.settings.measure_floor;
   request.pin_threads = plan_.settings.pin_threads;
   request.max_not_found = plan_.settings.max_not_found;
@@ -256,7 +300,11 @@ ExitCode RunCommand::Execute() {
     if (flags_.json) summaries.push_back(SummaryJson(Context(*folders_[i]), session->phases[i]));
   }
   if (flags_.json) fmt::print("{}\n", summaries.dump(2));
-  return Conclude(*session);
+  if (const ExitCode code = Conclude(*session); !flags_.end_killed || code != ExitCode::kPass) {
+    return code;
+  }
+  kill(getpid(), SIGKILL);
+  CHECK(false);
 }
 
 std::function<ExitCode()> Declare(CLI::App& app, const Arguments& arguments, Phase phase) {
@@ -288,6 +336,7 @@ std::function<ExitCode()> Declare(CLI::App& app, const Arguments& arguments, Pha
   app.add_option("--run-id", flags->run_id)->group(for_bench);
   app.add_option("--scratch", flags->scratch)->group(for_bench);
   app.add_option("--repeat", flags->repeat)->group(for_bench);
+  if (phase == Phase::kLoad) app.add_flag("--end-killed", flags->end_killed)->group(for_bench);
   return [flags, &arguments] { return RunCommand(*flags, arguments).Execute(); };
 }
 

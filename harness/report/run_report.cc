@@ -314,6 +314,7 @@ json SummaryJson(const RunContext& context, const PhaseReport& report) {
           {"trace_hash",
            result.trace_hash ? json(fmt::format("{:016x}", *result.trace_hash)) : json(nullptr)},
           {"floor_ns_per_op", OrNull(report.floor_ns_per_op)},
+          {"open_s", OrNull(report.open_s)},
           {"settle_s", report.settle_s},
           {"sync_s", report.sync_s},
           {"kinds", KindsJson(result.kinds)},

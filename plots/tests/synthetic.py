@@ -172,6 +172,7 @@ def summary(case: Case, run_id: str, repeat: int, rng: random.Random) -> dict[st
         "target_ops_per_s": 1000.0 if case.open_loop else 0.0,
         "trace_hash": f"{rng.getrandbits(64):016x}",
         "floor_ns_per_op": 40.0,
+        "open_s": 0.01,
         "settle_s": 0.1,
         "sync_s": 0.01,
         "kinds": kinds,

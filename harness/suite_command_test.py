@@ -1,0 +1,239 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""`fencepost suite` as a user meets it: run, stopped, gone on with; and what recovery it measures.
+
+Usage: suite_command_test.py FENCEPOST SOURCE_DIR [unittest argument]...
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from typing import Any
+
+PROGRAM, SOURCE = Path(), Path()
+DEV_SHM = os.access("/dev/shm", os.W_OK)
+BENCH = """
+title = "Two engines"
+
+[[step]]
+name = "speed"
+run = "bench"
+engines = ["filestore", "lmdb"]
+workloads = ["{source}/workloads/workloadc"]
+repeats = 4
+seconds = {seconds}
+relaxed_load = true
+properties = {{ recordcount = 300, "fencepost.floor" = false }}
+"""
+CRASH = """
+[[step]]
+name = "crash"
+run = "crash"
+engines = ["lmdb"]
+workload = "{source}/workloads/crash-mixed"
+properties = {{ operationcount = 5, recordcount = 10 }}
+"""
+
+
+class SuiteCommandTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="fencepost-suite-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def suite(self, text: str, seconds: float = 0.2) -> Path:
+        path = self.folder / "s.toml"
+        path.write_text(text.format(source=SOURCE, seconds=seconds), encoding="utf-8")
+        return path
+
+    def start(self, *words: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(PROGRAM), *map(str, words)],
+            cwd=self.folder,
+            env=dict(os.environ, XDG_CACHE_HOME=str(self.folder / "cache")),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run_program(self, *words: object) -> tuple[int, str, str]:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=110)
+        return process.returncode, out, err
+
+    def state(self, out: str = "out") -> Any:
+        return json.loads((self.folder / out / "suite.json").read_text(encoding="utf-8"))
+
+    def validate(self) -> None:
+        check = subprocess.run(
+            ["/usr/bin/python3", SOURCE / "plots" / "validate.py", self.folder / "out"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
+
+    def wait_for_runs(self, count: int) -> None:
+        deadline = time.monotonic() + 60
+        while len(list(self.folder.glob("out/speed/*-r?/summary.json"))) < count:
+            self.assertLess(time.monotonic(), deadline, "no run has ended")
+            time.sleep(0.02)
+
+    def ended_runs(self) -> dict[str, int]:
+        """When each run that has ended was written: one that is not run again keeps its time."""
+        return {
+            path.parent.name: path.stat().st_mtime_ns
+            for path in self.folder.glob("out/speed/*-r?/summary.json")
+            if not json.loads(path.read_text(encoding="utf-8"))["partial"]
+        }
+
+    def test_steps_leave_a_bench_and_a_verdict(self) -> None:
+        code, out, err = self.run_program("suite", self.suite(BENCH + CRASH), "--out", "out")
+        self.assertEqual(code, 0, err)
+        self.assertIn("workloadc", out)
+        self.assertIn("passed (", out)
+        self.assertEqual([s["exit_code"] for s in self.state()["steps"]], [0, 0])
+        self.assertEqual(len(self.ended_runs()), 8)
+        self.validate()
+
+    def test_ctrl_c_and_then_the_rest(self) -> None:
+        suite = self.suite(BENCH)
+        process = self.start("suite", suite, "--out", "out")
+        self.wait_for_runs(2)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertIn(f"to go on: fencepost suite {suite} --out out", err)
+        self.assertIsNone(self.state()["steps"][0]["exit_code"])
+        before = self.ended_runs()
+        self.assertGreaterEqual(len(before), 2)
+        self.assertLess(len(before), 8)
+        code, _, err = self.run_program("suite", suite, "--out", "out")
+        self.assertEqual(code, 0, err)
+        after = self.ended_runs()
+        self.assertEqual(len(after), 8)
+        self.assertEqual({name: after[name] for name in before}, before)
+        self.validate()
+
+    def test_a_suite_that_was_killed_goes_on(self) -> None:
+        suite = self.suite(BENCH)
+        process = self.start("suite", suite, "--out", "out")
+        self.wait_for_runs(1)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+        code, _, err = self.run_program("suite", suite, "--out", "out")
+        self.assertEqual(code, 0, err)
+        self.assertEqual(len(self.ended_runs()), 8)
+        self.validate()
+
+    def test_two_suites_in_one_folder_are_refused(self) -> None:
+        suite = self.suite(BENCH, seconds=30)
+        process = self.start("suite", suite, "--out", "out")
+        try:
+            deadline = time.monotonic() + 30
+            while not (self.folder / "out/suite.json").exists():
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.02)
+            code, _, err = self.run_program("suite", suite, "--out", "out")
+            self.assertEqual(code, 2)
+            self.assertIn("another suite runs in this folder", err)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate(timeout=30)
+
+    def test_a_violation_is_the_suites_exit_code_and_not_its_end(self) -> None:
+        planted = """
+title = "A planted bug, then a bench"
+[[step]]
+name = "planted"
+run = "crash"
+engines = ["canary-filelog"]
+workload = "{source}/workloads/crash-mixed"
+properties = {{ operationcount = 30, recordcount = 10, "canary-filelog.bug" = "garbage-tail" }}
+"""
+        code, out, err = self.run_program(
+            "suite", self.suite(planted + BENCH.split('"Two engines"')[1]), "--out", "out"
+        )
+        self.assertEqual(code, 1, err)
+        self.assertIn("violated (", out)
+        self.assertEqual([s["exit_code"] for s in self.state()["steps"]], [1, 0])
+
+    def test_a_step_that_fails_is_named_and_tried_again(self) -> None:
+        suite = self.suite(BENCH.replace('"lmdb"', '"lmbd"'))
+        code, _, err = self.run_program("suite", suite, "--out", "out")
+        self.assertEqual(code, 2)
+        self.assertIn("speed: fencepost: ", err)
+        self.assertIn("lmbd", err)
+        code, _, err = self.run_program("suite", suite, "--out", "out")
+        self.assertEqual(code, 2)
+        self.assertIn("lmbd", err)
+
+    def test_bench_goes_on_by_itself_and_refuses_what_is_none(self) -> None:
+        code, _, err = self.run_program("bench", "--resume", ".")
+        self.assertEqual(code, 2)
+        self.assertIn("there is no plan.json", err)
+        (self.folder / "plan.json").write_text('{"schema": "fencepost.plan/1"}', encoding="utf-8")
+        code, _, err = self.run_program("bench", "--resume", ".")
+        self.assertEqual(code, 2)
+        self.assertEqual(len(err.splitlines()), 1, err)
+
+    def test_killed_stores_are_opened_again_and_timed(self) -> None:
+        shared = Path(
+            tempfile.mkdtemp(prefix="fencepost-suite-", dir="/dev/shm" if DEV_SHM else None)
+        )
+        self.addCleanup(shutil.rmtree, shared, ignore_errors=True)
+        for engine in ("cmap", "filestore", "rocksdb", "lmdb"):
+            for reopen in ("close", "kill"):
+                path = shared / f"{engine}-{reopen}"
+                code, out, err = self.run_program(
+                    "run", engine, "-load", "-P", SOURCE / "workloads/workloadc", "--json",
+                    "-p", f"fencepost.reopen={reopen}", "-p", "fencepost.floor=false",
+                    "-p", "recordcount=200", "--results", "out", "-p", f"engine.path={path}",
+                )  # fmt: skip
+                self.assertEqual(code, 0, err)
+                summary = json.loads(out)[-1]
+                self.assertEqual(summary["phase"], "run")
+                self.assertGreater(summary["open_s"], 0)
+                # The version table of a run whose load was another process knows no key's history.
+                unknown = summary["verification"]["unknown"]
+                self.assertEqual(unknown > 0, reopen == "kill", (engine, reopen))
+
+    def test_reopen_needs_a_load(self) -> None:
+        code, _, err = self.run_program(
+            "run", "lmdb", "-P", SOURCE / "workloads/workloadc", "-p", "fencepost.reopen=kill"
+        )
+        self.assertEqual(code, 2)
+        self.assertIn("needs a load and a run in one call", err)
+
+
+class SuitesInTheTreeTest(unittest.TestCase):
+    def test_each_is_read_and_its_workloads_are_there(self) -> None:
+        suites = sorted((SOURCE / "scripts/suites").glob("*.toml"))
+        self.assertGreaterEqual(len(suites), 6)
+        for suite in suites:
+            listed = subprocess.run(
+                [str(PROGRAM), "suite", str(suite), "--list"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            self.assertEqual(listed.returncode, 0, listed.stderr)
+            for line in suite.read_text(encoding="utf-8").splitlines():
+                for word in line.split('"')[1::2]:
+                    if word.startswith("../"):
+                        self.assertTrue((suite.parent / word).is_file(), f"{suite}: {word}")
+
+
+if __name__ == "__main__":
+    PROGRAM, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
