@@ -158,8 +158,8 @@ title = "A planted bug, then a bench"
 name = "planted"
 run = "crash"
 engines = ["canary-filelog"]
-workload = "{source}/workloads/crash-mixed"
-properties = {{ operationcount = 30, recordcount = 10, "canary-filelog.bug" = "garbage-tail" }}
+workload = "{source}/workloads/crash-canary"
+properties = {{ operationcount = 40, "canary-filelog.bug" = "log-rotated-unsynced" }}
 """
         code, out, err = self.run_program(
             "suite", self.suite(planted + BENCH.split('"Two engines"')[1]), "--out", "out"
