@@ -43,7 +43,7 @@ struct PhaseReport {
   bool relaxed_load = false;  // loaded at a weaker durability than the run's, then synced
   Medium medium = Medium::kNone;
   EngineStats stats;                      // after settling
-  std::optional<double> open_s;  // opening the store for this phase; none: it was open
+  std::optional<double> open_s;           // opening the store for this phase; none: it was open
   double sync_s = 0;                      // the Sync at the end of the phase
   double settle_s = 0;                    // background work that the phase left behind
   uint64_t debt_bytes = 0;                // that work, before settling
@@ -53,7 +53,7 @@ struct PhaseReport {
 
 struct SessionResult {
   std::vector<PhaseReport> phases;
-  Status status;  // why the session ended early; ok if it did not
+  Status status;                   // why the session ended early; ok if it did not
   std::unique_ptr<Engine> engine;  // still open, if leave_open was asked for
 };
 

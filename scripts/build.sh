@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Configures and builds into a directory of its own under build/, and prints its name.
 #
-# Usage: scripts/build.sh [--release | --sanitize KINDS] [--werror] [--target NAME]...
+# Usage: scripts/build.sh [--release | --sanitize KINDS] [--batches] [--werror] [--target NAME]...
 #   --release         optimised, into build/release (the default)
 #   --sanitize KINDS  address,undefined (with clang++ where it is installed) or thread, into
 #                     build/sanitize-KINDS
+#   --batches         eight files of a library at a time, as sanitized builds are: for a build that is
+#                     made once
 #   --werror          warnings are errors; stays set in that directory
 #   --target NAME     only this target, e.g. fencepost, tests, benches; may be repeated
 
@@ -30,11 +32,12 @@ main() {
         options+=("-DFENCEPOST_SANITIZE=$2" -DCMAKE_BUILD_TYPE=Debug
           "-DCMAKE_CXX_COMPILER=$compiler" "-DCMAKE_C_COMPILER=$(c_compiler "$compiler")"
           "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -D_GLIBCXX_ASSERTIONS"
-          # Eight files of a library at a time: less than half the time. The release build compiles
-          # each for itself, and so finds the #include that is missing.
           -DCMAKE_UNITY_BUILD=ON)
         shift
         ;;
+      # Half the time. A developer's build compiles each file for itself, and so finds the #include
+      # that is missing.
+      --batches) options+=(-DCMAKE_UNITY_BUILD=ON) ;;
       --werror) options+=(-DFENCEPOST_WERROR=ON) ;;
       --target)
         need_value "$1" $#

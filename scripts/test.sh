@@ -73,8 +73,10 @@ build() {
 
 run_labels() {
   local label
+  local how=()
+  [ -z "${CI:-}" ] || how=(--batches)
   step "build"
-  build --release || return 0
+  build --release "${how[@]}" || return 0
   for label in "$@"; do
     step "tests: $label"
     ctest_run "$label" build/release
