@@ -13,7 +13,7 @@
 
 #include "engines/engine_table.h"
 #include "harness/placement.h"
-#include "harness/stats.h"
+#include "harness/stats/stats.h"
 
 namespace fencepost {
 
