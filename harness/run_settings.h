@@ -20,6 +20,7 @@ struct RunSettings {
   double max_not_found = 0.01;
   bool relaxed_load = false;
   bool measure_floor = true;
+  uint64_t spin_ns = 0;  // a slowdown on purpose, of every call of the engine
 };
 
 // The names, for ParseWorkload to know and for documentation.

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <random>
 
+#include "harness/injected_spin.h"
 #include "harness/placement.h"
 
 namespace fencepost {
@@ -65,6 +66,7 @@ Status Session::Open(Durability durability) {
   EngineOptions options = request_.options;
   options.durability = durability_ = durability;
   ASSIGN_OR_RETURN(engine_, OpenEngine(*request_.row, options));
+  engine_ = WithInjectedSpin(std::move(engine_), request_.spin_ns);
   return Status::Ok();
 }
 
@@ -144,6 +146,7 @@ Status Session::RunOne(Phase phase) {
   report.durability = durability_;
   report.relaxed_load = loaded_relaxed_;
   report.medium = engine_->medium();
+  report.injected_spin_ns = request_.spin_ns;
   if (request_.measure_floor && request_.row->capabilities.stores_data && phase == Phase::kRun) {
     ASSIGN_OR_RETURN(report.floor_ns_per_op, MeasureFloor(phase));
   }
@@ -188,6 +191,11 @@ Status Session::EndPhase(PhaseReport* report) {
     }
   } else {
     report->warnings.push_back(fmt::format("no statistics: {}", stats.message()));
+  }
+  if (report->injected_spin_ns > 0) {
+    report->warnings.push_back(
+        fmt::format("injected: every call of the engine spins {} ns longer (fencepost.spin_ns)",
+                    report->injected_spin_ns));
   }
   const PhaseResult& result = report->result;
   if (result.operations == 0) {

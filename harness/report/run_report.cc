@@ -257,6 +257,10 @@ std::string IntervalsCsv(const PhaseResult& result) {
 json ManifestJson(const RunContext& context, const PhaseReport& report) {
   json properties = json::object();
   for (const auto& [name, entry] : context.properties->entries()) properties[name] = entry.value;
+  json files = json::array();
+  for (const Properties::File& file : context.properties->files()) {
+    files.push_back({{"path", file.path.string()}, {"text", file.text}});
+  }
   const BuildInfo build = GetBuildInfo();
   const MachineFacts facts = ReadMachineFacts();
   json machine = ToJson(facts);
@@ -272,6 +276,9 @@ json ManifestJson(const RunContext& context, const PhaseReport& report) {
           {"compiler", build.compiler},
           {"build_type", build.build_type},
           {"seed", context.spec->seed},
+          {"phases", context.phases},
+          {"placement", context.placement},
+          {"workload_files", std::move(files)},
           {"properties", std::move(properties)},
           {"engine", EngineJson(context, report)},
           {"machine", std::move(machine)},
@@ -314,6 +321,7 @@ json SummaryJson(const RunContext& context, const PhaseReport& report) {
           {"trace_hash",
            result.trace_hash ? json(fmt::format("{:016x}", *result.trace_hash)) : json(nullptr)},
           {"floor_ns_per_op", OrNull(report.floor_ns_per_op)},
+          {"injected_spin_ns", report.injected_spin_ns},
           {"settle_s", report.settle_s},
           {"sync_s", report.sync_s},
           {"kinds", KindsJson(result.kinds)},
@@ -369,8 +377,10 @@ Status RunFolder::Finish(const RunContext& context, const PhaseReport& report) {
     return Status::IoError(fmt::format("write: {}", (path_ / "latency.hlog").string()));
   }
   RETURN_IF_ERROR(WriteFileAtomically(path_ / "intervals.csv", IntervalsCsv(report.result)));
-  RETURN_IF_ERROR(
-      WriteFileAtomically(path_ / "manifest.json", ManifestJson(context, report).dump(2) + "\n"));
+  // A workload file may hold bytes that are no UTF-8.
+  const std::string manifest =
+      ManifestJson(context, report).dump(2, ' ', false, json::error_handler_t::replace);
+  RETURN_IF_ERROR(WriteFileAtomically(path_ / "manifest.json", manifest + "\n"));
   return WriteFileAtomically(path_ / "summary.json", SummaryJson(context, report).dump(2) + "\n");
 }
 

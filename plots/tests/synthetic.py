@@ -62,6 +62,9 @@ def manifest(case: Case, run_id: str, seed: int) -> dict[str, Any]:
         "compiler": "synthetic",
         "build_type": "Release",
         "seed": seed,
+        "phases": ["load", "run"],
+        "placement": "default",
+        "workload_files": [{"path": case.workload, "text": "recordcount=100000\n"}],
         "properties": {"recordcount": "100000"},
         "engine": {
             "name": case.engine,
@@ -172,6 +175,7 @@ def summary(case: Case, run_id: str, repeat: int, rng: random.Random) -> dict[st
         "target_ops_per_s": 1000.0 if case.open_loop else 0.0,
         "trace_hash": f"{rng.getrandbits(64):016x}",
         "floor_ns_per_op": 40.0,
+        "injected_spin_ns": 0,
         "settle_s": 0.1,
         "sync_s": 0.01,
         "kinds": kinds,
