@@ -38,9 +38,7 @@ class SpinningEngine final : public Engine, public ComparesAndPuts, public Defra
   ComparesAndPuts* compares_and_puts() override {
     return engine_->compares_and_puts() == nullptr ? nullptr : this;
   }
-  Defragments* defragments() override {
-    return engine_->defragments() == nullptr ? nullptr : this;
-  }
+  Defragments* defragments() override { return engine_->defragments() == nullptr ? nullptr : this; }
   Medium medium() const override { return engine_->medium(); }
   Status Close() override { return engine_->Close(); }
 

@@ -39,6 +39,9 @@ std::function<ExitCode()> DeclareEngines(CLI::App& app, const Arguments& argumen
 std::function<ExitCode()> DeclareLoad(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareRun(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareCompare(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareRerun(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareResample(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareCheck(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareCrashClient(CLI::App& app, const Arguments& arguments);

@@ -9,8 +9,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "harness/build_info.h"
-#include "harness/environment.h"
+#include "harness/report/provenance.h"
 #include "harness/run_files.h"
 #include "workloads/keys.h"
 #include "workloads/values.h"
@@ -261,31 +260,22 @@ json ManifestJson(const RunContext& context, const PhaseReport& report) {
   for (const Properties::File& file : context.properties->files()) {
     files.push_back({{"path", file.path.string()}, {"text", file.text}});
   }
-  const BuildInfo build = GetBuildInfo();
-  const MachineFacts facts = ReadMachineFacts();
-  json machine = ToJson(facts);
-  machine["cpu_model"] = facts.cpu.model;
-  machine["cpus"] = facts.online_cpu_count;
-  return {{"schema", "fencepost.manifest/1"},
-          {"run_id", context.run_id},
-          {"created_utc", UtcTimestamp()},
-          {"command", context.command},
-          {"fencepost_version", build.version},
-          {"commit", build.commit},
-          {"dirty", build.dirty != "no"},
-          {"compiler", build.compiler},
-          {"build_type", build.build_type},
-          {"seed", context.spec->seed},
-          {"phases", context.phases},
-          {"placement", context.placement},
-          {"workload_files", std::move(files)},
-          {"properties", std::move(properties)},
-          {"engine", EngineJson(context, report)},
-          {"machine", std::move(machine)},
-          {"clock",
-           {{"source", context.clock.source_name},
-            {"ticks_per_s", context.clock.ticks_per_s},
-            {"read_ns", context.clock.read_cost_ns}}}};
+  json manifest = {{"schema", "fencepost.manifest/1"},
+                   {"run_id", context.run_id},
+                   {"created_utc", UtcTimestamp()},
+                   {"command", context.command},
+                   {"seed", context.spec->seed},
+                   {"phases", context.phases},
+                   {"placement", context.placement},
+                   {"workload_files", std::move(files)},
+                   {"properties", std::move(properties)},
+                   {"engine", EngineJson(context, report)},
+                   {"clock",
+                    {{"source", context.clock.source_name},
+                     {"ticks_per_s", context.clock.ticks_per_s},
+                     {"read_ns", context.clock.read_cost_ns}}}};
+  manifest.update(ProvenanceJson());
+  return manifest;
 }
 
 json SummaryJson(const RunContext& context, const PhaseReport& report) {

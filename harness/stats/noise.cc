@@ -17,6 +17,7 @@
 
 #include "engines/status.h"
 #include "harness/clock.h"
+#include "harness/pinning.h"
 #include "harness/stats/draws.h"
 #include "harness/stats/stats.h"
 
@@ -166,6 +167,7 @@ NoiseBefore MeasureNoise(double seconds) {
     spins.push_back(static_cast<double>(between - begin));
     walks.push_back(static_cast<double>(end - between));
   }
+  if (const Result<std::vector<int>> cpus = AllowedCpus(); cpus.ok()) noise.cpus = cpus->size();
   noise.rounds = spins.size();
   noise.spin_ns = Median(spins);
   noise.spin_spread = Spread(spins);
@@ -213,7 +215,7 @@ std::optional<RepeatNoise> JudgeRepeats(std::span<const double> ops_per_s) {
   return noise;
 }
 
-std::vector<std::string> NoiseWarnings(const NoiseBefore& before, size_t cpus) {
+std::vector<std::string> NoiseWarnings(const NoiseBefore& before) {
   std::vector<std::string> warnings;
   const auto warn = [&](const std::string& what) {
     warnings.push_back("noise before the runs: " + what);
@@ -229,8 +231,8 @@ std::vector<std::string> NoiseWarnings(const NoiseBefore& before, size_t cpus) {
     warn(fmt::format("the hypervisor takes {:.1f} % of the CPU time", *before.steal * 100));
   }
   // What runs besides us when we start: one CPU in four is not ours.
-  if (before.load_average.value_or(0) > kOtherCpus * static_cast<double>(cpus)) {
-    warn(fmt::format("load average {:.2f} on {} CPUs", *before.load_average, cpus));
+  if (before.load_average.value_or(0) > kOtherCpus * static_cast<double>(before.cpus)) {
+    warn(fmt::format("load average {:.2f} on {} CPUs", *before.load_average, before.cpus));
   }
   if (before.frequency_min_mhz &&
       *before.frequency_max_mhz > *before.frequency_min_mhz * (1 + kFrequencySpread)) {
@@ -299,8 +301,22 @@ std::string Describe(const NoiseDuring& during) {
   return text;
 }
 
+std::string NoiseText(const NoiseBefore& before, const NoiseDuring& during) {
+  std::string text = Describe(before) + "\n" + Describe(during) + "\n";
+  for (const std::string& warning : NoiseWarnings(before)) text += "warning: " + warning + "\n";
+  for (const std::string& warning : NoiseWarnings(during)) text += "warning: " + warning + "\n";
+  return text;
+}
+
+json NoiseJson(const NoiseBefore& before, const NoiseDuring& during) {
+  json warnings = NoiseWarnings(before);
+  for (const std::string& warning : NoiseWarnings(during)) warnings.push_back(warning);
+  return {{"before", ToJson(before)}, {"during", ToJson(during)}, {"warnings", warnings}};
+}
+
 json ToJson(const NoiseBefore& before) {
   return {{"rounds", before.rounds},
+          {"cpus", before.cpus},
           {"spin_ns", before.spin_ns},
           {"spin_spread", before.spin_spread},
           {"memory_ns", before.memory_ns},

@@ -46,6 +46,7 @@ struct NoiseBefore {
   double spin_spread = 0;
   double memory_ns = 0;  // median of the walk
   double memory_spread = 0;
+  size_t cpus = 1;                     // that this process may run on
   std::optional<double> load_average;  // of the last minute
   std::optional<double> steal;         // share of CPU time, while it was measured
   std::optional<double> frequency_min_mhz, frequency_max_mhz;  // over the CPUs, afterwards
@@ -81,13 +82,17 @@ struct RepeatNoise {
 std::optional<RepeatNoise> JudgeRepeats(std::span<const double> ops_per_s);
 
 // One line each, in words; empty on a quiet machine.
-std::vector<std::string> NoiseWarnings(const NoiseBefore& before, size_t cpus);
+std::vector<std::string> NoiseWarnings(const NoiseBefore& before);
 std::vector<std::string> NoiseWarnings(const NoiseDuring& during);
 std::vector<std::string> NoiseWarnings(const RepeatNoise& repeats);
 
 // "noise before: arithmetic 0.3 %, memory 2.1 %, load average 0.10, steal 0.0 %".
 std::string Describe(const NoiseBefore& before);
 std::string Describe(const NoiseDuring& during);
+
+// Both and their warnings, for a table and for a report.
+std::string NoiseText(const NoiseBefore& before, const NoiseDuring& during);
+nlohmann::json NoiseJson(const NoiseBefore& before, const NoiseDuring& during);
 
 // As results/README.md has them.
 nlohmann::json ToJson(const NoiseBefore& before);

@@ -44,8 +44,9 @@ TEST(Noise, AQuietMachineHasNoWarnings) {
   quiet.memory_spread = 0.05;
   quiet.load_average = 0.1;
   quiet.steal = 0;
-  EXPECT_TRUE(NoiseWarnings(quiet, 2).empty());
-  EXPECT_TRUE(NoiseWarnings(NoiseBefore(), 2).empty());  // nothing of it readable
+  quiet.cpus = 2;
+  EXPECT_TRUE(NoiseWarnings(quiet).empty());
+  EXPECT_TRUE(NoiseWarnings(NoiseBefore()).empty());  // nothing of it readable
 }
 
 TEST(Noise, EachKindOfNoiseHasItsWarning) {
@@ -56,8 +57,10 @@ TEST(Noise, EachKindOfNoiseHasItsWarning) {
   noisy.steal = 0.02;
   noisy.frequency_min_mhz = 2000;
   noisy.frequency_max_mhz = 3000;
-  EXPECT_EQ(NoiseWarnings(noisy, 2).size(), 5u);
-  EXPECT_EQ(NoiseWarnings(noisy, 8).size(), 4u);  // the same load on more CPUs
+  noisy.cpus = 2;
+  EXPECT_EQ(NoiseWarnings(noisy).size(), 5u);
+  noisy.cpus = 8;
+  EXPECT_EQ(NoiseWarnings(noisy).size(), 4u);  // the same load on more CPUs
 }
 
 // Two cells of different speed, in turn, each a percent slower at every visit.
