@@ -92,7 +92,10 @@ class PairedBench {
 
 Status PairedBench::Plan() {
   RETURN_IF_ERROR(CheckSettings(flags_.paired));
-  ASSIGN_OR_RETURN(cells_, PlanCells(flags_));
+  BenchFlags own = flags_;
+  own.properties.insert(own.properties.end(), flags_.this_properties.begin(),
+                        flags_.this_properties.end());
+  ASSIGN_OR_RETURN(cells_, PlanCells(own));
   comparison_.paired = true;
   comparison_.settings = flags_.paired;
   comparison_.settings.seed = flags_.seed;
@@ -138,7 +141,7 @@ Status PairedBench::ProbeOther(std::string_view engine, const fs::path& folder) 
     return Status::InvalidArgument(fmt::format("--against={}: {}", flags_.against, what));
   };
   const std::string run_id = fmt::format("probe-{}", engine);
-  const std::vector<std::string> words = {other_.string(),
+  std::vector<std::string> words = {other_.string(),
                                           "run",
                                           std::string(engine),
                                           "--load",
@@ -155,8 +158,14 @@ Status PairedBench::ProbeOther(std::string_view engine, const fs::path& folder) 
                                           "operationcount=100",
                                           "-p",
                                           "fencepost.floor=false"};
+  for (const std::string& property : flags_.against_properties) {
+    words.insert(words.end(), {"-p", property});
+  }
   constexpr int kTimeoutMs = 60'000;
-  const Result<ChildRun> run = runner_.Run(
+  // Quiet: what is refused is refused in one line.
+  Progress quiet(stderr, ProgressMode::kQuiet);
+  ChildRunner runner(&quiet);
+  const Result<ChildRun> run = runner.Run(
       words, folder / run_id, fmt::format("asking {}", flags_.against), 0, 0, kTimeoutMs);
   if (!run.ok()) return refuse(std::string(run.message()));
   if (!run->error.empty()) return refuse(run->error);
@@ -254,6 +263,9 @@ Status PairedBench::RunPair(size_t index) {
   ran_.push_back({2 * index + (pair.base_first ? 1 : 0), pair.base_first ? test_ops : base_ops});
   compared.base.medium = (*base)["medium"].get<std::string>();
   compared.test.medium = (*test)["medium"].get<std::string>();
+  compared.base.durability = (*base)["durability"].get<std::string>();
+  compared.test.durability = (*test)["durability"].get<std::string>();
+  if (!flags_.unequal_durability) RETURN_IF_ERROR(CheckComparable(comparison_));
   compared.base.summaries.push_back(std::move(*base));
   compared.test.summaries.push_back(std::move(*test));
   compared.pairs.push_back(pair);
@@ -297,6 +309,7 @@ Status PairedBench::RunAll() {
 
 Status PairedBench::Finish() {
   comparison_.partial = Interrupted();
+  comparison_.unequal_durability |= !CheckComparable(comparison_).ok();
   for (const std::string& difference : EnvironmentDifferences(
            comparison_.base.manifest, comparison_.test.manifest, "base", "test")) {
     // That the builds differ is the point, and stands above the table.
@@ -323,6 +336,9 @@ ExitCode PairedBench::Execute() {
   folder_ = std::move(*folder);
   if (Status status = RunAll(); !status.ok()) {
     progress_.Clear();
+    // Of a bench that came to nothing, nothing is left in results/.
+    std::error_code ignored;
+    if (flags_.out.empty() && ran_.size() <= 2) fs::remove_all(folder_, ignored);
     return ReportError(status);
   }
   if (Status status = Finish(); !status.ok()) return ReportError(status);

@@ -61,7 +61,7 @@ struct ComparedCell {
 // The program and machine of a side: from a manifest.json.
 struct ComparedSide {
   std::string label;  // a path, as the user gave it
-  nlohmann::json manifest;
+  nlohmann::json manifest = nlohmann::json::object();
   std::vector<std::string> properties;  // given to this side alone
 };
 
