@@ -323,7 +323,10 @@ ExitCode RunRerun(const RerunFlags& flags) {
              rerun->words[0] == "bench" ? rerun->words[2] : rerun->words[1]);
   fmt::print(stderr, "then: {}\n", BuildText(rerun->before));
   for (const std::string& difference : differences) fmt::print(stderr, "differs: {}\n", difference);
-  if (differences.empty()) fmt::print(stderr, "environment: the same\n");
+  if (differences.empty()) {
+    fmt::print(stderr, "environment: the same{}\n",
+               rerun->before.contains("machine") ? "" : " build; the machine was not written down");
+  }
   for (const std::string& property : flags.properties) {
     fmt::print(stderr, "differs: -p {}, as asked\n", property);
   }

@@ -73,10 +73,15 @@ std::vector<std::string> EnvironmentDifferences(const json& before, const json& 
 
 std::string BuildText(const json& manifest) {
   const std::string commit = manifest.value("commit", "unknown");
-  return fmt::format("fencepost {}, commit {}{}, {} {}",
-                     manifest.value("fencepost_version", "unknown"), commit.substr(0, 12),
-                     manifest.value("dirty", false) ? " with changes" : "",
-                     manifest.value("compiler", "unknown"), manifest.value("build_type", ""));
+  std::string text = fmt::format("fencepost {}, commit {}{}",
+                                 manifest.value("fencepost_version", "unknown"),
+                                 commit.substr(0, 12),
+                                 manifest.value("dirty", false) ? " with changes" : "");
+  if (manifest.contains("compiler")) {
+    text += fmt::format(", {} {}", manifest.value("compiler", ""),
+                        manifest.value("build_type", ""));
+  }
+  return text;
 }
 
 }  // namespace fencepost
