@@ -211,7 +211,7 @@ double RatioCoveragePercent(size_t runs, int trials) {
 
 TEST(Stats, TheUnpairedRatioHoldsTheTruthAtLeastAsOftenAsItSays) {
   EXPECT_GE(RatioCoveragePercent(10, 500), 95);
-  EXPECT_NEAR(RatioCoveragePercent(25, 1000), 95.5, 2.5);
+  EXPECT_NEAR(RatioCoveragePercent(25, 500), 95.5, 3);
 }
 
 }  // namespace
