@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engines/status.h"
 #include "harness/progress.h"
 
 namespace fencepost {

@@ -142,22 +142,22 @@ Status PairedBench::ProbeOther(std::string_view engine, const fs::path& folder) 
   };
   const std::string run_id = fmt::format("probe-{}", engine);
   std::vector<std::string> words = {other_.string(),
-                                          "run",
-                                          std::string(engine),
-                                          "--load",
-                                          "--quiet",
-                                          "--results",
-                                          folder.string(),
-                                          "--run-id",
-                                          run_id,
-                                          "--scratch",
-                                          fmt::format("{}-{}", folder.filename().string(), run_id),
-                                          "-p",
-                                          "recordcount=100",
-                                          "-p",
-                                          "operationcount=100",
-                                          "-p",
-                                          "fencepost.floor=false"};
+                                    "run",
+                                    std::string(engine),
+                                    "--load",
+                                    "--quiet",
+                                    "--results",
+                                    folder.string(),
+                                    "--run-id",
+                                    run_id,
+                                    "--scratch",
+                                    fmt::format("{}-{}", folder.filename().string(), run_id),
+                                    "-p",
+                                    "recordcount=100",
+                                    "-p",
+                                    "operationcount=100",
+                                    "-p",
+                                    "fencepost.floor=false"};
   for (const std::string& property : flags_.against_properties) {
     words.insert(words.end(), {"-p", property});
   }

@@ -73,13 +73,12 @@ std::vector<std::string> EnvironmentDifferences(const json& before, const json& 
 
 std::string BuildText(const json& manifest) {
   const std::string commit = manifest.value("commit", "unknown");
-  std::string text = fmt::format("fencepost {}, commit {}{}",
-                                 manifest.value("fencepost_version", "unknown"),
-                                 commit.substr(0, 12),
-                                 manifest.value("dirty", false) ? " with changes" : "");
+  std::string text =
+      fmt::format("fencepost {}, commit {}{}", manifest.value("fencepost_version", "unknown"),
+                  commit.substr(0, 12), manifest.value("dirty", false) ? " with changes" : "");
   if (manifest.contains("compiler")) {
-    text += fmt::format(", {} {}", manifest.value("compiler", ""),
-                        manifest.value("build_type", ""));
+    text +=
+        fmt::format(", {} {}", manifest.value("compiler", ""), manifest.value("build_type", ""));
   }
   return text;
 }
