@@ -30,7 +30,9 @@ Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& words,
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   }
-  posix_spawn_file_actions_adddup2(&actions, error_pipe[1], STDERR_FILENO);
+  if (streams != Streams::kAllShared) {
+    posix_spawn_file_actions_adddup2(&actions, error_pipe[1], STDERR_FILENO);
+  }
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);

@@ -12,8 +12,9 @@ namespace fencepost {
 
 class ChildProcess {
  public:
-  // What its standard input and output are: nothing, or this program's.
-  enum class Streams : unsigned char { kNone, kShared };
+  // What its standard input and output are: nothing, or this program's; or standard error too, of
+  // which error_text() then has nothing.
+  enum class Streams : unsigned char { kNone, kShared, kAllShared };
 
   // Starts `words[0]`; `variables` ("NAME=value") are added to its environment. kIoError if it
   // cannot be started.

@@ -16,6 +16,8 @@ constexpr PropertySpec kProperties[] = {
      "between a load and a run of one call: nothing; close the store and open it again; load it in "
      "a process that is killed, and open it again"},
     {"fencepost.floor", "bool", "true", "measure the harness itself (blackhole) before a run"},
+    {"fencepost.spin_ns", "ns", "0",
+     "a slowdown on purpose: every call of the engine spins so much longer; each result says so"},
 };
 
 }  // namespace
@@ -57,6 +59,11 @@ Result<RunSettings> ParseRunSettings(const Properties& properties) {
   }
   ASSIGN_OR_RETURN(settings.measure_floor,
                    properties.Bool("fencepost.floor", settings.measure_floor));
+  ASSIGN_OR_RETURN(settings.spin_ns, properties.Uint64("fencepost.spin_ns", settings.spin_ns));
+  constexpr uint64_t kMaxSpinNs = 1'000'000'000;
+  if (settings.spin_ns > kMaxSpinNs) {
+    return properties.Error("fencepost.spin_ns", "must be at most 1000000000, a second");
+  }
   return settings;
 }
 

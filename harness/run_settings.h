@@ -29,6 +29,7 @@ struct RunSettings {
   bool relaxed_load = false;
   bool measure_floor = true;
   Reopen reopen = Reopen::kNone;
+  uint64_t spin_ns = 0;  // a slowdown on purpose, of every call of the engine
 };
 
 // The names, for ParseWorkload to know and for documentation.

@@ -7,6 +7,7 @@
 #include <random>
 #include <utility>
 
+#include "harness/injected_spin.h"
 #include "harness/placement.h"
 
 namespace fencepost {
@@ -69,6 +70,7 @@ Status Session::Open(Durability durability) {
   Result<std::unique_ptr<Engine>> opened = Status::Internal("not opened");
   open_s_ = SecondsOf([&] { opened = OpenEngine(*request_.row, options); });
   ASSIGN_OR_RETURN(engine_, std::move(opened));
+  engine_ = WithInjectedSpin(std::move(engine_), request_.spin_ns);
   return Status::Ok();
 }
 
@@ -151,6 +153,7 @@ Status Session::RunOne(Phase phase) {
   report.relaxed_load = loaded_relaxed_;
   report.medium = engine_->medium();
   report.open_s = std::exchange(open_s_, std::nullopt);
+  report.injected_spin_ns = request_.spin_ns;
   if (request_.measure_floor && request_.row->capabilities.stores_data && phase == Phase::kRun) {
     ASSIGN_OR_RETURN(report.floor_ns_per_op, MeasureFloor(phase));
   }
@@ -195,6 +198,11 @@ Status Session::EndPhase(PhaseReport* report) {
     }
   } else {
     report->warnings.push_back(fmt::format("no statistics: {}", stats.message()));
+  }
+  if (report->injected_spin_ns > 0) {
+    report->warnings.push_back(
+        fmt::format("injected: every call of the engine spins {} ns longer (fencepost.spin_ns)",
+                    report->injected_spin_ns));
   }
   const PhaseResult& result = report->result;
   if (result.operations == 0) {

@@ -28,6 +28,7 @@ struct SessionRequest {
   // Hand the open engine out in the result, instead of closing it.
   bool leave_open = false;
   bool measure_floor = true;
+  uint64_t spin_ns = 0;     // a slowdown on purpose (injected_spin.h)
   bool pin_threads = true;  // of the floor; a phase's own are set by `hooks`
   // The largest share of operations that may find nothing where a value should be.
   double max_not_found = 0.01;
@@ -48,6 +49,7 @@ struct PhaseReport {
   double settle_s = 0;                    // background work that the phase left behind
   uint64_t debt_bytes = 0;                // that work, before settling
   std::optional<double> floor_ns_per_op;  // the same phase on blackhole
+  uint64_t injected_spin_ns = 0;          // of every call of the engine, on purpose
   std::vector<std::string> warnings;
 };
 

@@ -39,4 +39,14 @@ std::string TextTable::Render() const {
   return out;
 }
 
+std::string Grouped(double value) {
+  const std::string digits = fmt::format("{:.0f}", value);
+  std::string out;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) out.push_back(',');
+    out.push_back(digits[i]);
+  }
+  return out;
+}
+
 }  // namespace fencepost

@@ -27,6 +27,9 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// 1234567 as "1,234,567"; rounded.
+std::string Grouped(double value);
+
 }  // namespace fencepost
 
 #endif  // FENCEPOST_HARNESS_TEXT_TABLE_H_

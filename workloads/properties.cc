@@ -173,7 +173,7 @@ Result<std::string> ReadFile(const std::filesystem::path& path) {
 }  // namespace
 
 Status Properties::LoadFile(const std::filesystem::path& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  ASSIGN_OR_RETURN(std::string text, ReadFile(path));
   std::vector<std::pair<std::string, Entry>> loaded;
   LineReader reader(text);
   while (const std::optional<LogicalLine> line = reader.Next()) {
@@ -192,6 +192,7 @@ Status Properties::LoadFile(const std::filesystem::path& path) {
   }
   for (auto& [name, entry] : loaded) Put(std::move(name), std::move(entry), Layer::kFile);
   last_file_ = path;
+  files_.push_back({path, std::move(text)});
   return Status::Ok();
 }
 

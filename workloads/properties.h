@@ -69,6 +69,13 @@ class Properties {
   // The file loaded last; empty when there was none.
   const std::filesystem::path& last_file() const { return last_file_; }
 
+  // All files that were loaded, in order, as they were read.
+  struct File {
+    std::filesystem::path path;
+    std::string text;
+  };
+  const std::vector<File>& files() const { return files_; }
+
  private:
   enum class Layer : unsigned char { kDefault, kFile, kOption };
 
@@ -79,6 +86,7 @@ class Properties {
   std::map<std::string, Entry> entries_;
   std::map<std::string, Layer> layers_;
   std::filesystem::path last_file_;
+  std::vector<File> files_;
   mutable std::set<std::string, std::less<>> read_;
 };
 

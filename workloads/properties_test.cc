@@ -111,6 +111,8 @@ TEST_F(PropertiesTest, OptionsBeatFilesAndFilesBeatDefaultsInAnyOrder) {
   EXPECT_EQ(p.Get("a"), "again");
   EXPECT_EQ(p.entries().at("a").origin, "-p");
   EXPECT_EQ(p.last_file().filename(), "second");
+  ASSERT_EQ(p.files().size(), 2u);
+  EXPECT_EQ(p.files()[1].text, "b=second\n");
 }
 
 TEST(Properties, AnOptionNeedsANameAndEquals) {

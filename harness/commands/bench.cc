@@ -5,46 +5,28 @@
 // view of the medium belong to it alone. Runs of one repeat are in random order, from the seed.
 // The matrix is in plan.json, so that a bench that was stopped can go on (--resume): runs that have
 // ended are not run again.
-#include <fmt/chrono.h>
+// With --against the runs are pairs of two builds: paired_bench.cc.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
-#include <ctime>
+#include <filesystem>
 #include <fstream>
-#include <set>
+#include <optional>
 
-#include "harness/child_process.h"
+#include "harness/commands/bench_child.h"
 #include "harness/commands/bench_matrix.h"
+#include "harness/commands/bench_plan.h"
 #include "harness/commands/command.h"
-#include "harness/environment.h"
+#include "harness/commands/paired_bench.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
 #include "harness/run_files.h"
-#include "harness/run_request.h"
-#include "harness/session.h"
+#include "harness/stats/noise.h"
 
 namespace fencepost {
 namespace {
-
-struct BenchFlags {
-  std::vector<std::string> engines;
-  std::vector<std::string> workloads;
-  std::vector<std::string> threads = {"1"};
-  std::vector<std::string> placements = {"default"};
-  std::vector<std::string> properties;
-  unsigned repeats = 3;
-  std::string seconds;
-  std::string records;
-  uint64_t seed = 1;
-  std::string out;
-  std::string resume;
-  bool relaxed_load = false;
-  bool unequal_durability = false;
-  bool json = false;
-};
 
 class BenchCommand {
  public:
@@ -56,18 +38,9 @@ class BenchCommand {
   ExitCode Execute();
 
  private:
-  Status Plan();
-  Status PlanCell(const std::string& engine, const std::string& file, const std::string& threads,
-                  Placement placement);
-  WorkloadFlags FlagsOf(const std::string& file, const std::string& threads,
-                        const std::string& durability) const;
-  Status TakeUpPlan();
-  Status MakeFolder();
-  bool TakeUpRun(const std::string& run_id, Cell* cell) const;
+  Status Prepare();
+  std::optional<nlohmann::json> EndedBefore(const std::string& run_id) const;
   Status RunAll();
-  Status RunOne(const RunOrder& next, double fraction_begin, double fraction_end);
-  std::vector<std::string> ChildWords(const Cell& cell, const std::string& run_id,
-                                      unsigned repeat) const;
   Status WriteReport() const;
   std::string Table() const;
 
@@ -77,240 +50,78 @@ class BenchCommand {
   std::vector<Cell> cells_;
   std::vector<RunOrder> order_;
   std::filesystem::path folder_;
-  double seconds_per_run_ = 5;
+  nlohmann::json settings_;
+  NoiseBefore noise_before_;
+  NoiseDuring noise_during_;
   bool violated_ = false;
 };
 
-// The first line of a program's complaints, without its name.
-std::string FirstError(const std::string& text) {
-  std::istringstream lines(text);
-  constexpr std::string_view kPrefix = "fencepost: ";
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(kPrefix) && !line.starts_with("fencepost: warning")) {
-      return line.substr(kPrefix.size());
-    }
+// Plans everything, and makes or finds the folder.
+Status BenchCommand::Prepare() {
+  if (!flags_.resume.empty()) {
+    RETURN_IF_ERROR(ReadPlan(flags_.resume, &flags_));
   }
-  return text.substr(0, text.find('\n'));
-}
-
-// The flags that make the matrix, under the options' names.
-nlohmann::json PlanJson(const BenchFlags& flags) {
-  return {{"schema", "fencepost.plan/1"},       {"engines", flags.engines},
-          {"workloads", flags.workloads},       {"threads", flags.threads},
-          {"placements", flags.placements},     {"properties", flags.properties},
-          {"repeats", flags.repeats},           {"seconds", flags.seconds},
-          {"records", flags.records},           {"seed", flags.seed},
-          {"relaxed_load", flags.relaxed_load}, {"unequal_durability", flags.unequal_durability}};
-}
-
-Status ReadPlan(const std::filesystem::path& path, BenchFlags* flags) {
-  std::ifstream file(path);
-  if (!file) {
-    return Status::InvalidArgument(fmt::format("--resume={}: there is no plan.json, so no bench",
-                                               path.parent_path().string()));
-  }
-  try {
-    const nlohmann::json plan = nlohmann::json::parse(file);
-    if (plan.at("schema") != "fencepost.plan/1") {
-      return Status::InvalidArgument(fmt::format("{}: a plan of another version", path.string()));
-    }
-    plan.at("engines").get_to(flags->engines);
-    plan.at("workloads").get_to(flags->workloads);
-    plan.at("threads").get_to(flags->threads);
-    plan.at("placements").get_to(flags->placements);
-    plan.at("properties").get_to(flags->properties);
-    plan.at("repeats").get_to(flags->repeats);
-    plan.at("seconds").get_to(flags->seconds);
-    plan.at("records").get_to(flags->records);
-    plan.at("seed").get_to(flags->seed);
-    plan.at("relaxed_load").get_to(flags->relaxed_load);
-    plan.at("unequal_durability").get_to(flags->unequal_durability);
-  } catch (const nlohmann::json::exception& error) {
-    return Status::InvalidArgument(fmt::format("{}: {}", path.string(), error.what()));
-  }
-  return Status::Ok();
-}
-
-WorkloadFlags BenchCommand::FlagsOf(const std::string& file, const std::string& threads,
-                                    const std::string& durability) const {
-  WorkloadFlags flags;
-  flags.files = {file};
-  flags.properties = flags_.properties;
-  if (!durability.empty()) flags.properties.push_back("engine.durability=" + durability);
-  if (!flags_.records.empty()) flags.properties.push_back("recordcount=" + flags_.records);
-  if (flags_.relaxed_load) flags.properties.push_back("fencepost.load=relaxed");
-  flags.properties.insert(flags.properties.begin(), fmt::format("fencepost.seed={}", flags_.seed));
-  flags.threads = threads;
-  flags.seconds = flags_.seconds;
-  return flags;
-}
-
-// `engine` is a name, or "name:durability".
-Status BenchCommand::PlanCell(const std::string& engine, const std::string& file,
-                              const std::string& threads, Placement placement) {
-  const size_t colon = engine.find(':');
-  const std::string name = engine.substr(0, colon);
-  const std::string durability = colon == std::string::npos ? "" : engine.substr(colon + 1);
-  ASSIGN_OR_RETURN(const RunPlan plan,
-                   MakeRunPlan(FlagsOf(file, threads, durability), name, placement, "bench"));
-  const EngineRow& row = *plan.row;
-  // A persistent-memory engine has one place; asking for another would measure it twice.
-  if (placement == Placement::kTmpfs && row.capabilities.persistent_memory &&
-      flags_.placements.size() > 1) {
+  ASSIGN_OR_RETURN(cells_, PlanCells(flags_));
+  order_ = InterleavedOrder(cells_, flags_.repeats, flags_.seed);
+  ASSIGN_OR_RETURN(settings_, BenchSettingsJson(flags_));
+  if (!flags_.resume.empty()) {
+    folder_ = flags_.resume;
     return Status::Ok();
   }
-  RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kLoad));
-  RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kRun));
-  Cell cell;
-  cell.row = &row;
-  cell.workload_file = file;
-  cell.workload = plan.spec->name;
-  cell.threads = plan.spec->threads;
-  cell.placement = placement;
-  cell.durability = plan.options.durability;
-  if (row.capabilities.stores_data) {
-    ASSIGN_OR_RETURN(cell.medium, MediumOf(plan.options.path));
-  }
-  cell.asked_durability = durability;
-  cell.skipped = SkipReason(row, *plan.spec);
-  cells_.push_back(std::move(cell));
-  return Status::Ok();
+  ASSIGN_OR_RETURN(folder_, MakeBenchFolder(flags_, "bench", "plan.json"));
+  return WritePlan(folder_, flags_);
 }
 
-Status BenchCommand::Plan() {
-  for (const std::string& property : flags_.properties) {
-    if (property.starts_with("engine.path=")) {
-      return Status::InvalidArgument("engine.path: bench makes a folder of its own for each run");
-    }
-  }
-  if (flags_.repeats == 0) return Status::InvalidArgument("--repeats must be at least 1");
-  for (const std::string& file : flags_.workloads) {
-    for (const std::string& threads : flags_.threads) {
-      for (const std::string& name : flags_.placements) {
-        const std::optional<Placement> placement = PlacementFromName(name);
-        if (!placement) {
-          return Status::InvalidArgument(
-              fmt::format("--placements={}: must be of default, tmpfs and disk", name));
-        }
-        for (const std::string& engine : flags_.engines) {
-          RETURN_IF_ERROR(PlanCell(engine, file, threads, *placement));
-        }
-      }
-    }
-  }
-  if (!flags_.unequal_durability) RETURN_IF_ERROR(CheckEqualDurability(cells_));
-  std::set<std::string> names;
-  for (const Cell& cell : cells_) {
-    if (!names.insert(cell.Name()).second) {
-      return Status::InvalidArgument(fmt::format("{} is in the matrix twice", cell.Name()));
-    }
-  }
-  order_ = InterleavedOrder(cells_, flags_.repeats, flags_.seed);
-  return Status::Ok();
-}
-
-Status BenchCommand::TakeUpPlan() {
-  if (flags_.resume.empty()) {
-    if (!flags_.engines.empty() && !flags_.workloads.empty()) return Status::Ok();
-    return Status::InvalidArgument("bench needs --engines and --workloads, or --resume");
-  }
-  folder_ = flags_.resume;
-  return ReadPlan(folder_ / "plan.json", &flags_);
-}
-
-Status BenchCommand::MakeFolder() {
-  if (!flags_.resume.empty()) return Status::Ok();
-  if (flags_.out.empty()) {
-    ASSIGN_OR_RETURN(const RunDirectory made,
-                     CreateRunDirectory("results", std::time(nullptr), "bench"));
-    folder_ = made.path;
-    return WriteFileAtomically(folder_ / "plan.json", PlanJson(flags_).dump(2) + "\n");
-  }
-  folder_ = flags_.out;
-  std::error_code error;
-  if (std::filesystem::exists(folder_ / "plan.json", error)) {
-    return Status::InvalidArgument(fmt::format("--out={}: there is a bench already", flags_.out));
-  }
-  std::filesystem::create_directories(folder_, error);
-  if (error) return Status::IoError(fmt::format("mkdir: {}: {}", error.message(), flags_.out));
-  return WriteFileAtomically(folder_ / "plan.json", PlanJson(flags_).dump(2) + "\n");
-}
-
-// Whether the run has ended before the bench was stopped; if so, its summary is the cell's. What
-// is left of one that had not is removed.
-bool BenchCommand::TakeUpRun(const std::string& run_id, Cell* cell) const {
-  if (flags_.resume.empty()) return false;
+// The summary of a run that ended before the bench was stopped. What is left of one that did not
+// end is removed.
+std::optional<nlohmann::json> BenchCommand::EndedBefore(const std::string& run_id) const {
+  if (flags_.resume.empty()) return std::nullopt;
   std::ifstream file(folder_ / run_id / "summary.json");
   nlohmann::json summary = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (summary.is_object() && !summary.value("partial", true)) {
-    cell->summaries.push_back(std::move(summary));
-    return true;
-  }
+  if (summary.is_object() && !summary.value("partial", true)) return summary;
   std::error_code ignored;
   std::filesystem::remove_all(folder_ / run_id, ignored);
   std::filesystem::remove_all(folder_ / (run_id + "-load"), ignored);
-  return false;
-}
-
-std::vector<std::string> BenchCommand::ChildWords(const Cell& cell, const std::string& run_id,
-                                                  unsigned repeat) const {
-  std::vector<std::string> words = {"/proc/self/exe",
-                                    "run",
-                                    std::string(cell.row->name),
-                                    "--load",
-                                    "--quiet",
-                                    "--results",
-                                    folder_.string(),
-                                    "--run-id",
-                                    run_id,
-                                    "--scratch",
-                                    fmt::format("{}-{}", folder_.filename().string(), run_id),
-                                    "--repeat",
-                                    fmt::format("{}", repeat),
-                                    "--placement",
-                                    std::string(PlacementName(cell.placement))};
-  const WorkloadFlags flags =
-      FlagsOf(cell.workload_file, fmt::format("{}", cell.threads), cell.asked_durability);
-  for (const std::string& file : flags.files) words.insert(words.end(), {"-P", file});
-  for (const std::string& property : flags.properties) words.insert(words.end(), {"-p", property});
-  words.push_back("--threads=" + flags.threads);
-  if (!flags.seconds.empty()) words.push_back("--seconds=" + flags.seconds);
-  return words;
-}
-
-Status BenchCommand::RunOne(const RunOrder& next, double fraction_begin, double fraction_end) {
-  Cell& cell = cells_[next.cell];
-  const std::string run_id = fmt::format("{}-r{}", cell.Name(), next.repeat);
-  if (TakeUpRun(run_id, &cell)) return Status::Ok();
-  const auto begin = std::chrono::steady_clock::now();
-  const auto elapsed_s = [&] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  };
-  ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Start(ChildWords(cell, run_id, next.repeat)));
-  const std::string what =
-      fmt::format("{}, repeat {} of {}", cell.Name(), next.repeat + 1, flags_.repeats);
-  while (!child.WaitFor(200)) {
-    const double done = std::min(elapsed_s() / seconds_per_run_, 1.0);
-    progress_.Update(fraction_begin + done * (fraction_end - fraction_begin), what);
-  }
-  seconds_per_run_ = 0.5 * seconds_per_run_ + 0.5 * elapsed_s();
-  std::ifstream file(folder_ / run_id / "summary.json");
-  nlohmann::json summary = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (!summary.is_discarded()) cell.summaries.push_back(std::move(summary));
-  if (child.exit_code() != 0 && !Interrupted()) {
-    if (cell.failed.empty()) cell.failed = FirstError(child.error_text());
-    violated_ |= child.exit_code() == static_cast<int>(ExitCode::kViolation);
-    progress_.Print(fmt::format("{}: {}", cell.Name(), FirstError(child.error_text())));
-  }
-  return Status::Ok();
+  return std::nullopt;
 }
 
 Status BenchCommand::RunAll() {
+  noise_before_ = MeasureNoise();
+  for (const std::string& warning : NoiseWarnings(noise_before_)) {
+    progress_.Print("warning: " + warning);
+  }
+  const std::optional<CpuTimes> begin_times = ReadCpuTimes();
+  const auto begin = std::chrono::steady_clock::now();
+  ChildRunner runner(&progress_);
+  std::vector<RunInOrder> ran;
   const double count = static_cast<double>(order_.size());
   for (size_t i = 0; i < order_.size() && !Interrupted(); ++i) {
-    const double at = static_cast<double>(i);
-    RETURN_IF_ERROR(RunOne(order_[i], at / count, (at + 1) / count));
+    Cell& cell = cells_[order_[i].cell];
+    const unsigned repeat = order_[i].repeat;
+    const std::string run_id = fmt::format("{}-r{}", cell.Name(), repeat);
+    if (auto summary = EndedBefore(run_id)) {
+      cell.summaries.push_back(std::move(*summary));
+      continue;
+    }
+    ASSIGN_OR_RETURN(
+        ChildRun run,
+        runner.Run(RunWords("/proc/self/exe", flags_, cell, folder_, run_id, repeat),
+                   folder_ / run_id,
+                   fmt::format("{}, repeat {} of {}", cell.Name(), repeat + 1, flags_.repeats),
+                   static_cast<double>(i) / count, static_cast<double>(i + 1) / count));
+    if (run.summary) {
+      if (!run.summary->value("partial", true)) {
+        ran.push_back({order_[i].cell, run.summary->value("throughput_ops_per_s", 0.0)});
+      }
+      cell.summaries.push_back(std::move(*run.summary));
+    }
+    if (run.error.empty()) continue;
+    if (cell.failed.empty()) cell.failed = run.error;
+    violated_ |= run.violated;
+    progress_.Print(fmt::format("{}: {}", cell.Name(), run.error));
   }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  noise_during_ = JudgeRuns(ran, begin_times, ReadCpuTimes(), took.count());
   return Status::Ok();
 }
 
@@ -328,14 +139,19 @@ Status BenchCommand::WriteReport() const {
                                  {"partial", Interrupted()},
                                  {"unequal_durability", !CheckEqualDurability(cells_).ok()},
                                  {"relaxed_load", flags_.relaxed_load},
+                                 {"settings", settings_},
+                                 {"noise", NoiseJson(noise_before_, noise_during_)},
                                  {"order", std::move(order)},
                                  {"cells", std::move(cells)}};
-  if (flags_.json) fmt::print("{}\n", report.dump(2));
-  return WriteFileAtomically(folder_ / "bench.json", report.dump(2) + "\n");
+  // A workload file may hold bytes that are no UTF-8.
+  const std::string text = report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+  if (flags_.json) fmt::print("{}\n", text);
+  return WriteFileAtomically(folder_ / "bench.json", text + "\n");
 }
 
 std::string BenchCommand::Table() const {
   std::string out = MatrixTable(cells_) + "\n" + FloorLine(cells_);
+  out += NoiseText(noise_before_, noise_during_);
   if (flags_.relaxed_load) {
     out +=
         "loads: relaxed (each engine's weakest durability, then one Sync); runs at the column's\n";
@@ -344,9 +160,7 @@ std::string BenchCommand::Table() const {
 }
 
 ExitCode BenchCommand::Execute() {
-  if (Status status = TakeUpPlan(); !status.ok()) return ReportError(status);
-  if (Status status = Plan(); !status.ok()) return ReportError(status);
-  if (Status status = MakeFolder(); !status.ok()) return ReportError(status);
+  if (Status status = Prepare(); !status.ok()) return ReportError(status);
   if (Status status = RunAll(); !status.ok()) return ReportError(status);
   if (Status status = WriteReport(); !status.ok()) return ReportError(status);
   const std::string table = Table();
@@ -363,6 +177,47 @@ ExitCode BenchCommand::Execute() {
   const bool failed = std::any_of(cells_.begin(), cells_.end(),
                                   [](const Cell& cell) { return !cell.failed.empty(); });
   return failed ? ExitCode::kUsage : ExitCode::kPass;
+}
+
+// What only means something with --against is refused without it, and the other way round.
+Status CheckHeeded(const CLI::App& app, const BenchFlags& flags) {
+  if (flags.resume.empty() && (flags.engines.empty() || flags.workloads.empty())) {
+    return Status::InvalidArgument("bench needs --engines and --workloads, or --resume");
+  }
+  using Names = std::vector<const char*>;
+  const bool paired = !flags.against.empty();
+  const Names names =
+      paired ? Names{"--repeats"} : Names{"--this-property", "--against-property", "--min-pairs",
+                                          "--max-pairs",     "--threshold",        "--alpha"};
+  for (const char* name : names) {
+    if (app.count(name) == 0) continue;
+    return Status::InvalidArgument(
+        fmt::format("{} goes {} --against", name, paired ? "without" : "with"));
+  }
+  if (app.count("--against") > 0 && !paired) {
+    return Status::InvalidArgument("--against: names no program");
+  }
+  return Status::Ok();
+}
+
+void DeclarePaired(CLI::App& app, BenchFlags* flags) {
+  app.add_option("--against", flags->against,
+                 "another fencepost program: its runs beside this one's, pair by pair; "
+                 "exit code 1 if this one is slower");
+  const auto property = [&](const char* name, std::vector<std::string>* values, const char* what) {
+    app.add_option(name, *values, what)->expected(1)->take_all()->allow_extra_args(false);
+  };
+  property("--this-property", &flags->this_properties,
+           "--against: key=value of this program's runs only (repeatable)");
+  property("--against-property", &flags->against_properties,
+           "--against: key=value of the other's runs only (repeatable)");
+  app.add_option("--min-pairs", flags->paired.min_pairs, "--against: of each cell (default 15)");
+  app.add_option("--max-pairs", flags->paired.max_pairs, "--against: of each cell (default 30)");
+  app.add_option("--threshold", flags->paired.threshold,
+                 "--against: enough pairs once the interval of the median log-ratio is narrower "
+                 "(default 0.04)");
+  app.add_option("--alpha", flags->paired.alpha,
+                 "--against: level of the verdicts, over all cells together (default 0.01)");
 }
 
 }  // namespace
@@ -391,6 +246,7 @@ std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments
   app.add_flag("--unequal-durability", flags->unequal_durability,
                "compare engines that promise different things");
   app.add_flag("--json", flags->json, "print the report as JSON instead of a table");
+  DeclarePaired(app, flags.get());
   CLI::Option* resume =
       app.add_option("--resume", flags->resume, "go on with the bench in this folder");
   for (CLI::Option* option : app.get_options()) {
@@ -398,7 +254,11 @@ std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments
       resume->excludes(option);
     }
   }
-  return [flags, &arguments] { return BenchCommand(*flags, arguments).Execute(); };
+  return [flags, &app, &arguments] {
+    if (Status status = CheckHeeded(app, *flags); !status.ok()) return ReportError(status);
+    if (!flags->against.empty()) return RunPairedBench(*flags, arguments);
+    return BenchCommand(*flags, arguments).Execute();
+  };
 }
 
 }  // namespace fencepost

@@ -8,6 +8,8 @@
 #include <random>
 #include <set>
 
+#include "harness/stats/estimate_json.h"
+#include "harness/stats/noise.h"
 #include "harness/text_table.h"
 
 namespace fencepost {
@@ -15,38 +17,12 @@ namespace {
 
 using nlohmann::json;
 
-json EstimateJson(const std::optional<Estimate>& estimate) {
-  if (!estimate) return nullptr;
-  json out = {{"median", estimate->value},
-              {"low", nullptr},
-              {"high", nullptr},
-              {"method", "single run"},
-              {"n", estimate->count}};
-  if (estimate->count > 1) {
-    out["low"] = estimate->low;
-    out["high"] = estimate->high;
-    out["method"] = fmt::format("{:.1f} % interval of the median", estimate->confidence * 100);
-  }
-  return out;
-}
-
 json::json_pointer Latency(const std::string& kind, std::string_view percentile) {
   return json::json_pointer(fmt::format("/kinds/{}/latency_ns/{}", kind, percentile));
 }
 
 std::string Microseconds(const std::optional<Estimate>& estimate) {
   return estimate ? fmt::format("{:.2f}", estimate->value * 1e-3) : "-";
-}
-
-// "1234567" with a comma before each group of three digits.
-std::string Count(double value) {
-  const std::string digits = fmt::format("{:.0f}", value);
-  std::string out;
-  for (size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) out.push_back(',');
-    out.push_back(digits[i]);
-  }
-  return out;
 }
 
 // What a reader must know to read the row.
@@ -57,10 +33,18 @@ std::string Remark(const Cell& cell) {
   const bool partial = std::any_of(cell.summaries.begin(), cell.summaries.end(),
                                    [](const json& s) { return s.at("partial").get<bool>(); });
   if (partial) remark = "partial";
+  const auto add = [&](const std::string& text) {
+    remark += fmt::format("{}{}", remark.empty() ? "" : "; ", text);
+  };
+  if (!cell.summaries.empty()) {
+    const uint64_t spin_ns = cell.summaries.front().value("injected_spin_ns", uint64_t{0});
+    if (spin_ns > 0) add(fmt::format("INJECTED: {} ns a call", spin_ns));
+  }
+  if (const std::optional<RepeatNoise> noise = JudgeRepeats(Throughputs(cell))) {
+    for (const std::string& warning : NoiseWarnings(*noise)) add(warning);
+  }
   if (cell.MediumLabel() == "tmpfs") {
-    remark += fmt::format(
-        "{}{}", remark.empty() ? "" : "; ",
-        cell.row->capabilities.persistent_memory ? "emulated pmem" : "sync is free here");
+    add(cell.row->capabilities.persistent_memory ? "emulated pmem" : "sync is free here");
   }
   return remark;
 }
@@ -92,6 +76,16 @@ std::vector<RunOrder> InterleavedOrder(const std::vector<Cell>& cells, unsigned 
     }
   }
   return order;
+}
+
+std::vector<double> Throughputs(const Cell& cell) {
+  std::vector<double> values;
+  for (const json& summary : cell.summaries) {
+    if (!summary.at("partial").get<bool>()) {
+      values.push_back(summary.at("throughput_ops_per_s").get<double>());
+    }
+  }
+  return values;
 }
 
 std::optional<Estimate> CellEstimate(const Cell& cell, const json::json_pointer& field) {
@@ -141,9 +135,19 @@ std::string MainKind(const Cell& cell) {
 json CellJson(const Cell& cell) {
   const std::string kind = MainKind(cell);
   json repeats = json::array(), warnings = json::array();
+  // Each once, though every repeat may have it.
+  const auto add_warning = [&](const json& warning) {
+    if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end()) {
+      warnings.push_back(warning);
+    }
+  };
   for (const json& summary : cell.summaries) {
     repeats.push_back(summary.at("run_id"));
-    for (const json& warning : summary.at("warnings")) warnings.push_back(warning);
+    for (const json& warning : summary.at("warnings")) add_warning(warning);
+  }
+  const std::optional<RepeatNoise> noise = JudgeRepeats(Throughputs(cell));
+  if (noise) {
+    for (const std::string& warning : NoiseWarnings(*noise)) add_warning(warning);
   }
   const auto text_or_null = [](const std::string& text) {
     return text.empty() ? json(nullptr) : json(text);
@@ -162,6 +166,7 @@ json CellJson(const Cell& cell) {
       {"latency_p50_ns", EstimateJson(CellEstimate(cell, Latency(kind, "p50")))},
       {"latency_p99_ns", EstimateJson(CellEstimate(cell, Latency(kind, "p99")))},
       {"floor_ns_per_op", EstimateJson(CellEstimate(cell, json::json_pointer("/floor_ns_per_op")))},
+      {"noise", ToJson(noise)},
       {"skipped", text_or_null(cell.skipped)},
       {"failed", text_or_null(cell.failed)},
       {"warnings", std::move(warnings)}};
@@ -192,9 +197,9 @@ std::string MatrixTable(const std::vector<Cell>& cells) {
     const std::string kind = MainKind(*cell);
     table.AddRow({cell->workload, cell->MediumLabel(),
                   std::string(DurabilityName(cell->durability)), std::string(cell->row->name),
-                  fmt::format("{}", cell->threads), ops ? Count(ops->value) : "-",
-                  ops && ops->count > 1 ? fmt::format("{}-{} ({:.0f} %)", Count(ops->low),
-                                                      Count(ops->high), ops->confidence * 100)
+                  fmt::format("{}", cell->threads), ops ? Grouped(ops->value) : "-",
+                  ops && ops->count > 1 ? fmt::format("{}-{} ({:.0f} %)", Grouped(ops->low),
+                                                      Grouped(ops->high), ops->confidence * 100)
                                         : "-",
                   kind.empty() ? "-" : kind,
                   Microseconds(CellEstimate(*cell, Latency(kind, "p50"))),

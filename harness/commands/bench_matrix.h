@@ -13,7 +13,7 @@
 
 #include "engines/engine_table.h"
 #include "harness/placement.h"
-#include "harness/stats.h"
+#include "harness/stats/stats.h"
 
 namespace fencepost {
 
@@ -43,6 +43,9 @@ struct RunOrder {
 };
 std::vector<RunOrder> InterleavedOrder(const std::vector<Cell>& cells, unsigned repeats,
                                        uint64_t seed);
+
+// Of the repeats that ran to their end, in the order in which they did.
+std::vector<double> Throughputs(const Cell& cell);
 
 // Median and its interval over a cell's repeats of one number of the summary.
 std::optional<Estimate> CellEstimate(const Cell& cell, const nlohmann::json::json_pointer& field);

@@ -93,7 +93,7 @@ void PrintOne(const EngineRow& row) {
 }
 
 // The stores with known bugs, a line or an object a bug.
-void PrintCanaries(bool json) {
+void PrintCanaries(bool as_json) {
   TextTable table({{"canary"}, {"bug"}, {"class"}, {"known as"}, {"what"}});
   nlohmann::json out = nlohmann::json::array();
   for (const Planting& planting : Plantings()) {
@@ -107,7 +107,7 @@ void PrintCanaries(bool json) {
                    {"medium", KindOfMedium(*FindEngineOrCanary(planting.structure).value())},
                    {"what", planting.what}});
   }
-  fmt::print("{}", json ? out.dump(2) + "\n" : table.Render());
+  fmt::print("{}", as_json ? out.dump(2) + "\n" : table.Render());
 }
 
 ExitCode RunEngines(const EnginesOptions& options) {

@@ -81,6 +81,7 @@ class RunCommand {
   Status WriteYcsbOutput(const std::string& text);
   ExitCode Conclude(const SessionResult& session);
   RunContext Context(const RunFolder& folder) const;
+  std::vector<std::string> PhaseNames() const;
 
   const RunFlags& flags_;
   const Arguments& arguments_;
@@ -154,10 +155,19 @@ Status RunCommand::LoadInAnotherProcess() {
                                              load.exit_code(), why.substr(0, why.find('\n'))));
 }
 
+std::vector<std::string> RunCommand::PhaseNames() const {
+  std::vector<std::string> names;
+  if (flags_.load) names.emplace_back("load");
+  if (flags_.run) names.emplace_back("run");
+  return names;
+}
+
 RunContext RunCommand::Context(const RunFolder& folder) const {
   return {.run_id = folder.path().filename().string(),
           .command = arguments_,
           .repeat = flags_.repeat,
+          .phases = PhaseNames(),
+          .placement = flags_.placement,
           .row = plan_.row,
           .options = plan_.options,
           .spec = plan_.spec.get(),
@@ -284,6 +294,7 @@ ExitCode RunCommand::Execute() {
   request.reopen = plan_.settings.reopen == Reopen::kClose;
   request.leave_open = flags_.end_killed;
   request.measure_floor = plan_.settings.measure_floor;
+  request.spin_ns = plan_.settings.spin_ns;
   request.pin_threads = plan_.settings.pin_threads;
   request.max_not_found = plan_.settings.max_not_found;
   request.hooks = [this](Phase phase, PhaseRequest* phase_request) {

@@ -9,8 +9,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "harness/build_info.h"
-#include "harness/environment.h"
+#include "harness/report/provenance.h"
 #include "harness/run_files.h"
 #include "workloads/keys.h"
 #include "workloads/values.h"
@@ -257,28 +256,26 @@ std::string IntervalsCsv(const PhaseResult& result) {
 json ManifestJson(const RunContext& context, const PhaseReport& report) {
   json properties = json::object();
   for (const auto& [name, entry] : context.properties->entries()) properties[name] = entry.value;
-  const BuildInfo build = GetBuildInfo();
-  const MachineFacts facts = ReadMachineFacts();
-  json machine = ToJson(facts);
-  machine["cpu_model"] = facts.cpu.model;
-  machine["cpus"] = facts.online_cpu_count;
-  return {{"schema", "fencepost.manifest/1"},
-          {"run_id", context.run_id},
-          {"created_utc", UtcTimestamp()},
-          {"command", context.command},
-          {"fencepost_version", build.version},
-          {"commit", build.commit},
-          {"dirty", build.dirty != "no"},
-          {"compiler", build.compiler},
-          {"build_type", build.build_type},
-          {"seed", context.spec->seed},
-          {"properties", std::move(properties)},
-          {"engine", EngineJson(context, report)},
-          {"machine", std::move(machine)},
-          {"clock",
-           {{"source", context.clock.source_name},
-            {"ticks_per_s", context.clock.ticks_per_s},
-            {"read_ns", context.clock.read_cost_ns}}}};
+  json files = json::array();
+  for (const Properties::File& file : context.properties->files()) {
+    files.push_back({{"path", file.path.string()}, {"text", file.text}});
+  }
+  json manifest = {{"schema", "fencepost.manifest/1"},
+                   {"run_id", context.run_id},
+                   {"created_utc", UtcTimestamp()},
+                   {"command", context.command},
+                   {"seed", context.spec->seed},
+                   {"phases", context.phases},
+                   {"placement", context.placement},
+                   {"workload_files", std::move(files)},
+                   {"properties", std::move(properties)},
+                   {"engine", EngineJson(context, report)},
+                   {"clock",
+                    {{"source", context.clock.source_name},
+                     {"ticks_per_s", context.clock.ticks_per_s},
+                     {"read_ns", context.clock.read_cost_ns}}}};
+  manifest.update(ProvenanceJson());
+  return manifest;
 }
 
 json SummaryJson(const RunContext& context, const PhaseReport& report) {
@@ -315,6 +312,7 @@ json SummaryJson(const RunContext& context, const PhaseReport& report) {
            result.trace_hash ? json(fmt::format("{:016x}", *result.trace_hash)) : json(nullptr)},
           {"floor_ns_per_op", OrNull(report.floor_ns_per_op)},
           {"open_s", OrNull(report.open_s)},
+          {"injected_spin_ns", report.injected_spin_ns},
           {"settle_s", report.settle_s},
           {"sync_s", report.sync_s},
           {"kinds", KindsJson(result.kinds)},
@@ -370,8 +368,10 @@ Status RunFolder::Finish(const RunContext& context, const PhaseReport& report) {
     return Status::IoError(fmt::format("write: {}", (path_ / "latency.hlog").string()));
   }
   RETURN_IF_ERROR(WriteFileAtomically(path_ / "intervals.csv", IntervalsCsv(report.result)));
-  RETURN_IF_ERROR(
-      WriteFileAtomically(path_ / "manifest.json", ManifestJson(context, report).dump(2) + "\n"));
+  // A workload file may hold bytes that are no UTF-8.
+  const std::string manifest =
+      ManifestJson(context, report).dump(2, ' ', false, json::error_handler_t::replace);
+  RETURN_IF_ERROR(WriteFileAtomically(path_ / "manifest.json", manifest + "\n"));
   return WriteFileAtomically(path_ / "summary.json", SummaryJson(context, report).dump(2) + "\n");
 }
 

@@ -23,6 +23,8 @@ struct RunContext {
   std::string run_id;
   std::vector<std::string> command;
   uint64_t repeat = 0;
+  std::vector<std::string> phases;  // of the invocation: "load", "run"
+  std::string placement;            // as asked for: "default", "tmpfs", "disk"
   const EngineRow* row = nullptr;
   EngineOptions options;
   const WorkloadSpec* spec = nullptr;

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import jsonschema
 
 SCHEMA_DIR = Path(__file__).resolve().parents[2] / "results" / "schema"
-DOCUMENTS = ("manifest", "summary", "bench", "crash", "plan", "suite")
+DOCUMENTS = ("manifest", "summary", "bench", "comparison", "crash", "plan", "suite")
 _MESSAGE_CHARS = 160
 
 

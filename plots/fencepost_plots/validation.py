@@ -24,7 +24,7 @@ def _document(path: Path, document: str) -> Iterator[str]:
         return
     for violation in schema.violations(document, value):
         yield f"{path}: {violation}"
-    owner = "bench_id" if document == "bench" else "run_id"
+    owner = {"bench": "bench_id", "comparison": "comparison_id"}.get(document, "run_id")
     if isinstance(value, dict) and value.get(owner, path.parent.name) != path.parent.name:
         yield f"{path}: {owner}: '{value[owner]}' is in folder '{path.parent.name}'"
 

@@ -62,6 +62,9 @@ def manifest(case: Case, run_id: str, seed: int) -> dict[str, Any]:
         "compiler": "synthetic",
         "build_type": "Release",
         "seed": seed,
+        "phases": ["load", "run"],
+        "placement": "default",
+        "workload_files": [{"path": case.workload, "text": "recordcount=100000\n"}],
         "properties": {"recordcount": "100000"},
         "engine": {
             "name": case.engine,
@@ -173,6 +176,7 @@ def summary(case: Case, run_id: str, repeat: int, rng: random.Random) -> dict[st
         "trace_hash": f"{rng.getrandbits(64):016x}",
         "floor_ns_per_op": 40.0,
         "open_s": 0.01,
+        "injected_spin_ns": 0,
         "settle_s": 0.1,
         "sync_s": 0.01,
         "kinds": kinds,
@@ -251,6 +255,47 @@ def _interval(values: Sequence[float]) -> dict[str, Any]:
     }
 
 
+def _settings(cases: Sequence[Case]) -> dict[str, Any]:
+    workloads = dict.fromkeys(case.workload for case in cases)
+    return {
+        "engines": list(dict.fromkeys(case.engine for case in cases)),
+        "workload_files": [{"path": name, "text": "recordcount=100000\n"} for name in workloads],
+        "threads": ["1"],
+        "placements": ["default"],
+        "properties": [],
+        "repeats": 3,
+        "seconds": "",
+        "records": "",
+        "relaxed_load": False,
+        "unequal_durability": False,
+    }
+
+
+def _noise() -> dict[str, Any]:
+    return {
+        "before": {
+            "rounds": 100,
+            "cpus": 2,
+            "spin_ns": 1e6,
+            "spin_spread": 0.01,
+            "memory_ns": 2e6,
+            "memory_spread": 0.02,
+            "load_average": 0.1,
+            "steal": 0.0,
+            "frequency_min_mhz": None,
+            "frequency_max_mhz": None,
+        },
+        "during": {
+            "runs": 3,
+            "drift_change": 0.0,
+            "drift_p_value": 1.0,
+            "steal": 0.0,
+            "other_cpus": 0.1,
+        },
+        "warnings": [],
+    }
+
+
 def write_bench(folder: Path, cases: Sequence[Case], seed: int = 1) -> dict[str, Any]:
     """A bench folder with all its runs; returns the document bench.json."""
     rng = random.Random(seed)
@@ -280,6 +325,7 @@ def write_bench(folder: Path, cases: Sequence[Case], seed: int = 1) -> dict[str,
                 "latency_p50_ns": _interval(p50) if made else None,
                 "latency_p99_ns": _interval(p99) if made else None,
                 "floor_ns_per_op": _interval([40.0]) if made else None,
+                "noise": None,
                 "skipped": case.skipped,
                 "failed": case.failed,
                 "warnings": [],
@@ -296,6 +342,8 @@ def write_bench(folder: Path, cases: Sequence[Case], seed: int = 1) -> dict[str,
         "partial": False,
         "unequal_durability": False,
         "relaxed_load": False,
+        "settings": _settings(cases),
+        "noise": _noise(),
     }
     _write(folder / "bench.json", bench)
     return bench

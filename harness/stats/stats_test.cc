@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where a comment says scipy, the number is from scipy 1.10.1 and numpy 1.24.2.
-#include "harness/stats.h"
+#include "harness/stats/stats.h"
 
 #include <gtest/gtest.h>
 
@@ -170,6 +170,48 @@ TEST(Stats, TheIntervalHoldsTheTrueMedianAboutAsOftenAsItSays) {
   EXPECT_NEAR(CoveragePercent(7, 1000), 98.4, 1.5);
   EXPECT_NEAR(CoveragePercent(9, 1000), 96.1, 2);
   EXPECT_NEAR(CoveragePercent(25, 1000), 95, 2.5);
+}
+
+// Three runs on either side: each median lies within its range with 75 %.
+TEST(Stats, TheRatioOfFewUnpairedRunsIsWhatTheirRangesAllow) {
+  const Estimate ratio =
+      UnpairedMedianRatioEstimate(std::vector<double>{8, 10, 12}, std::vector<double>{4, 5, 6});
+  EXPECT_DOUBLE_EQ(ratio.value, 2);
+  EXPECT_DOUBLE_EQ(ratio.low, 8.0 / 6);
+  EXPECT_DOUBLE_EQ(ratio.high, 3);
+  EXPECT_DOUBLE_EQ(ratio.confidence, 0.75 * 0.75);
+  EXPECT_EQ(
+      UnpairedMedianRatioEstimate(std::vector<double>{8}, std::vector<double>{4, 5}).confidence, 0);
+}
+
+// As RatioIntervalResamplesPairs says it: 1.8436 to 2.1332.
+TEST(Stats, TheUnpairedRatioResamplesEitherSideByItself) {
+  const Estimate ratio = UnpairedMedianRatioEstimate(kUpper, kLower, {.resamples = 100'000});
+  EXPECT_NEAR(ratio.low, 1.8436, 2e-3);
+  EXPECT_NEAR(ratio.high, 2.1332, 2e-3);
+}
+
+// How often the interval of the ratio of two medians of one skewed distribution holds 1.
+double RatioCoveragePercent(size_t runs, int trials) {
+  std::mt19937_64 random(kSeed);
+  int held = 0;
+  std::vector<double> upper(runs), lower(runs);
+  for (int trial = 0; trial < trials; ++trial) {
+    for (std::vector<double>* side : {&upper, &lower}) {
+      for (double& value : *side) {
+        value = 0.1 - std::log(1 - static_cast<double>(random() >> 11) * 0x1p-53);
+      }
+    }
+    const Estimate ratio =
+        UnpairedMedianRatioEstimate(upper, lower, {.resamples = 2000, .seed = random()});
+    held += ratio.low <= 1 && 1 <= ratio.high;
+  }
+  return 100.0 * held / trials;
+}
+
+TEST(Stats, TheUnpairedRatioHoldsTheTruthAtLeastAsOftenAsItSays) {
+  EXPECT_GE(RatioCoveragePercent(10, 500), 95);
+  EXPECT_NEAR(RatioCoveragePercent(25, 500), 95.5, 3);
 }
 
 }  // namespace

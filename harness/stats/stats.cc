@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "harness/stats.h"
+#include "harness/stats/stats.h"
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 #include <vector>
 
 #include "engines/status.h"
+#include "harness/stats/draws.h"
 
 namespace fencepost {
 namespace {
@@ -26,20 +26,6 @@ double QuantileInPlace(std::span<double> values, double q) {
 }
 
 double QuantileOf(std::vector<double> values, double q) { return QuantileInPlace(values, q); }
-
-// Draws indices; the same on every machine, which std::uniform_int_distribution is not.
-class IndexSource {
- public:
-  IndexSource(uint64_t seed, size_t count) : random_(seed), count_(count) {}
-  size_t Next() {
-    __extension__ using Wide = unsigned __int128;
-    return static_cast<size_t>(static_cast<Wide>(random_()) * count_ >> 64);
-  }
-
- private:
-  std::mt19937_64 random_;
-  uint64_t count_;
-};
 
 void CheckOptions(const BootstrapOptions& options) {
   CHECK(options.confidence > 0 && options.confidence < 1);
@@ -100,10 +86,10 @@ Estimate MedianEstimate(std::span<const double> values, const BootstrapOptions& 
     SetOrderStatisticsInterval({values.begin(), values.end()}, options.confidence, &estimate);
     return estimate;
   }
-  IndexSource index(options.seed, values.size());
+  Draws draws(options.seed);
   std::vector<double> medians, sample(values.size());
   for (size_t i = 0; i < options.resamples; ++i) {
-    for (double& drawn : sample) drawn = values[index.Next()];
+    for (double& drawn : sample) drawn = values[draws.Index(values.size())];
     medians.push_back(QuantileInPlace(sample, 0.5));
   }
   SetPercentileInterval(medians, options.confidence, &estimate);
@@ -128,14 +114,45 @@ Estimate MedianRatioEstimate(std::span<const double> numerators,
     estimate.high = std::max(estimate.high, estimate.value);
     return estimate;
   }
-  IndexSource index(options.seed, count);
+  Draws draws(options.seed);
   std::vector<double> resampled, upper(count), lower(count);
   for (size_t i = 0; i < options.resamples; ++i) {
     for (size_t k = 0; k < count; ++k) {
-      const size_t pair = index.Next();
+      const size_t pair = draws.Index(count);
       upper[k] = numerators[pair];
       lower[k] = denominators[pair];
     }
+    resampled.push_back(QuantileInPlace(upper, 0.5) / QuantileInPlace(lower, 0.5));
+  }
+  SetPercentileInterval(resampled, options.confidence, &estimate);
+  return estimate;
+}
+
+Estimate UnpairedMedianRatioEstimate(std::span<const double> numerators,
+                                     std::span<const double> denominators,
+                                     const BootstrapOptions& options) {
+  CheckOptions(options);
+  const auto positive = [](double value) { return value > 0; };
+  CHECK(std::all_of(numerators.begin(), numerators.end(), positive));
+  CHECK(std::all_of(denominators.begin(), denominators.end(), positive));
+  const size_t count = std::min(numerators.size(), denominators.size());
+  Estimate estimate{.value = Median(numerators) / Median(denominators), .count = count};
+  if (count < kFewRuns) {
+    const BootstrapOptions each = {.confidence = std::sqrt(options.confidence),
+                                   .resamples = options.resamples,
+                                   .seed = options.seed};
+    const Estimate upper = MedianEstimate(numerators, each);
+    const Estimate lower = MedianEstimate(denominators, each);
+    estimate.low = upper.low / lower.high;
+    estimate.high = upper.high / lower.low;
+    estimate.confidence = upper.confidence * lower.confidence;
+    return estimate;
+  }
+  Draws draws(options.seed);
+  std::vector<double> resampled, upper(numerators.size()), lower(denominators.size());
+  for (size_t i = 0; i < options.resamples; ++i) {
+    for (double& drawn : upper) drawn = numerators[draws.Index(numerators.size())];
+    for (double& drawn : lower) drawn = denominators[draws.Index(denominators.size())];
     resampled.push_back(QuantileInPlace(upper, 0.5) / QuantileInPlace(lower, 0.5));
   }
   SetPercentileInterval(resampled, options.confidence, &estimate);

@@ -9,8 +9,8 @@
 //   1996 (type 7). Efron, Tibshirani. An introduction to the bootstrap. 1993, chapter 13
 //   (percentile interval). Conover. Practical nonparametric statistics. 1999, section 3.2
 //   (interval for a quantile from order statistics).
-#ifndef FENCEPOST_HARNESS_STATS_H_
-#define FENCEPOST_HARNESS_STATS_H_
+#ifndef FENCEPOST_HARNESS_STATS_STATS_H_
+#define FENCEPOST_HARNESS_STATS_STATS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -61,6 +61,15 @@ Estimate MedianRatioEstimate(std::span<const double> numerators,
                              std::span<const double> denominators,
                              const BootstrapOptions& options = {});
 
+// The same of runs that were not paired, of which there may be a different number on either side:
+// each side is resampled by itself. With fewer than kFewRuns on a side each median gets an interval
+// at the square root of the confidence, and the ratio what these two allow at most; the product of
+// their confidences is reported. `count` is the smaller number of runs.
+// REQUIRES: at least one of either, free of NaN, above 0.
+Estimate UnpairedMedianRatioEstimate(std::span<const double> numerators,
+                                     std::span<const double> denominators,
+                                     const BootstrapOptions& options = {});
+
 }  // namespace fencepost
 
-#endif  // FENCEPOST_HARNESS_STATS_H_
+#endif  // FENCEPOST_HARNESS_STATS_STATS_H_

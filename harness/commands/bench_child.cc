@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/commands/bench_child.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <sstream>
+
+#include "harness/child_process.h"
+#include "harness/exit_code.h"
+#include "harness/interrupt.h"
+
+namespace fencepost {
+
+std::string FirstError(const std::string& text) {
+  std::istringstream lines(text);
+  constexpr std::string_view kPrefix = "fencepost: ";
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(kPrefix) && !line.starts_with("fencepost: warning")) {
+      return line.substr(kPrefix.size());
+    }
+  }
+  return text.substr(0, text.find('\n'));
+}
+
+Result<ChildRun> ChildRunner::Run(const std::vector<std::string>& words,
+                                  const std::filesystem::path& folder, const std::string& what,
+                                  double fraction_begin, double fraction_end, int timeout_ms) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto elapsed_s = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Start(words));
+  while (!child.WaitFor(200)) {
+    const double done = std::min(elapsed_s() / seconds_per_run_, 1.0);
+    progress_->Update(fraction_begin + done * (fraction_end - fraction_begin), what);
+    if (timeout_ms > 0 && elapsed_s() * 1e3 > timeout_ms) {
+      return Status::IoError(fmt::format("it does not end within {} s", timeout_ms / 1000));
+    }
+  }
+  seconds_per_run_ = 0.5 * seconds_per_run_ + 0.5 * elapsed_s();
+  ChildRun run;
+  std::ifstream file(folder / "summary.json");
+  nlohmann::json summary = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (summary.is_object()) run.summary = std::move(summary);
+  if (child.exit_code() != 0 && !Interrupted()) {
+    run.error = FirstError(child.error_text());
+    if (run.error.empty()) run.error = fmt::format("it exited with {}", child.exit_code());
+    run.violated = child.exit_code() == static_cast<int>(ExitCode::kViolation);
+  }
+  return run;
+}
+
+}  // namespace fencepost

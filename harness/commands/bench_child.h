@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One run of a bench: a process of its own, waited for while the progress line moves.
+#ifndef FENCEPOST_HARNESS_COMMANDS_BENCH_CHILD_H_
+#define FENCEPOST_HARNESS_COMMANDS_BENCH_CHILD_H_
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engines/status.h"
+#include "harness/progress.h"
+
+namespace fencepost {
+
+struct ChildRun {
+  std::optional<nlohmann::json> summary;  // whatever the exit code: of a run that ended early, too
+  std::string error;                      // one line, if the exit code is not 0; empty on Ctrl-C
+  bool violated = false;                  // exit code 1
+};
+
+class ChildRunner {
+ public:
+  explicit ChildRunner(Progress* progress) : progress_(progress) {}
+
+  // Runs `words`, whose results go to `folder`. The fractions are of all the work. One that takes
+  // longer than `timeout_ms`, if that is not 0, is killed.
+  Result<ChildRun> Run(const std::vector<std::string>& words, const std::filesystem::path& folder,
+                       const std::string& what, double fraction_begin, double fraction_end,
+                       int timeout_ms = 0);
+
+ private:
+  Progress* progress_;
+  double seconds_per_run_ = 5;
+};
+
+// The first line of a program's complaints, without its name.
+std::string FirstError(const std::string& text);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_COMMANDS_BENCH_CHILD_H_

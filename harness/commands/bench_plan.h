@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What `fencepost bench` is asked for, and what follows from it: cells, the words of their runs,
+// the folder, and what is kept to make the bench again.
+#ifndef FENCEPOST_HARNESS_COMMANDS_BENCH_PLAN_H_
+#define FENCEPOST_HARNESS_COMMANDS_BENCH_PLAN_H_
+
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "harness/commands/bench_matrix.h"
+#include "harness/run_request.h"
+#include "harness/stats/paired.h"
+
+namespace fencepost {
+
+struct BenchFlags {
+  std::vector<std::string> engines;
+  std::vector<std::string> workloads;
+  std::vector<std::string> threads = {"1"};
+  std::vector<std::string> placements = {"default"};
+  std::vector<std::string> properties;
+  unsigned repeats = 3;
+  std::string seconds;
+  std::string records;
+  uint64_t seed = 1;
+  std::string out;
+  std::string resume;  // a folder: its plan.json has all of the above
+  bool relaxed_load = false;
+  bool unequal_durability = false;
+  bool json = false;
+  // --against: another build, run beside this one pair by pair.
+  std::string against;
+  std::vector<std::string> this_properties;     // of this build's runs only
+  std::vector<std::string> against_properties;  // of the other's
+  PairedSettings paired;
+};
+
+// Every engine x workload x threads x placement. kInvalidArgument, before anything is made, for
+// what cannot be run, is there twice, or (unless it was asked for) promises different things.
+Result<std::vector<Cell>> PlanCells(const BenchFlags& flags);
+
+// What a bench that was stopped goes on with (--resume): the flags that make its matrix, in
+// folder/plan.json.
+Status WritePlan(const std::filesystem::path& folder, const BenchFlags& flags);
+// Takes the flags from there. kInvalidArgument if there is no plan, or none that can be read.
+Status ReadPlan(const std::filesystem::path& folder, BenchFlags* flags);
+
+// The folder of the results: --out, or a new one under results/. kInvalidArgument if `document` is
+// there already.
+Result<std::filesystem::path> MakeBenchFolder(const BenchFlags& flags, const std::string& what,
+                                              const std::string& document);
+
+// argv of one run of a cell by `program`, which leaves folder/run_id.
+std::vector<std::string> RunWords(const std::string& program, const BenchFlags& flags,
+                                  const Cell& cell, const std::filesystem::path& folder,
+                                  const std::string& run_id, unsigned repeat,
+                                  const std::vector<std::string>& more_properties = {});
+
+// Everything that makes the bench again, workload files included (results/README.md, settings).
+Result<nlohmann::json> BenchSettingsJson(const BenchFlags& flags);
+
+}  // namespace fencepost
+
+#endif  // FENCEPOST_HARNESS_COMMANDS_BENCH_PLAN_H_

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A round takes one pair of every cell that has not enough of them yet, cells in random order. The
+// two runs of a pair follow each other, in random order. Each run is a process of its own.
+#include "harness/commands/paired_bench.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <numeric>
+#include <set>
+
+#include "faultinject/explore/scratch_folder.h"
+#include "harness/commands/bench_child.h"
+#include "harness/interrupt.h"
+#include "harness/report/comparison.h"
+#include "harness/report/provenance.h"
+#include "harness/run_files.h"
+#include "harness/stats/draws.h"
+#include "harness/stats/noise.h"
+
+namespace fencepost {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+Json ReadJson(const fs::path& path) {
+  std::ifstream file(path);
+  Json document = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+  return document.is_object() ? document : Json::object();
+}
+
+Status CheckSettings(const PairedSettings& settings) {
+  constexpr size_t kMaxPairs = 10'000;
+  if (settings.min_pairs < 2 || settings.max_pairs < settings.min_pairs ||
+      settings.max_pairs > kMaxPairs) {
+    return Status::InvalidArgument(
+        fmt::format("--min-pairs={} --max-pairs={}: must be 2 <= min <= max <= {}",
+                    settings.min_pairs, settings.max_pairs, kMaxPairs));
+  }
+  if (!(settings.threshold > 0)) {
+    return Status::InvalidArgument(
+        fmt::format("--threshold={}: must be greater than 0", settings.threshold));
+  }
+  if (!(settings.alpha > 0 && settings.alpha < 1)) {
+    return Status::InvalidArgument(
+        fmt::format("--alpha={}: must be between 0 and 1", settings.alpha));
+  }
+  return Status::Ok();
+}
+
+class PairedBench {
+ public:
+  PairedBench(const BenchFlags& flags, const Arguments& arguments)
+      : flags_(flags),
+        arguments_(arguments),
+        progress_(stderr, ProgressModeFor(stderr, false)),
+        runner_(&progress_),
+        draws_(flags.seed) {}
+
+  ExitCode Execute();
+
+ private:
+  Status Plan();
+  Status FindOther();
+  Status ProbeOther(std::string_view engine, const fs::path& folder);
+  Status Probe();
+  Status RunAll();
+  Status RunRound();
+  Status RunPair(size_t cell);
+  Result<std::optional<Json>> RunSide(size_t cell, bool base, const std::string& run_id);
+  Status Finish();
+  double Fraction(size_t cell, double within) const;
+
+  const BenchFlags& flags_;
+  const Arguments& arguments_;
+  Progress progress_;
+  ChildRunner runner_;
+  Draws draws_;
+  fs::path other_;
+  fs::path folder_;
+  std::vector<Cell> cells_;
+  Comparison comparison_;  // its cells are those of cells_
+  std::vector<RunInOrder> ran_;
+  bool violated_ = false;
+};
+
+Status PairedBench::Plan() {
+  RETURN_IF_ERROR(CheckSettings(flags_.paired));
+  BenchFlags own = flags_;
+  own.properties.insert(own.properties.end(), flags_.this_properties.begin(),
+                        flags_.this_properties.end());
+  ASSIGN_OR_RETURN(cells_, PlanCells(own));
+  comparison_.paired = true;
+  comparison_.settings = flags_.paired;
+  comparison_.settings.seed = flags_.seed;
+  comparison_.unequal_durability = !CheckEqualDurability(cells_).ok();
+  comparison_.base = {flags_.against, Json::object(), flags_.against_properties};
+  comparison_.test = {"this build", ProvenanceJson(), flags_.this_properties};
+  for (const Cell& cell : cells_) {
+    ComparedRuns runs;
+    runs.engine = cell.row->name;
+    runs.workload = cell.workload;
+    runs.threads = cell.threads;
+    runs.medium = cell.MediumLabel();
+    runs.durability = DurabilityName(cell.durability);
+    ComparedCell compared;
+    compared.base = compared.test = std::move(runs);
+    compared.placement = PlacementName(cell.placement);
+    compared.skipped = cell.skipped;
+    comparison_.cells.push_back(std::move(compared));
+  }
+  ASSIGN_OR_RETURN(comparison_.bench, BenchSettingsJson(flags_));
+  comparison_.bench["against"] = flags_.against;
+  comparison_.bench["this_properties"] = flags_.this_properties;
+  comparison_.bench["against_properties"] = flags_.against_properties;
+  return FindOther();
+}
+
+Status PairedBench::FindOther() {
+  std::error_code error;
+  const auto refuse = [&](std::string_view what) {
+    return Status::InvalidArgument(fmt::format("--against={}: {}", flags_.against, what));
+  };
+  if (!fs::exists(flags_.against, error)) return refuse("no such file");
+  if (!fs::is_regular_file(flags_.against, error)) return refuse("is no file");
+  if (access(flags_.against.c_str(), X_OK) != 0) return refuse("is not executable");
+  other_ = fs::absolute(flags_.against, error);
+  return Status::Ok();
+}
+
+// One small run of the other program: whether it is a fencepost, has the engine, and leaves what we
+// can read.
+Status PairedBench::ProbeOther(std::string_view engine, const fs::path& folder) {
+  const auto refuse = [&](const std::string& what) {
+    return Status::InvalidArgument(fmt::format("--against={}: {}", flags_.against, what));
+  };
+  const std::string run_id = fmt::format("probe-{}", engine);
+  std::vector<std::string> words = {other_.string(),
+                                    "run",
+                                    std::string(engine),
+                                    "--load",
+                                    "--quiet",
+                                    "--results",
+                                    folder.string(),
+                                    "--run-id",
+                                    run_id,
+                                    "--scratch",
+                                    fmt::format("{}-{}", folder.filename().string(), run_id),
+                                    "-p",
+                                    "recordcount=100",
+                                    "-p",
+                                    "operationcount=100",
+                                    "-p",
+                                    "fencepost.floor=false"};
+  for (const std::string& property : flags_.against_properties) {
+    words.insert(words.end(), {"-p", property});
+  }
+  constexpr int kTimeoutMs = 60'000;
+  // Quiet: what is refused is refused in one line.
+  Progress quiet(stderr, ProgressMode::kQuiet);
+  ChildRunner runner(&quiet);
+  const Result<ChildRun> run = runner.Run(
+      words, folder / run_id, fmt::format("asking {}", flags_.against), 0, 0, kTimeoutMs);
+  if (!run.ok()) return refuse(std::string(run.message()));
+  if (!run->error.empty()) return refuse(run->error);
+  if (!run->summary) return refuse("it leaves no summary.json, as a fencepost does");
+  const Json manifest = ReadJson(folder / run_id / "manifest.json");
+  const Json own_schemas = {"fencepost.summary/1", "fencepost.manifest/1"};
+  const Json schemas = {run->summary->value("schema", "none"), manifest.value("schema", "none")};
+  if (schemas != own_schemas) {
+    return refuse(fmt::format("its results have another schema: {}, here {}", schemas.dump(),
+                              own_schemas.dump()));
+  }
+  comparison_.base.manifest = manifest;
+  return Status::Ok();
+}
+
+Status PairedBench::Probe() {
+  ASSIGN_OR_RETURN(const ScratchFolder made, ScratchFolder::Make(fs::temp_directory_path()));
+  std::set<std::string_view> engines;
+  for (const Cell& cell : cells_) engines.insert(cell.row->name);
+  Status status;
+  for (const std::string_view engine : engines) {
+    if (status.ok()) status = ProbeOther(engine, made.path());
+  }
+  return status;
+}
+
+double PairedBench::Fraction(size_t cell, double within) const {
+  double done = 0, all = 0;
+  for (size_t i = 0; i < cells_.size(); ++i) {
+    const ComparedCell& compared = comparison_.cells[i];
+    if (!compared.skipped.empty()) continue;
+    const bool ended = !compared.failed.empty();
+    // As if every cell took all its pairs: less time may be needed, more is not.
+    all += static_cast<double>(flags_.paired.max_pairs);
+    done += ended ? static_cast<double>(flags_.paired.max_pairs)
+                  : static_cast<double>(compared.pairs.size());
+    if (i == cell) done += within;
+  }
+  return all > 0 ? std::min(1.0, done / all) : 1;
+}
+
+// The summary of a run that came to its end; nothing if it did not.
+Result<std::optional<Json>> PairedBench::RunSide(size_t index, bool base,
+                                                 const std::string& run_id) {
+  const Cell& cell = cells_[index];
+  ComparedCell& compared = comparison_.cells[index];
+  const size_t pair = compared.pairs.size();
+  const std::vector<std::string> words = RunWords(
+      base ? other_.string() : "/proc/self/exe", flags_, cell, folder_, run_id,
+      static_cast<unsigned>(pair), base ? flags_.against_properties : flags_.this_properties);
+  const double at = Fraction(index, 0), end = Fraction(index, 0.5);
+  ASSIGN_OR_RETURN(ChildRun run,
+                   runner_.Run(words, folder_ / run_id,
+                               fmt::format("{}, pair {} of {} to {}", cell.Name(), pair + 1,
+                                           flags_.paired.min_pairs, flags_.paired.max_pairs),
+                               at, end));
+  violated_ |= run.violated;
+  if (!run.error.empty()) {
+    const std::string side = base ? "--against=" + flags_.against : "this build";
+    compared.failed = fmt::format("{}: {}", side, run.error);
+    // Of what does not run at all, nothing can be learned by going on.
+    if (pair == 0 && !run.violated) return Status::InvalidArgument(compared.failed);
+    return std::optional<Json>();
+  }
+  if (!run.summary || run.summary->value("partial", true)) {
+    if (!Interrupted()) compared.failed = fmt::format("{}: no whole summary.json", run_id);
+    return std::optional<Json>();
+  }
+  if (run.summary->value("throughput_ops_per_s", 0.0) <= 0) {
+    compared.failed = fmt::format("{}: no operation was executed", run_id);
+    return std::optional<Json>();
+  }
+  return std::move(run.summary);
+}
+
+Status PairedBench::RunPair(size_t index) {
+  ComparedCell& compared = comparison_.cells[index];
+  ComparedPair pair;
+  pair.base_first = (draws_.Bits() & 1) != 0;
+  const std::string stem = fmt::format("{}-p{}", cells_[index].Name(), compared.pairs.size());
+  pair.base_run = stem + "-base";
+  pair.test_run = stem + "-test";
+  std::optional<Json> base, test;
+  for (const bool is_base : {pair.base_first, !pair.base_first}) {
+    ASSIGN_OR_RETURN(std::optional<Json> summary,
+                     RunSide(index, is_base, is_base ? pair.base_run : pair.test_run));
+    if (!summary) return Status::Ok();
+    (is_base ? base : test) = std::move(summary);
+  }
+  const double base_ops = (*base)["throughput_ops_per_s"].get<double>();
+  const double test_ops = (*test)["throughput_ops_per_s"].get<double>();
+  pair.log_ratio = std::log(test_ops / base_ops);
+  // A series a side: one that is slower must not look like a drift.
+  ran_.push_back({2 * index + (pair.base_first ? 0 : 1), pair.base_first ? base_ops : test_ops});
+  ran_.push_back({2 * index + (pair.base_first ? 1 : 0), pair.base_first ? test_ops : base_ops});
+  compared.base.medium = (*base)["medium"].get<std::string>();
+  compared.test.medium = (*test)["medium"].get<std::string>();
+  compared.base.durability = (*base)["durability"].get<std::string>();
+  compared.test.durability = (*test)["durability"].get<std::string>();
+  if (!flags_.unequal_durability) RETURN_IF_ERROR(CheckComparable(comparison_));
+  compared.base.summaries.push_back(std::move(*base));
+  compared.test.summaries.push_back(std::move(*test));
+  compared.pairs.push_back(pair);
+  return Status::Ok();
+}
+
+// One pair of every cell that needs more. Cells in random order, so that none always comes first.
+Status PairedBench::RunRound() {
+  std::vector<size_t> order(cells_.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[draws_.Index(i)]);
+  for (const size_t index : order) {
+    const ComparedCell& compared = comparison_.cells[index];
+    if (Interrupted()) return Status::Ok();
+    if (!compared.skipped.empty() || !compared.failed.empty()) continue;
+    std::vector<double> log_ratios;
+    for (const ComparedPair& pair : compared.pairs) log_ratios.push_back(pair.log_ratio);
+    if (EnoughPairs(log_ratios, comparison_.settings)) continue;
+    RETURN_IF_ERROR(RunPair(index));
+  }
+  return Status::Ok();
+}
+
+Status PairedBench::RunAll() {
+  const NoiseBefore before = MeasureNoise();
+  for (const std::string& warning : NoiseWarnings(before)) progress_.Print("warning: " + warning);
+  const std::optional<CpuTimes> begin_times = ReadCpuTimes();
+  const auto begin = std::chrono::steady_clock::now();
+  for (size_t runs = SIZE_MAX; runs != ran_.size() && !Interrupted();) {
+    runs = ran_.size();
+    RETURN_IF_ERROR(RunRound());
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  const NoiseDuring during = JudgeRuns(ran_, begin_times, ReadCpuTimes(), took.count());
+  comparison_.noise = NoiseJson(before, during);
+  for (const Json& warning : comparison_.noise["warnings"]) {
+    comparison_.warnings.push_back(warning.get<std::string>());
+  }
+  return Status::Ok();
+}
+
+Status PairedBench::Finish() {
+  comparison_.partial = Interrupted();
+  comparison_.unequal_durability |= !CheckComparable(comparison_).ok();
+  for (const std::string& difference : EnvironmentDifferences(
+           comparison_.base.manifest, comparison_.test.manifest, "base", "test")) {
+    // That the builds differ is the point, and stands above the table.
+    if (!difference.starts_with("commit") && !difference.starts_with("uncommitted")) {
+      comparison_.warnings.push_back("not the same: " + difference);
+    }
+  }
+  Evaluate(&comparison_);
+  const Json report = ComparisonJson(comparison_, folder_.filename().string(), arguments_);
+  const std::string text = report.dump(2, ' ', false, Json::error_handler_t::replace);
+  RETURN_IF_ERROR(WriteFileAtomically(folder_ / "comparison.json", text + "\n"));
+  const std::string table = ComparisonTable(comparison_);
+  RETURN_IF_ERROR(WriteFileAtomically(folder_ / "table.txt", table));
+  progress_.Finish(fmt::format("{} runs in {}", ran_.size(), folder_.string()));
+  fmt::print("{}", flags_.json ? text + "\n" : table);
+  return Status::Ok();
+}
+
+ExitCode PairedBench::Execute() {
+  if (Status status = Plan(); !status.ok()) return ReportError(status);
+  if (Status status = Probe(); !status.ok()) return ReportError(status);
+  Result<fs::path> folder = MakeBenchFolder(flags_, "paired", "comparison.json");
+  if (!folder.ok()) return ReportError(folder.status());
+  folder_ = std::move(*folder);
+  if (Status status = RunAll(); !status.ok()) {
+    progress_.Clear();
+    // Of a bench that came to nothing, nothing is left in results/.
+    std::error_code ignored;
+    if (flags_.out.empty() && ran_.size() <= 2) fs::remove_all(folder_, ignored);
+    return ReportError(status);
+  }
+  if (Status status = Finish(); !status.ok()) return ReportError(status);
+  if (violated_) return ExitCode::kViolation;
+  if (Interrupted()) return ExitCode::kInterrupted;
+  if (comparison_.regressions() > 0) return ExitCode::kViolation;
+  const bool failed = std::any_of(comparison_.cells.begin(), comparison_.cells.end(),
+                                  [](const ComparedCell& cell) { return !cell.failed.empty(); });
+  return failed ? ExitCode::kUsage : ExitCode::kPass;
+}
+
+}  // namespace
+
+ExitCode RunPairedBench(const BenchFlags& flags, const Arguments& arguments) {
+  return PairedBench(flags, arguments).Execute();
+}
+
+}  // namespace fencepost
