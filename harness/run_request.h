@@ -20,6 +20,7 @@ namespace fencepost {
 struct WorkloadFlags {
   std::vector<std::string> files;       // -P
   std::vector<std::string> properties;  // -p
+  std::string trace_file;               // --trace: fencepost.trace_file
   std::string threads;                  // -threads
   std::string target;                   // -target
   std::string seconds;                  // --seconds: maxexecutiontime, operationcount=0

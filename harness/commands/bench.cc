@@ -114,7 +114,7 @@ Status BenchCommand::PlanCell(const std::string& engine, const std::string& file
       flags_.placements.size() > 1) {
     return Status::Ok();
   }
-  RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kLoad));
+  if (NeedsLoad(*plan.spec)) RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kLoad));
   RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kRun));
   Cell cell;
   cell.row = &row;

@@ -112,7 +112,9 @@ Status RunCommand::Plan() {
   if (!flags_.scratch.empty() && plan_.properties->entries().contains("engine.path")) {
     return Status::InvalidArgument("engine.path: bench makes a folder of its own for each run");
   }
-  if (flags_.load) RETURN_IF_ERROR(CheckPhase(*plan_.spec, Phase::kLoad));
+  if (flags_.load && (NeedsLoad(*plan_.spec) || !flags_.run)) {
+    RETURN_IF_ERROR(CheckPhase(*plan_.spec, Phase::kLoad));
+  }
   if (flags_.run) RETURN_IF_ERROR(CheckPhase(*plan_.spec, Phase::kRun));
   return CheckResultsFolder(flags_.results);
 }
@@ -273,6 +275,8 @@ std::function<ExitCode()> Declare(CLI::App& app, const Arguments& arguments, Pha
       ->expected(1)
       ->take_all()
       ->allow_extra_args(false);
+  app.add_option("--trace", workload.trace_file,
+                 "replay this file (op,key,size a line): fencepost.trace_file");
   app.add_option("--threads", workload.threads, "client threads (also -threads)");
   app.add_option("--target", workload.target, "open loop: operations a second (also -target)");
   app.add_option("--seconds", workload.seconds, "run for this time instead of operationcount");
