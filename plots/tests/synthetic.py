@@ -63,6 +63,7 @@ def manifest(case: Case, run_id: str, seed: int) -> dict[str, Any]:
         "build_type": "Release",
         "seed": seed,
         "properties": {"recordcount": "100000"},
+        "trace_file": None,
         "engine": {
             "name": case.engine,
             "version": "synthetic",
