@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <random>
 
 #include "harness/clock.h"
 #include "harness/phase.h"
@@ -351,12 +352,17 @@ TEST(Driver, IntervalsAddUpToTheWhole) {
 
 // 2,000 rounds of puts, gets, deletes and misses.
 WorkloadSpec ReplaySpec(std::vector<std::string> settings = {}) {
+  std::mt19937 random(1);
+  const auto key = [&] { return "k%2C" + std::to_string(random() % 150); };
   std::string text;
   for (int i = 0; i < 2000; ++i) {
-    const auto key = [&](int n) { return "k%2C" + std::to_string(n % 150); };
-    text += "put," + key(i * 7) + "," + std::to_string(i % 5 == 0 ? i % 16 : 16 + i % 90) + "\n";
-    text += "get," + key(i * 11) + "\nget," + key(i * 3 + 1) + ",40\n";
-    if (i % 4 == 0) text += "delete," + key(i * 13) + "\nget," + key(i * 13) + "\n";
+    const int bytes = i % 5 == 0 ? i % 16 : 16 + i % 90;
+    text += "put," + key() + "," + std::to_string(bytes) + "\n";
+    text += "get," + key() + "\nget," + key() + ",40\n";
+    if (i % 4 == 0) {
+      const std::string gone = key();
+      text += "delete," + gone + "\nget," + gone + "\n";
+    }
     if (i % 9 == 0) text += "tryget,none" + std::to_string(i) + "\ndelete,none\n";
   }
   const std::string path = ::testing::TempDir() + "driver-replay-" + std::to_string(getpid());
