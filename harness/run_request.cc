@@ -9,6 +9,8 @@
 
 namespace fencepost {
 
+std::string NotEmpty(const std::string& value) { return value.empty() ? "is empty" : ""; }
+
 Result<std::unique_ptr<Properties>> ReadProperties(const WorkloadFlags& flags) {
   auto properties = std::make_unique<Properties>();
   for (const std::string& file : flags.files) RETURN_IF_ERROR(properties->LoadFile(file));

@@ -28,6 +28,9 @@ struct WorkloadFlags {
   bool status = false;                  // -s
 };
 
+// For a flag that says nothing when it is empty: what is wrong with the value, or "".
+std::string NotEmpty(const std::string& value);
+
 // Files in order, then -p, then the flags.
 Result<std::unique_ptr<Properties>> ReadProperties(const WorkloadFlags& flags);
 

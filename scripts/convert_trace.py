@@ -110,7 +110,8 @@ def from_twitter(line: bytes, get: bytes, counts: Counts) -> Lines:
     fields = rest.rsplit(b",", 5)
     if not comma or len(fields) != 6:
         raise BadLine(
-            "too few fields: not timestamp,anonymized key,key size,value size,client id,operation,TTL"
+            "too few fields: not "
+            "timestamp,anonymized key,key size,value size,client id,operation,TTL"
         )
     key = escaped(fields[0])
     key_bytes = number(fields[1], "key size", 2**32)
@@ -192,8 +193,11 @@ def opened(name: str) -> contextlib.AbstractContextManager[IO[bytes]]:
 @contextlib.contextmanager
 def created(name: str) -> Iterator[IO[bytes]]:
     """The file as a whole or not at all: half a trace would look like one."""
-    if name == "-" or (os.path.exists(name) and not os.path.isfile(name)):
-        with contextlib.nullcontext(sys.stdout.buffer) if name == "-" else open(name, "wb") as out:
+    if name == "-":
+        yield sys.stdout.buffer
+        return
+    if os.path.exists(name) and not os.path.isfile(name):
+        with open(name, "wb") as out:
             yield out
         return
     part = f"{name}.part"
@@ -245,6 +249,8 @@ def main() -> int:
         # Whoever reads has had enough; the interpreter must not complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        return 130
     except (BadLine, OSError, EOFError) as error:
         print(f"convert_trace.py: {error}", file=sys.stderr)
         return 2

@@ -276,7 +276,8 @@ std::function<ExitCode()> Declare(CLI::App& app, const Arguments& arguments, Pha
       ->take_all()
       ->allow_extra_args(false);
   app.add_option("--trace", workload.trace_file,
-                 "replay this file (op,key,size a line): fencepost.trace_file");
+                 "replay this file (op,key,size a line): fencepost.trace_file")
+      ->check(NotEmpty);
   app.add_option("--threads", workload.threads, "client threads (also -threads)");
   app.add_option("--target", workload.target, "open loop: operations a second (also -target)");
   app.add_option("--seconds", workload.seconds, "run for this time instead of operationcount");

@@ -45,12 +45,13 @@ Status CheckCrashWorkload(const WorkloadSpec& spec) {
   const bool constant = spec.field_length_distribution == LengthDistribution::kConstant;
   const uint64_t shortest =
       spec.replay_file ? spec.replay_file->min_value_bytes()
-                      : (constant ? spec.field_bytes : spec.min_field_bytes) * spec.field_count;
+                       : (constant ? spec.field_bytes : spec.min_field_bytes) * spec.field_count;
   if (shortest < kStampBytes) {
     return Status::InvalidArgument(
         fmt::format("crash runs need values of at least {} bytes, which hold a whole stamp; these "
-                    "have {} (fieldlength, minfieldlength)",
-                    kStampBytes, shortest));
+                    "have {} ({})",
+                    kStampBytes, shortest,
+                    spec.replay_file ? "fencepost.trace_file" : "fieldlength, minfieldlength"));
   }
   if (spec.threads > kMostThreads) {
     return Status::Unsupported(fmt::format(
