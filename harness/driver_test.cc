@@ -350,8 +350,19 @@ TEST(Driver, IntervalsAddUpToTheWhole) {
 
 // -- recorded traces
 
+WorkloadSpec SpecOf(const std::string& trace, const std::vector<std::string>& settings = {}) {
+  const std::string path = ::testing::TempDir() + "driver-replay-" + std::to_string(getpid());
+  std::ofstream(path) << trace;
+  Properties properties;
+  CHECK_OK(properties.Set("fencepost.trace_file=" + path));
+  for (const std::string& setting : settings) CHECK_OK(properties.Set(setting));
+  WorkloadSpec spec = ParseWorkload(properties).value();
+  std::filesystem::remove(path);
+  return spec;
+}
+
 // 2,000 rounds of puts, gets, deletes and misses.
-WorkloadSpec ReplaySpec(std::vector<std::string> settings = {}) {
+WorkloadSpec ReplaySpec(const std::vector<std::string>& settings = {}) {
   std::mt19937 random(1);
   const auto key = [&] { return "k%2C" + std::to_string(random() % 150); };
   std::string text;
@@ -365,14 +376,7 @@ WorkloadSpec ReplaySpec(std::vector<std::string> settings = {}) {
     }
     if (i % 9 == 0) text += "tryget,none" + std::to_string(i) + "\ndelete,none\n";
   }
-  const std::string path = ::testing::TempDir() + "driver-replay-" + std::to_string(getpid());
-  std::ofstream(path) << text;
-  Properties properties;
-  CHECK_OK(properties.Set("fencepost.trace_file=" + path));
-  for (const std::string& setting : settings) CHECK_OK(properties.Set(setting));
-  WorkloadSpec spec = ParseWorkload(properties).value();
-  std::filesystem::remove(path);
-  return spec;
+  return SpecOf(text, settings);
 }
 
 TEST(Replay, CorrectEngineRaisesNoAlarmAndFindsWhatTheTraceSays) {
@@ -429,6 +433,15 @@ TEST(Replay, AMissThatFindsADeletedValueIsAFault) {
   EXPECT_THAT(measured.run.fault_examples.front(), HasSubstr("k%2C"));
 }
 
+// Of an empty value only the number is known: here, that there must be none.
+TEST(Replay, AMissThatFindsAnEmptyValueIsAFault) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "put,k,0\nget,k\ndelete,k\nget,k\n";
+  const WorkloadSpec spec = SpecOf(text);
+  EXPECT_EQ(LoadAndRun(spec, Defect::kNone).run.verification.faults(), 0u);
+  EXPECT_GT(LoadAndRun(spec, Defect::kKeepsDeleted).run.verification.faults(), 0u);
+}
+
 TEST(Replay, AWarmupIsThePrefixOfTheFile) {
   for (const char* threads : {"threadcount=1", "threadcount=3"}) {
     const Measured measured = LoadAndRun(
@@ -446,8 +459,8 @@ TEST(Driver, AWarmupOfFewerOperationsThanThreadsEnds) {
 }
 
 TEST(Replay, TheHashIsOfOperationsKeysAndSizes) {
-  const auto hash = [](std::vector<std::string> settings) {
-    return LoadAndRun(ReplaySpec(std::move(settings)), Defect::kNone).run.trace_hash.value();
+  const auto hash = [](const std::vector<std::string>& settings) {
+    return LoadAndRun(ReplaySpec(settings), Defect::kNone).run.trace_hash.value();
   };
   EXPECT_EQ(hash({}), hash({}));
   EXPECT_EQ(hash({}), hash({"fencepost.seed=7"}));
