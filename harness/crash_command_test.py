@@ -341,6 +341,9 @@ class BadInput(CrashTest):
         done = self.crash("canary-log", "--trace", "t.csv", *bug)
         self.assertEqual(done.returncode, VIOLATION, done.stdout + done.stderr)
         self.assert_refused("--from", "x", "--trace", "t.csv", says="--from goes without --trace")
+        again = ("--from", self.folder_of(report))
+        trace.write_text("get,a,100\n")
+        self.assert_refused(*again, says="it is another file")
         trace.write_text("put,a,15\n")
         self.assert_refused("cmap", "--trace", "t.csv", says="have 15 (fencepost.trace_file)")
 

@@ -405,6 +405,8 @@ Result<std::shared_ptr<const ReplayFile>> ReplayFile::Read(const std::filesystem
   return ReplayFileReader(path, options).Read();
 }
 
+std::string ReplayFile::file_xxh3_text() const { return fmt::format("{:016x}", file_xxh3_); }
+
 std::string EscapeKey(std::string_view key) {
   std::string out;
   for (const char c : key) {

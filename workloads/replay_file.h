@@ -103,6 +103,7 @@ class ReplayFile {
   // Of the whole file, whatever part of it was wanted.
   uint64_t file_bytes() const { return file_bytes_; }
   uint64_t file_xxh3() const { return file_xxh3_; }
+  std::string file_xxh3_text() const;  // in 16 hexadecimal digits
 
  private:
   friend class ReplayFileReader;

@@ -320,6 +320,14 @@ TEST_F(ReplayFileTest, WhatTheFileSaysItselfCannotBeSetBeside) {
   EXPECT_EQ(SpecComplaint("readproportion=0.95"), "ok");  // the default
 }
 
+TEST_F(ReplayFileTest, AnotherFileThanTheOneMeantIsRefused) {
+  const std::string hash = Good("get,k\n")->file_xxh3_text();
+  EXPECT_EQ(hash.size(), 16u);
+  EXPECT_EQ(SpecComplaint("fencepost.trace_xxh3=" + hash), "ok");
+  EXPECT_THAT(SpecComplaint("fencepost.trace_xxh3=0123456789abcdef"),
+              AllOf(HasSubstr("t.csv has " + hash), HasSubstr("another file")));
+}
+
 TEST_F(ReplayFileTest, NothingToLoadNeedsNoLoad) {
   const WorkloadSpec spec = Spec("put,a,5\nget,a\n");
   EXPECT_FALSE(NeedsLoad(spec));

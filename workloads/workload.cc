@@ -356,9 +356,12 @@ void ReadReplayFile(Reader& reader, const Properties& properties, WorkloadSpec* 
   ReplayFile::Options options;
   options.load = reader.Choice<TraceLoad>("fencepost.trace_load", kTraceLoadNames);
   options.max_bytes = reader.Bytes("fencepost.trace_memory_bytes");
+  const std::string hash = reader.Text("fencepost.trace_xxh3");
+  constexpr std::string_view kForOne = "is for a trace file (fencepost.trace_file, --trace)";
   if (path.empty() && options.load != TraceLoad::kGets) {
-    reader.Fail("fencepost.trace_load", "is for a trace file (fencepost.trace_file, --trace)");
+    reader.Fail("fencepost.trace_load", kForOne);
   }
+  if (path.empty() && !hash.empty()) reader.Fail("fencepost.trace_xxh3", kForOne);
   if (path.empty() || !reader.status().ok()) return;
   for (const PropertySpec& known : KnownProperties()) {
     const auto& others = kNotOfReplayFiles;
@@ -380,6 +383,11 @@ void ReadReplayFile(Reader& reader, const Properties& properties, WorkloadSpec* 
   Result<std::shared_ptr<const ReplayFile>> file = ReplayFile::Read(path, options);
   if (!file.ok()) {
     reader.Fail(std::move(file).status());
+    return;
+  }
+  if (!hash.empty() && hash != (*file)->file_xxh3_text()) {
+    reader.Fail("fencepost.trace_xxh3",
+                fmt::format("{} has {}: it is another file", path, (*file)->file_xxh3_text()));
     return;
   }
   spec->replay_file = std::move(*file);

@@ -136,10 +136,10 @@ Result<CrashSubject> MakeCrashSubject(const WorkloadFlags& flags, const std::str
   for (const auto& [name, entry] : plan.properties->entries()) {
     subject.properties[name] = entry.value;
   }
-  // Whoever replays it may do so from elsewhere.
-  if (plan.spec->replay_file) {
-    subject.properties["fencepost.trace_file"] =
-        fs::absolute(plan.spec->replay_file->path()).string();
+  // Whoever explores the recording again may do so from elsewhere, and must find the same file.
+  if (const ReplayFile* file = plan.spec->replay_file.get()) {
+    subject.properties["fencepost.trace_file"] = fs::absolute(file->path()).string();
+    subject.properties["fencepost.trace_xxh3"] = file->file_xxh3_text();
   }
   if (subject.properties.contains("engine.path")) {
     return Status::InvalidArgument("engine.path: a crash run makes a pool of its own");

@@ -251,7 +251,7 @@ json ReplayFileJson(const ReplayFile* file) {
   if (file == nullptr) return nullptr;
   return {{"path", file->path().string()},
           {"bytes", file->file_bytes()},
-          {"xxh3", fmt::format("{:016x}", file->file_xxh3())},
+          {"xxh3", file->file_xxh3_text()},
           {"operations", file->operation_count()},
           {"keys", file->key_count()}};
 }
