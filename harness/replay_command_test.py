@@ -207,6 +207,23 @@ class ReplayTest(unittest.TestCase):
         found = self.manifest("lmdb-traced-t2-default-r0", "bench-out")
         self.assertEqual(found["trace_file"]["path"], "t.csv")
 
+    def test_what_the_converter_writes_is_replayed(self) -> None:
+        twitter = "0,n:a,b,5,100,1,get,0\n1,n:c,3,20,1,set,9\n1,n:a,b,5,5,1,append,9\n2,n:c,3,0,1,delete,0\n"
+        msr = "1,web,0,Read,4096,8192,9\n2,web,0,Write,4000,200,9\n3,web,0,Read,0,512,9\n"
+        for kind, text, kinds in (
+            ("twitter", twitter, {"READ": 2, "INSERT": 1, "UPDATE": 1, "DELETE": 1}),
+            ("msr", msr, {"READ": 3, "UPDATE": 1, "INSERT": 1}),
+        ):
+            subprocess.run(
+                [f"{SOURCE}/scripts/convert_trace.py", kind, "-o", str(self.folder / f"{kind}.csv")],
+                input=text, text=True, check=True, capture_output=True,
+            )  # fmt: skip
+            run = self.summaries(
+                "run", "filestore", "-load", "--trace", f"{kind}.csv", *NO_FLOOR, *self.place(kind)
+            )[1]
+            self.assertEqual({k: v["ok"] for k, v in run["kinds"].items()}, kinds)
+            self.assertEqual(run["verification"]["unknown"], 0)
+
     # -- workload files
 
     def test_small_workloads_run_on_every_engine(self) -> None:
