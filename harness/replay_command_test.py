@@ -208,16 +208,17 @@ class ReplayTest(unittest.TestCase):
         self.assertEqual(found["trace_file"]["path"], "t.csv")
 
     def test_what_the_converter_writes_is_replayed(self) -> None:
-        twitter = "0,n:a,b,5,100,1,get,0\n1,n:c,3,20,1,set,9\n1,n:a,b,5,5,1,append,9\n2,n:c,3,0,1,delete,0\n"
+        twitter = "0,n:a,b,5,100,1,get,0\n1,n:c,3,20,1,set,9\n"
+        twitter += "1,n:a,b,5,5,1,append,9\n2,n:c,3,0,1,delete,0\n"
         msr = "1,web,0,Read,4096,8192,9\n2,web,0,Write,4000,200,9\n3,web,0,Read,0,512,9\n"
         for kind, text, kinds in (
             ("twitter", twitter, {"READ": 2, "INSERT": 1, "UPDATE": 1, "DELETE": 1}),
             ("msr", msr, {"READ": 3, "UPDATE": 1, "INSERT": 1}),
         ):
+            convert = [f"{SOURCE}/scripts/convert_trace.py", kind, "-o", f"{kind}.csv"]
             subprocess.run(
-                [f"{SOURCE}/scripts/convert_trace.py", kind, "-o", str(self.folder / f"{kind}.csv")],
-                input=text, text=True, check=True, capture_output=True,
-            )  # fmt: skip
+                convert, cwd=self.folder, input=text, text=True, check=True, capture_output=True
+            )
             run = self.summaries(
                 "run", "filestore", "-load", "--trace", f"{kind}.csv", *NO_FLOOR, *self.place(kind)
             )[1]
