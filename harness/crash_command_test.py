@@ -326,6 +326,27 @@ class BadInput(CrashTest):
         self.assert_refused("cmap", *self.words("--depth=2"), says="need --strategy=reads")
         self.assert_refused("cmap", *self.words("--depth=3"), says="--depth")
 
+    def test_a_recorded_trace_is_crashed(self) -> None:
+        trace = self.folder / "t.csv"
+        lines = ["get,a,100", "put,b,20", "put,a,30", "delete,b", "get,b", "put,c%2C%00,70"]
+        trace.write_text("\n".join([*lines, "get,c%2C%00", "tryget,d", "put,b,16"]))
+        report = self.report_of(self.crash("cmap", "--trace", "t.csv", "--json"), PASS)
+        self.assertEqual((report["verdict"], report["recording"]["operations"]), ("passed", 9))
+        # The recording knows the file wherever it is explored from.
+        self.assertEqual(report["subject"]["properties"]["fencepost.trace_file"], str(trace))
+        for engine in ("filestore", "lmdb"):
+            done = self.crash(engine, "--trace", "t.csv", "--strategy=standard", "--json")
+            self.assertEqual(json.loads(done.stdout)["verdict"], "passed", engine)
+        bug = ("-p", "canary-log.bug=missing-fence")
+        done = self.crash("canary-log", "--trace", "t.csv", *bug)
+        self.assertEqual(done.returncode, VIOLATION, done.stdout + done.stderr)
+        self.assert_refused("--from", "x", "--trace", "t.csv", says="--from goes without --trace")
+        again = ("--from", self.folder_of(report))
+        trace.write_text("get,a,100\n")
+        self.assert_refused(*again, says="it is another file")
+        trace.write_text("put,a,15\n")
+        self.assert_refused("cmap", "--trace", "t.csv", says="have 15 (fencepost.trace_file)")
+
     def test_no_verdict_without_a_look(self) -> None:
         folder = self.record("cmap", "recordcount=5", "operationcount=5")
         done = self.crash("--from", folder, "--strategy", "NoReorderNoCheck")

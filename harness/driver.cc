@@ -84,8 +84,7 @@ class ProgressTeller {
  public:
   ProgressTeller(const PhaseContext& context, IntervalMerger* merger)
       : context_(context), merger_(merger) {
-    const WorkloadSpec& spec = context.spec;
-    planned_ = context.request.phase == Phase::kLoad ? spec.insert_count : spec.operation_count;
+    planned_ = PlannedOperations(context.spec, context.request.phase);
   }
 
   void Tell(bool last) {

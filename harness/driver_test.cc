@@ -3,14 +3,19 @@
 // testify to must be found, and none where there is none.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
+#include <random>
 
 #include "harness/clock.h"
 #include "harness/phase.h"
 #include "workloads/properties.h"
+#include "workloads/replay_file.h"
 
 namespace fencepost {
 namespace {
@@ -341,6 +346,125 @@ TEST(Driver, IntervalsAddUpToTheWhole) {
   uint64_t operations = 0;
   for (const IntervalRow& row : measured.run.intervals) operations += row.operations;
   EXPECT_EQ(operations, 20000u);
+}
+
+// -- recorded traces
+
+WorkloadSpec SpecOf(const std::string& trace, const std::vector<std::string>& settings = {}) {
+  const std::string path = ::testing::TempDir() + "driver-replay-" + std::to_string(getpid());
+  std::ofstream(path) << trace;
+  Properties properties;
+  CHECK_OK(properties.Set("fencepost.trace_file=" + path));
+  for (const std::string& setting : settings) CHECK_OK(properties.Set(setting));
+  WorkloadSpec spec = ParseWorkload(properties).value();
+  std::filesystem::remove(path);
+  return spec;
+}
+
+// 2,000 rounds of puts, gets, deletes and misses.
+WorkloadSpec ReplaySpec(const std::vector<std::string>& settings = {}) {
+  std::mt19937 random(1);
+  const auto key = [&] { return "k%2C" + std::to_string(random() % 150); };
+  std::string text;
+  for (int i = 0; i < 2000; ++i) {
+    const int bytes = i % 5 == 0 ? i % 16 : 16 + i % 90;
+    text += "put," + key() + "," + std::to_string(bytes) + "\n";
+    text += "get," + key() + "\nget," + key() + ",40\n";
+    if (i % 4 == 0) {
+      const std::string gone = key();
+      text += "delete," + gone + "\nget," + gone + "\n";
+    }
+    if (i % 9 == 0) text += "tryget,none" + std::to_string(i) + "\ndelete,none\n";
+  }
+  return SpecOf(text, settings);
+}
+
+TEST(Replay, CorrectEngineRaisesNoAlarmAndFindsWhatTheTraceSays) {
+  for (const char* threads : {"threadcount=1", "threadcount=3"}) {
+    for (const char* load : {"fencepost.trace_load=gets", "fencepost.trace_load=none"}) {
+      const WorkloadSpec spec = ReplaySpec({threads, load});
+      const Measured measured = LoadAndRun(spec, Defect::kNone);
+      EXPECT_EQ(measured.load.operations, spec.insert_count);
+      EXPECT_EQ(measured.run.operations, spec.replay_file->operation_count());
+      EXPECT_EQ(measured.run.verification.faults(), 0u);
+      EXPECT_EQ(measured.run.verification.unknown, 0u);
+      EXPECT_THAT(measured.run.fault_examples, IsEmpty());
+      for (const OpKind kind :
+           {OpKind::kRead, OpKind::kMiss, OpKind::kInsert, OpKind::kUpdate, OpKind::kDelete}) {
+        const KindRecord* record = measured.run.kinds.Find(kind);
+        ASSERT_NE(record, nullptr);
+        EXPECT_EQ(record->counts.ok, spec.replay_file->count(kind)) << OpKindName(kind);
+        EXPECT_EQ(record->counts.not_found, 0u) << OpKindName(kind);
+      }
+    }
+  }
+}
+
+TEST(Replay, ValuesHaveTheSizesOfTheTrace) {
+  const WorkloadSpec spec = ReplaySpec();
+  uint64_t written = 0, loaded = 0;
+  const ReplayFile& file = *spec.replay_file;
+  for (uint64_t i = 0; i < file.operation_count(); ++i) {
+    const ReplayFile::Operation op = file.operation(i);
+    if (op.kind == OpKind::kInsert || op.kind == OpKind::kUpdate) {
+      written += file.key(op.number).size() + op.value_bytes;
+    }
+  }
+  for (uint64_t n = 0; n < file.loaded_count(); ++n) {
+    loaded += file.key(n).size() + file.load_bytes(n);
+  }
+  const Measured measured = LoadAndRun(spec, Defect::kNone);
+  EXPECT_EQ(measured.load.user_bytes_written, loaded);
+  // Deletes write their keys besides: those that found something.
+  EXPECT_GE(measured.run.user_bytes_written, written);
+  EXPECT_LT(measured.run.user_bytes_written, written + 10 * file.count(OpKind::kDelete));
+}
+
+TEST(Replay, EveryFaultIsFound) {
+  EXPECT_GT(LoadAndRun(ReplaySpec(), Defect::kLosesPut).run.verification.lost, 0u);
+  EXPECT_GT(LoadAndRun(ReplaySpec(), Defect::kServesOldValue).run.verification.stale, 0u);
+  EXPECT_GT(LoadAndRun(ReplaySpec(), Defect::kSwapsValues).run.verification.foreign, 0u);
+}
+
+TEST(Replay, AMissThatFindsADeletedValueIsAFault) {
+  const Measured measured = LoadAndRun(ReplaySpec(), Defect::kKeepsDeleted);
+  EXPECT_GT(measured.run.verification.faults(), 0u);
+  ASSERT_THAT(measured.run.fault_examples, Not(IsEmpty()));
+  EXPECT_THAT(measured.run.fault_examples.front(), HasSubstr("k%2C"));
+}
+
+// Of an empty value only the number is known: here, that there must be none.
+TEST(Replay, AMissThatFindsAnEmptyValueIsAFault) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "put,k,0\nget,k\ndelete,k\nget,k\n";
+  const WorkloadSpec spec = SpecOf(text);
+  EXPECT_EQ(LoadAndRun(spec, Defect::kNone).run.verification.faults(), 0u);
+  EXPECT_GT(LoadAndRun(spec, Defect::kKeepsDeleted).run.verification.faults(), 0u);
+}
+
+TEST(Replay, AWarmupIsThePrefixOfTheFile) {
+  for (const char* threads : {"threadcount=1", "threadcount=3"}) {
+    const Measured measured = LoadAndRun(
+        ReplaySpec({threads, "fencepost.warmup=1", "operationcount=1000"}), Defect::kNone);
+    EXPECT_EQ(measured.run.operations, 1000u);
+    EXPECT_EQ(measured.run.verification.faults(), 0u);
+  }
+}
+
+// A thread whose share of the warm-up is nothing must not warm up for ever.
+TEST(Driver, AWarmupOfFewerOperationsThanThreadsEnds) {
+  std::vector<std::string> settings = kMixed;
+  settings.insert(settings.end(), {"threadcount=3", "fencepost.warmup=1"});
+  EXPECT_EQ(LoadAndRun(Spec(settings), Defect::kNone).run.operations, 20000u);
+}
+
+TEST(Replay, TheHashIsOfOperationsKeysAndSizes) {
+  const auto hash = [](const std::vector<std::string>& settings) {
+    return LoadAndRun(ReplaySpec(settings), Defect::kNone).run.trace_hash.value();
+  };
+  EXPECT_EQ(hash({}), hash({}));
+  EXPECT_EQ(hash({}), hash({"fencepost.seed=7"}));
+  EXPECT_NE(hash({}), hash({"operationcount=999"}));
 }
 
 }  // namespace

@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "engines/canaries/canary_table.h"
 #include "workloads/keys.h"
+#include "workloads/replay_file.h"
 #include "workloads/values.h"
 
 namespace fencepost {
@@ -39,6 +42,18 @@ uint64_t ExpectedKeys(const WorkloadSpec& spec) {
   const double operations = spec.operation_count > 0 ? static_cast<double>(spec.operation_count)
                                                      : spec.max_execution_time_s * kGuessedOpsPerS;
   return spec.record_count + static_cast<uint64_t>(inserts_per_op * operations * 1.1) + 1;
+}
+
+SizeHint HintOf(const WorkloadSpec& spec) {
+  if (const ReplayFile* file = spec.replay_file.get()) {
+    // Means, since sizes differ widely: what all keys need together if each has its largest value.
+    return {.pairs = file->stored_keys() + 1,
+            .key_bytes = static_cast<uint64_t>(std::ceil(file->key_bytes_mean())),
+            .value_bytes = static_cast<uint64_t>(std::ceil(file->largest_value_bytes_mean()))};
+  }
+  return {.pairs = ExpectedKeys(spec),
+          .key_bytes = KeyFormat(spec.hashed_keys, spec.zero_padding).max_key_bytes(),
+          .value_bytes = ValueMaker(spec).max_value_bytes()};
 }
 
 Result<Durability> ChooseDurability(const EngineRow& row, const Tuning& common) {
@@ -85,9 +100,7 @@ Result<EngineOptions> MakeEngineOptions(const EngineRow& row, const Properties& 
   ASSIGN_OR_RETURN(options.durability, ChooseDurability(row, common));
   ASSIGN_OR_RETURN(options.cache_bytes,
                    common.Uint64("cache_bytes", options.cache_bytes, uint64_t{1} << 20));
-  options.size_hint = {.pairs = ExpectedKeys(spec),
-                       .key_bytes = KeyFormat(spec.hashed_keys, spec.zero_padding).max_key_bytes(),
-                       .value_bytes = ValueMaker(spec).max_value_bytes()};
+  options.size_hint = HintOf(spec);
   if (!row.capabilities.stores_data) return options;
   if (common.Has("path")) {
     options.path = common.String("path", "");

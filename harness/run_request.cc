@@ -9,6 +9,8 @@
 
 namespace fencepost {
 
+std::string NotEmpty(const std::string& value) { return value.empty() ? "is empty" : ""; }
+
 Result<std::unique_ptr<Properties>> ReadProperties(const WorkloadFlags& flags) {
   auto properties = std::make_unique<Properties>();
   for (const std::string& file : flags.files) RETURN_IF_ERROR(properties->LoadFile(file));
@@ -16,6 +18,7 @@ Result<std::unique_ptr<Properties>> ReadProperties(const WorkloadFlags& flags) {
   const auto set = [&](std::string_view name, const std::string& value) {
     return value.empty() ? Status::Ok() : properties->Set(fmt::format("{}={}", name, value));
   };
+  RETURN_IF_ERROR(set("fencepost.trace_file", flags.trace_file));
   RETURN_IF_ERROR(set("threadcount", flags.threads));
   RETURN_IF_ERROR(set("target", flags.target));
   RETURN_IF_ERROR(set("label", flags.label));

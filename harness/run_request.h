@@ -20,12 +20,16 @@ namespace fencepost {
 struct WorkloadFlags {
   std::vector<std::string> files;       // -P
   std::vector<std::string> properties;  // -p
+  std::string trace_file;               // --trace: fencepost.trace_file
   std::string threads;                  // -threads
   std::string target;                   // -target
   std::string seconds;                  // --seconds: maxexecutiontime, operationcount=0
   std::string label;                    // -l
   bool status = false;                  // -s
 };
+
+// For a flag that says nothing when it is empty: what is wrong with the value, or "".
+std::string NotEmpty(const std::string& value);
 
 // Files in order, then -p, then the flags.
 Result<std::unique_ptr<Properties>> ReadProperties(const WorkloadFlags& flags);

@@ -9,6 +9,7 @@
 
 #include "harness/injected_spin.h"
 #include "harness/placement.h"
+#include "workloads/replay_file.h"
 
 namespace fencepost {
 namespace {
@@ -29,6 +30,7 @@ uint32_t VersionNonce() { return std::random_device()() & 0x3fffffu; }
 // Key numbers that a session may use: those loaded and those that its operations may insert.
 uint64_t VersionCapacity(const WorkloadSpec& spec) {
   constexpr uint64_t kTimedInserts = uint64_t{1} << 32;
+  if (spec.replay_file) return spec.replay_file->key_count();
   if (spec.proportion(OpKind::kInsert) + spec.proportion(OpKind::kBatch) == 0) {
     return spec.record_count;
   }
@@ -88,7 +90,8 @@ Result<SessionResult> Session::Run() {
   const EngineOptions& options = request_.options;
   std::error_code error;
   const bool fresh = !row.capabilities.stores_data || !std::filesystem::exists(options.path, error);
-  if (fresh && !request_.load && row.capabilities.stores_data) {
+  const bool load = request_.load && NeedsLoad(spec_);
+  if (fresh && !load && NeedsLoad(spec_) && row.capabilities.stores_data) {
     return Status::InvalidArgument(
         fmt::format("there is nothing at {}: was it loaded?", options.path.string()));
   }
@@ -100,9 +103,9 @@ Result<SessionResult> Session::Run() {
 
   const Durability load_durability =
       request_.relaxed_load ? row.durabilities.back() : options.durability;
-  loaded_relaxed_ = request_.load && load_durability != options.durability;
-  RETURN_IF_ERROR(Open(request_.load ? load_durability : options.durability));
-  if (request_.load) result_.status = RunOne(Phase::kLoad);
+  loaded_relaxed_ = load && load_durability != options.durability;
+  RETURN_IF_ERROR(Open(load ? load_durability : options.durability));
+  if (load) result_.status = RunOne(Phase::kLoad);
   const bool cut_short = !result_.phases.empty() && result_.phases.back().result.partial;
   if (request_.run && result_.status.ok() && !cut_short) {
     if (request_.reopen || durability_ != options.durability) {
@@ -131,6 +134,7 @@ Result<double> Session::MeasureFloor(Phase phase) {
   spec.target_ops_per_s = 0;
   spec.warmup = {};
   spec.operation_count = 0;  // by time only: a few operations would measure their own start
+  spec.replay_repeats = true;
   ASSIGN_OR_RETURN(const auto versions,
                    VersionTable::Create(VersionCapacity(spec), true, 0, spec.threads > 1));
   PhaseRequest floor;
@@ -211,6 +215,11 @@ Status Session::EndPhase(PhaseReport* report) {
     report->warnings.push_back(
         fmt::format("the run took {:.0f} ms: too short to be a measurement", result.run_s * 1e3));
   }
+  const uint64_t planned = PlannedOperations(spec_, report->phase);
+  if (report->phase == Phase::kRun && spec_.replay_file && planned < spec_.operation_count) {
+    report->warnings.push_back(
+        fmt::format("operationcount={}: the trace file has {}", spec_.operation_count, planned));
+  }
   if (report->phase == Phase::kRun && request_.row->capabilities.stores_data &&
       result.verification.reads_checked > 0 &&
       result.verification.unknown * 2 > result.verification.reads_checked) {
@@ -256,6 +265,16 @@ std::string SkipReason(const EngineRow& row, const WorkloadSpec& spec) {
   }
   if (spec.proportion(OpKind::kDefragment) > 0 && !row.capabilities.defragment) {
     return fmt::format("SKIPPED: {} defragments, and {} cannot", spec.name, row.name);
+  }
+  if (const ReplayFile* file = spec.replay_file.get()) {
+    if (file->max_key_bytes() > row.capabilities.max_key_bytes) {
+      return fmt::format("SKIPPED: {} has a key of {} bytes, and {} takes {}", spec.name,
+                         file->max_key_bytes(), row.name, row.capabilities.max_key_bytes);
+    }
+    if (file->max_value_bytes() > row.capabilities.max_value_bytes) {
+      return fmt::format("SKIPPED: {} has a value of {} bytes, and {} takes {}", spec.name,
+                         file->max_value_bytes(), row.name, row.capabilities.max_value_bytes);
+    }
   }
   return "";
 }

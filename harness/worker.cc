@@ -18,7 +18,7 @@ constexpr size_t kTimedTraceWords = size_t{1} << 20;
 
 // The keys of a run's loaded records. A load inserts each key once, so it builds them as it goes.
 KeyTable MakeKeyTable(const PhaseRequest& request, const KeyFormat& keys, uint64_t* ticks) {
-  if (request.phase == Phase::kLoad) return {};
+  if (request.phase == Phase::kLoad || request.spec->replay_file) return {};
   const uint64_t begin = Clock::Ticks();
   const WorkloadSpec& spec = *request.spec;
   KeyTable table(keys, spec.insert_start, spec.insert_count, spec.key_table_bytes);
@@ -62,6 +62,7 @@ PhaseContext::PhaseContext(const PhaseRequest& phase_request, unsigned threads)
       keys(spec.hashed_keys, spec.zero_padding),
       key_table(MakeKeyTable(request, keys, &key_table_ticks)),
       values(spec),
+      replay_file(spec.replay_file.get()),
       thread_count(threads),
       open_loop(phase_request.phase == Phase::kRun && spec.target_ops_per_s > 0),
       rendezvous(threads) {
@@ -144,7 +145,9 @@ void Worker::WarmUp() {
   const bool wanted = context_.request.phase == Phase::kRun;
   if (wanted && (warmup.operations > 0 || warmup.seconds > 0)) {
     now_ = Clock::Ticks();
-    warmup_operations_ = ThreadWarmupOperations(context_.spec, index_, context_.thread_count);
+    if (warmup.operations > 0) {
+      warmup_operations_ = ThreadWarmupOperations(context_.spec, index_, context_.thread_count);
+    }
     warmup_end_ticks_ = warmup.seconds > 0
                             ? now_ + Clock::NsToTicks(static_cast<uint64_t>(warmup.seconds * 1e9))
                             : UINT64_MAX;
@@ -211,7 +214,7 @@ size_t Worker::PrepareBlock() {
       continue;
     }
     SetTarget(count++, op.number());
-    if (op.kind() == OpKind::kScan) ++word;  // its length
+    word += OpWords(op) - 1;  // a length
   }
   if (!missing_numbers_.empty()) BuildMissingKeys();
   return word - position_;
@@ -224,6 +227,12 @@ inline void Worker::SetTarget(size_t index, uint64_t number) {
   if (const KeyTable::Entry* entry = context_.key_table.Find(number)) [[likely]] {
     target.key = entry->key();
     target.key_hash = entry->key_hash;
+    return;
+  }
+  if (const ReplayFile* file = context_.replay_file) {
+    target.key = file->key(number);
+    target.key_hash = file->key_hash(number);
+    __builtin_prefetch(target.key.data());
     return;
   }
   missing_numbers_.push_back(number);
@@ -261,6 +270,7 @@ bool Worker::RunBlock() {
     }
     if (const size_t ahead = position_ + kBlockKeys; ahead < trace.size()) [[likely]] {
       context_.key_table.Prefetch(Op{trace[ahead]}.number());
+      if (context_.replay_file) context_.replay_file->Prefetch(Op{trace[ahead]}.number());
     }
     position_ += RunOperation(position_, &target);
     operations_.store(operations_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -275,8 +285,7 @@ bool Worker::RunBlock() {
 
 // Whether a warm-up that is counted in operations is over.
 bool Worker::WarmedUp() const {
-  return warmup_operations_ != 0 &&
-         operations_.load(std::memory_order_relaxed) >= warmup_operations_;
+  return operations_.load(std::memory_order_relaxed) >= warmup_operations_;
 }
 
 bool Worker::Attend(uint64_t now) {

@@ -3,9 +3,10 @@
 //
 // The loop: a trace of operations, and the keys of the loaded records, are written ahead of the
 // clock. Keys are gathered a block ahead of the operations that use them, and built then if the
-// table does not have them. Each operation is one call of the engine and one reading of the clock,
-// whose value is the start of the next. Everything rare (an interval is over, time is up, somebody
-// needs a pause, Ctrl-C) hides behind one comparison with `attention_ticks_`.
+// table does not have them; a trace file has its own. Each operation is one call of the engine and
+// one reading of the clock, whose value is the start of the next. Everything rare (an interval is
+// over, time is up, somebody needs a pause, Ctrl-C) hides behind one comparison with
+// `attention_ticks_`.
 //
 // Threads: a Worker is driven by its own thread; RequestAttention and the interval hand-over are
 // what others may touch.
@@ -27,6 +28,7 @@
 #include "workloads/key_table.h"
 #include "workloads/keys.h"
 #include "workloads/op_trace.h"
+#include "workloads/replay_file.h"
 #include "workloads/trace_hash.h"
 #include "workloads/values.h"
 
@@ -46,6 +48,7 @@ struct PhaseContext {
   uint64_t key_table_ticks = 0;  // spent on the next
   const KeyTable key_table;      // of the loaded records, as far as it may reach
   const ValueMaker values;
+  const ReplayFile* const replay_file;  // or nullptr
   const unsigned thread_count;
   const bool open_loop;
   Rendezvous rendezvous;
@@ -181,13 +184,14 @@ class Worker {
   uint64_t intended_ = 0;  // the intended start of this operation; open loop only
   Pacer pacer_;
   std::vector<char> value_buffer_;
-  std::string expected_;  // by the compare-and-put that is under way
+  size_t replay_value_bytes_ = 0;  // of the trace file's put that is under way
+  std::string expected_;           // by the compare-and-put that is under way
   std::vector<Write> batch_;
   std::vector<char> batch_buffer_;
 
   alignas(64) std::atomic<uint64_t> attention_ticks_{0};
   std::atomic<uint64_t> operations_{0};
-  uint64_t warmup_operations_ = 0;  // of this thread; 0: not counted in operations
+  uint64_t warmup_operations_ = UINT64_MAX;  // of this thread; UINT64_MAX: not counted so
   bool in_warmup_ = false;
   bool pause_wanted_ = false;
   uint64_t warmup_end_ticks_ = UINT64_MAX;

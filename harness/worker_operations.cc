@@ -120,6 +120,7 @@ Verdict Worker::JudgeShort(const Target& target, uint64_t snapshot, std::string_
   const uint32_t span = VersionTable::Distance(oldest, newest);
   for (uint32_t i = 0; i <= std::min(span, kMaxShortCandidates); ++i) {
     const uint32_t version = VersionTable::Advance(oldest, i);
+    if ((version & 1) != 0) continue;  // an absence: no value has it
     if (MatchesShort(target.key_hash, version, value)) return Verdict::kFine;
   }
   return span > kMaxShortCandidates ? Verdict::kUnknown : Verdict::kPhantom;
@@ -172,8 +173,8 @@ void Worker::NoteFault(const Target& target, ValueFault fault, size_t value_byte
 
 void Worker::AddExample(const Target& target, std::string_view fault, std::string_view found) {
   if (fault_examples_.size() >= kMaxFaultExamples) return;
-  fault_examples_.push_back(
-      fmt::format("{} (key number {}): {}: found {}", target.key, target.number, fault, found));
+  fault_examples_.push_back(fmt::format("{} (key number {}): {}: found {}", EscapeKey(target.key),
+                                        target.number, fault, found));
 }
 
 inline void Worker::Read(const Target& target) {
@@ -184,10 +185,15 @@ inline void Worker::Read(const Target& target) {
 }
 
 void Worker::Miss(const Target& target) {
+  // A trace file's key may have been there before, or may come later.
+  const bool has_history = context_.replay_file != nullptr;
+  const uint64_t snapshot = has_history ? Snapshot(target) : 0;
   const uint64_t begin = now_;
-  const Status status = context_.engine.Get(target.key, [](std::string_view) {});
+  const Status status = context_.engine.Get(target.key, [&](std::string_view value) {
+    if (has_history && verifying_) Verify(target, snapshot, value);
+  });
   now_ = Clock::Ticks();
-  if (status.ok() && judged_) {
+  if (status.ok() && judged_ && !has_history) {
     Note(target, Verdict::kPhantom, "a key that was never inserted");
   }
   Finish(OpKind::kMiss, OutcomeOf(status, /*absence_is_explained=*/true),
@@ -227,8 +233,11 @@ void Worker::Scan(const Target& target, size_t limit) {
 // Builds the next value of the target. The clock is read again afterwards, so building is not part
 // of the latency.
 std::string_view Worker::BuildValue(const Target& target, uint32_t version) {
+  char* const buffer = value_buffer_.data();
   const std::string_view value =
-      context_.values.Make(target.number, target.key_hash, version, value_buffer_.data());
+      context_.replay_file
+          ? ValueMaker::MakeOf(replay_value_bytes_, target.key_hash, version, buffer)
+          : context_.values.Make(target.number, target.key_hash, version, buffer);
   now_ = Clock::Ticks();
   return value;
 }
@@ -336,7 +345,10 @@ void Worker::Delete(const Target& target) {
   if (status.IsNotFound()) {
     const Verdict verdict =
         context_.versions.JudgeNothingToDelete(target.number, snapshot, version);
-    explained = verdict == Verdict::kFine && !VersionTable::Untouched(snapshot);
+    // A trace file may delete what is not there.
+    const bool is_surprise = VersionTable::Untouched(snapshot) && !context_.replay_file;
+    explained = verdict == Verdict::kFine ? !is_surprise
+                                          : verdict == Verdict::kUnknown && context_.replay_file;
     if (verifying_) Note(target, verdict, "nothing to delete");
   }
   context_.versions.EndWrite(target.number, absent_now);
@@ -407,6 +419,12 @@ size_t Worker::RunOperation(size_t word, size_t* target_index) {
     case OpKind::kDefragment:
       Defragment();
       return 1;
+    case OpKind::kPut: {
+      const Op length{trace_[word + 1]};
+      replay_value_bytes_ = length.number();
+      length.kind() == OpKind::kInsert ? Insert(target) : Update(target);
+      return 2;
+    }
     case OpKind::kBatch: {
       const size_t count = op.number();
       *target_index += count - 1;

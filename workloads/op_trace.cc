@@ -9,6 +9,7 @@
 
 #include "workloads/key_chooser.h"
 #include "workloads/keys.h"
+#include "workloads/replay_file.h"
 
 namespace fencepost {
 namespace {
@@ -86,6 +87,61 @@ class ScanLength {
   Zipfian zipfian_;
   ExactZipfian exact_zipfian_;
   Rng rng_;
+};
+
+void AppendPut(uint64_t number, OpKind kind, uint64_t value_bytes, std::vector<uint64_t>* out) {
+  out->push_back(Op::Make(OpKind::kPut, number).word);
+  out->push_back(Op::Make(kind, value_bytes).word);
+}
+
+// The keys that a trace file wants to have loaded, numbered from 0.
+class ReplayFileLoadSource final : public TraceSource {
+ public:
+  ReplayFileLoadSource(const ReplayFile& file, unsigned thread, unsigned thread_count)
+      : file_(file), next_(thread), step_(thread_count) {}
+
+  void Fill(size_t max_words, std::vector<uint64_t>* out) override {
+    for (; next_ < file_.loaded_count() && out->size() + 2 <= max_words; next_ += step_) {
+      AppendPut(next_, OpKind::kInsert, file_.load_bytes(next_), out);
+    }
+  }
+
+ private:
+  const ReplayFile& file_;
+  uint64_t next_;
+  uint64_t step_;
+};
+
+class ReplayFileSource final : public TraceSource {
+ public:
+  ReplayFileSource(const ReplayFile& file, bool repeats, unsigned thread, unsigned thread_count)
+      : file_(file), repeats_(repeats), thread_(thread), thread_count_(thread_count) {}
+
+  void Fill(size_t max_words, std::vector<uint64_t>* out) override {
+    while (out->size() + 2 <= max_words) {
+      if (next_ == file_.operation_count()) {
+        // Again only if there was anything for this thread.
+        if (!std::exchange(any_, false) || !repeats_) return;
+        next_ = 0;
+      }
+      const ReplayFile::Operation op = file_.operation(next_++);
+      if (op.number % thread_count_ != thread_) continue;
+      any_ = true;
+      if (op.kind == OpKind::kInsert || op.kind == OpKind::kUpdate) {
+        AppendPut(op.number, op.kind, op.value_bytes, out);
+      } else {
+        out->push_back(Op::Make(op.kind, op.number).word);
+      }
+    }
+  }
+
+ private:
+  const ReplayFile& file_;
+  const bool repeats_;
+  const uint64_t thread_;
+  const uint64_t thread_count_;
+  uint64_t next_ = 0;
+  bool any_ = false;
 };
 
 class LoadSource final : public TraceSource {
@@ -276,6 +332,16 @@ uint64_t Share(uint64_t total, unsigned thread, unsigned thread_count) {
   return total / thread_count + (thread < total % thread_count ? 1 : 0);
 }
 
+// The thread's of the file's first operations.
+uint64_t ShareOf(const ReplayFile& file, uint64_t operations, unsigned thread,
+                 unsigned thread_count) {
+  uint64_t count = 0;
+  for (uint64_t i = 0; i < std::min(operations, file.operation_count()); ++i) {
+    if (file.operation(i).number % thread_count == thread) ++count;
+  }
+  return count;
+}
+
 }  // namespace
 
 void LiveState::Acknowledge(uint64_t number) {
@@ -291,24 +357,41 @@ void LiveState::Acknowledge(uint64_t number) {
 
 size_t MaxOpWords(const WorkloadSpec& spec) {
   if (spec.proportion(OpKind::kBatch) > 0) return 1 + std::max<size_t>(spec.batch_size, 1);
-  return spec.proportion(OpKind::kScan) > 0 ? 2 : 1;
+  return spec.proportion(OpKind::kScan) > 0 || spec.replay_file ? 2 : 1;
 }
 
 uint64_t ThreadWarmupOperations(const WorkloadSpec& spec, unsigned thread, unsigned thread_count) {
+  if (spec.replay_file) {
+    return ShareOf(*spec.replay_file, spec.warmup.operations, thread, thread_count);
+  }
   return Share(spec.warmup.operations, thread, thread_count);
 }
 
 uint64_t ThreadOperations(const WorkloadSpec& spec, Phase phase, unsigned thread,
                           unsigned thread_count) {
   if (phase == Phase::kLoad) return Share(spec.insert_count, thread, thread_count);
+  if (spec.replay_file) return ShareOf(*spec.replay_file, UINT64_MAX, thread, thread_count);
   if (spec.operation_count == 0) return UINT64_MAX;
   return Share(spec.operation_count, thread, thread_count) +
          ThreadWarmupOperations(spec, thread, thread_count);
 }
 
+uint64_t PlannedOperations(const WorkloadSpec& spec, Phase phase) {
+  if (phase == Phase::kLoad) return spec.insert_count;
+  if (!spec.replay_file) return spec.operation_count;
+  const uint64_t operations = spec.replay_file->operation_count();
+  return operations - std::min(operations, spec.warmup.operations);
+}
+
 std::unique_ptr<TraceSource> MakeTraceSource(const WorkloadSpec& spec, Phase phase, unsigned thread,
                                              unsigned thread_count, LiveState* live) {
   CHECK(thread < thread_count);
+  if (const ReplayFile* file = spec.replay_file.get()) {
+    if (phase == Phase::kLoad) {
+      return std::make_unique<ReplayFileLoadSource>(*file, thread, thread_count);
+    }
+    return std::make_unique<ReplayFileSource>(*file, spec.replay_repeats, thread, thread_count);
+  }
   if (phase == Phase::kLoad) return std::make_unique<LoadSource>(spec, thread, thread_count);
   CHECK((spec.trace == TraceMode::kLive) == (live != nullptr));
   return RunSourceMaker(spec, thread, thread_count, live).Make();

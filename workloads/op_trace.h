@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Operation traces: every operation of a thread as 8 bytes, generated ahead of the clock.
 //
-// A word is 4 bits of kind and 60 bits of key number. Two kinds have more words:
+// A word is 4 bits of kind and 60 bits of key number. Three kinds have more words:
 //   kScan   key number, then one word that is the number of records;
 //   kBatch  number() is n, then n words, each an Op (kUpdate, kInsert or kDelete) of another key.
-// kMiss has a number with kMissBit (keys.h), drawn beside a key that a read would have drawn.
+//   kPut    key number, then an Op whose number() is the value's bytes and whose kind() is what the
+//           put is recorded as: kUpdate or kInsert. Of trace files only, which have no other puts.
+// kMiss has a number with kMissBit (keys.h), drawn beside a key that a read would have drawn; or,
+// of a trace file, without it: that of a key that is not there then.
 // A key that was deleted may be drawn again: an update puts it back, a read finds nothing.
 //
 // Which numbers:
@@ -14,6 +17,8 @@
 //         from the loaded records and the thread's own earlier inserts; uniform, hotspot and
 //         sequential, as in YCSB, from the loaded records only. Sequential: thread t's draws are
 //         t, t + T, ... modulo the loaded records.
+//   run of a trace file  thread t executes, in their order, the operations of the keys whose number
+//         is t modulo T: so each key's operations keep their order. It ends where the file does.
 // The loaded records are insert_start up to insert_start + insert_count. Draws of keys that do not
 // exist are redrawn. zipfian covers the inserts that `operation_count` lets expect, as in YCSB; so
 // with an operation count of 0 it covers the loaded records only.
@@ -59,7 +64,7 @@ struct Op {
 
 // Words of the whole operation that starts with `op`.
 constexpr size_t OpWords(Op op) {
-  if (op.kind() == OpKind::kScan) return 2;
+  if (op.kind() == OpKind::kScan || op.kind() == OpKind::kPut) return 2;
   return op.kind() == OpKind::kBatch ? 1 + op.number() : 1;
 }
 
@@ -104,11 +109,14 @@ size_t MaxOpWords(const WorkloadSpec& spec);
 
 // Operations of one thread in a phase: UINT64_MAX when only time ends it. In a run, those of a
 // warm-up counted in operations come first, on top of operation_count; a warm-up by time takes its
-// operations out of operation_count.
+// operations out of operation_count. Of a trace file both are counted along the file, whichever
+// thread it is that executes them.
 uint64_t ThreadOperations(const WorkloadSpec& spec, Phase phase, unsigned thread,
                           unsigned thread_count);
 // The warm-up's part of that.
 uint64_t ThreadWarmupOperations(const WorkloadSpec& spec, unsigned thread, unsigned thread_count);
+// Operations of all threads in a phase, without the warm-up's; 0 when only time ends it.
+uint64_t PlannedOperations(const WorkloadSpec& spec, Phase phase);
 
 // REQUIRES CheckPhase(spec, phase) ok, thread < thread_count, and in a live run `live` made with
 // spec.record_count, which outlives the source.

@@ -86,6 +86,13 @@ constexpr PropertySpec kProperties[] = {
     {"fencepost.trace_bytes", "bytes", "64M", "operations generated before the clock starts"},
     {"fencepost.key_table_bytes", "bytes", "64M",
      "keys of loaded records built before the clock starts, 32 bytes each"},
+    {"fencepost.trace_file", "file", "",
+     "replay the operations of this file (op,key,size a line) instead of drawing any"},
+    {"fencepost.trace_load", "gets|none", "gets",
+     "trace file: load the keys whose first operation is a get, or nothing"},
+    {"fencepost.trace_xxh3", "digits", "",
+     "trace file: refuse another than the one with this hash (16 hexadecimal digits)"},
+    {"fencepost.trace_memory_bytes", "bytes", "1G", "trace file: memory that it may take"},
     {"fencepost.zipfian", "ycsb|exact", "ycsb", "YCSB's approximations, or Zipf's law"},
     {"fencepost.arrivals", "constant|poisson", "constant", "open loop: gaps between operations"},
 };

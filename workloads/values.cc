@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstring>
 
+#include "workloads/replay_file.h"
 #include "workloads/rng.h"
 #include "workloads/xxh3.h"
 
@@ -63,6 +64,15 @@ uint32_t Checksum(uint64_t body_hash, const Stamp& stamp) {
   return static_cast<uint32_t>(XXH3_64bits(input, sizeof(input)));
 }
 
+// Writes the stamp in front of a body that is there.
+std::string_view Seal(size_t bytes, uint32_t key_hash, uint32_t version, uint64_t body_hash,
+                      char* buffer) {
+  Stamp stamp{key_hash, version, static_cast<uint32_t>(bytes), 0};
+  stamp.checksum = Checksum(body_hash, stamp);
+  std::memcpy(buffer, &stamp, kStampBytes);
+  return {buffer, bytes};
+}
+
 // The bytes of a value too short for a stamp.
 std::array<char, kStampBytes> ShortBytes(uint32_t key_hash, uint32_t version, size_t bytes) {
   const uint64_t input[] = {uint64_t{key_hash} << 32 | version, bytes};
@@ -86,6 +96,10 @@ ValueMaker::ValueMaker(const WorkloadSpec& spec)
       distribution_(spec.field_length_distribution),
       histogram_(spec.field_histogram),
       pool_(Pool()) {
+  if (spec.replay_file) {
+    max_value_bytes_ = spec.replay_file->max_value_bytes();
+    return;
+  }
   const size_t lengths_bytes = field_count_ > 1 ? field_count_ * kLengthBytes : 0;
   max_value_bytes_ = field_count_ * spec.field_bytes;
   switch (distribution_) {
@@ -150,10 +164,8 @@ size_t ValueMaker::WriteLengths(uint64_t number, uint32_t version, char* buffer)
 std::string_view ValueMaker::Make(uint64_t number, uint32_t key_hash, uint32_t version,
                                   char* buffer) const {
   const size_t bytes = ValueBytes(number, version);
-  if (bytes < kStampBytes) [[unlikely]] {
-    std::copy_n(ShortBytes(key_hash, version, bytes).data(), bytes, buffer);
-    return {buffer, bytes};
-  }
+  if (bytes < kStampBytes) [[unlikely]]
+    return MakeOf(bytes, key_hash, version, buffer);
   const size_t slice = SliceIndex(key_hash, version);
   const size_t body_bytes = bytes - kStampBytes;
   CopyBody(pool_ + slice * kSliceStep, body_bytes, buffer + kStampBytes);
@@ -164,10 +176,18 @@ std::string_view ValueMaker::Make(uint64_t number, uint32_t key_hash, uint32_t v
     if (!fixed_bytes_ && field_count_ > 1) WriteLengths(number, version, buffer);
     body_hash = kXxh3(buffer + kStampBytes, body_bytes);
   }
-  Stamp stamp{key_hash, version, static_cast<uint32_t>(bytes), 0};
-  stamp.checksum = Checksum(body_hash, stamp);
-  std::memcpy(buffer, &stamp, kStampBytes);
-  return {buffer, bytes};
+  return Seal(bytes, key_hash, version, body_hash, buffer);
+}
+
+std::string_view ValueMaker::MakeOf(size_t bytes, uint32_t key_hash, uint32_t version,
+                                    char* buffer) {
+  if (bytes < kStampBytes) {
+    std::copy_n(ShortBytes(key_hash, version, bytes).data(), bytes, buffer);
+    return {buffer, bytes};
+  }
+  const size_t body_bytes = bytes - kStampBytes;
+  CopyBody(Pool() + SliceIndex(key_hash, version) * kSliceStep, body_bytes, buffer + kStampBytes);
+  return Seal(bytes, key_hash, version, kXxh3(buffer + kStampBytes, body_bytes), buffer);
 }
 
 std::string_view ValueFaultName(ValueFault fault) {

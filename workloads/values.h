@@ -13,7 +13,8 @@
 //
 // A record is its fields in index order. Where their lengths vary and there is more than one,
 // each field is preceded by its length in 32 bits (the stamp covers the first 16 bytes of all
-// that). A value's length depends on the seed, the key number and the version only.
+// that). A value's length depends on the seed, the key number and the version only; or a trace file
+// has it, and such a value has no fields.
 //
 // Invariants:
 //   1. ReadValue() finds no fault in what Make() wrote, for the same key hash.
@@ -51,7 +52,7 @@ class ValueMaker {
  public:
   explicit ValueMaker(const WorkloadSpec& spec);
 
-  // Length of the value of this version of this record.
+  // Length of the value of this version of this record. REQUIRES that there is no trace file.
   size_t ValueBytes(uint64_t number, uint32_t version) const {
     return fixed_bytes_ ? *fixed_bytes_ : VaryingBytes(number, version);
   }
@@ -59,6 +60,9 @@ class ValueMaker {
 
   // Writes the value to `buffer`, which has room for max_value_bytes(), and returns a view of it.
   std::string_view Make(uint64_t number, uint32_t key_hash, uint32_t version, char* buffer) const;
+  // The same of a trace file, which says how long each value is. REQUIRES bytes <=
+  // max_value_bytes().
+  static std::string_view MakeOf(size_t bytes, uint32_t key_hash, uint32_t version, char* buffer);
 
  private:
   size_t VaryingBytes(uint64_t number, uint32_t version) const;

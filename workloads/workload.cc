@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "workloads/keys.h"
+#include "workloads/replay_file.h"
 
 namespace fencepost {
 namespace {
@@ -38,6 +39,7 @@ constexpr std::string_view kLengthNames[] = {"constant", "uniform", "zipfian", "
 constexpr std::string_view kUpdateNames[] = {"rmw", "blind"};
 constexpr std::string_view kVerifyNames[] = {"off", "stamp", "full"};
 constexpr std::string_view kTraceNames[] = {"built", "live"};
+constexpr std::string_view kTraceLoadNames[] = {"gets", "none"};
 constexpr std::string_view kZipfianNames[] = {"ycsb", "exact"};
 constexpr std::string_view kArrivalsNames[] = {"constant", "poisson"};
 constexpr std::string_view kIntervalNames[] = {"op", "intended", "both"};
@@ -326,6 +328,79 @@ void ReadOutput(Reader& reader, WorkloadSpec* spec) {
   spec->export_file = reader.Text("exportfile");
 }
 
+// What a trace file says itself. Another value than the default would be ignored.
+constexpr std::string_view kNotOfReplayFiles[] = {
+    "recordcount",
+    "insertstart",
+    "insertcount",
+    "readproportion",
+    "updateproportion",
+    "insertproportion",
+    "scanproportion",
+    "readmodifywriteproportion",
+    "requestdistribution",
+    "insertorder",
+    "zeropadding",
+    "fieldlengthdistribution",
+    "fencepost.deleteproportion",
+    "fencepost.missproportion",
+    "fencepost.batchproportion",
+    "fencepost.compareandputproportion",
+    "fencepost.defragmentproportion",
+    "fencepost.update",
+    "fencepost.trace",
+};
+
+void ReadReplayFile(Reader& reader, const Properties& properties, WorkloadSpec* spec) {
+  const std::string path = reader.Text("fencepost.trace_file");
+  ReplayFile::Options options;
+  options.load = reader.Choice<TraceLoad>("fencepost.trace_load", kTraceLoadNames);
+  options.max_bytes = reader.Bytes("fencepost.trace_memory_bytes");
+  const std::string hash = reader.Text("fencepost.trace_xxh3");
+  constexpr std::string_view kForOne = "is for a trace file (fencepost.trace_file, --trace)";
+  if (path.empty() && options.load != TraceLoad::kGets) {
+    reader.Fail("fencepost.trace_load", kForOne);
+  }
+  if (path.empty() && !hash.empty()) reader.Fail("fencepost.trace_xxh3", kForOne);
+  if (path.empty() || !reader.status().ok()) return;
+  for (const PropertySpec& known : KnownProperties()) {
+    const auto& others = kNotOfReplayFiles;
+    if (std::find(std::begin(others), std::end(others), known.name) == std::end(others)) continue;
+    if (properties.Get(known.name).value_or("") != known.default_value) {
+      reader.Fail(known.name, "fencepost.trace_file has records and operations of its own");
+      return;
+    }
+  }
+  options.default_value_bytes = spec->field_count * spec->field_bytes;
+  if (options.default_value_bytes > ReplayFile::kMaxValueBytes) {
+    reader.Fail("fieldlength", fmt::format("a trace file's values have at most {} bytes",
+                                           ReplayFile::kMaxValueBytes));
+  }
+  if (spec->operation_count > 0) {
+    options.max_operations = spec->operation_count + spec->warmup.operations;
+  }
+  if (!reader.status().ok()) return;
+  Result<std::shared_ptr<const ReplayFile>> file = ReplayFile::Read(path, options);
+  if (!file.ok()) {
+    reader.Fail(std::move(file).status());
+    return;
+  }
+  if (!hash.empty() && hash != (*file)->file_xxh3_text()) {
+    reader.Fail("fencepost.trace_xxh3",
+                fmt::format("{} has {}: it is another file", path, (*file)->file_xxh3_text()));
+    return;
+  }
+  spec->replay_file = std::move(*file);
+  const ReplayFile& trace = *spec->replay_file;
+  if (properties.last_file().empty()) spec->name = trace.path().stem().string();
+  spec->record_count = spec->insert_count = trace.loaded_count();
+  for (size_t k = 0; k < kOpKindCount; ++k) {
+    spec->proportions[k] = static_cast<double>(trace.count(static_cast<OpKind>(k))) /
+                           static_cast<double>(trace.operation_count());
+  }
+  spec->update_mode = UpdateMode::kBlind;
+}
+
 }  // namespace
 
 std::string_view OpKindName(OpKind kind) { return kOpKindNames[Index(kind)]; }
@@ -334,6 +409,7 @@ std::string_view Name(LengthDistribution value) { return kLengthNames[Index(valu
 std::string_view Name(UpdateMode value) { return kUpdateNames[Index(value)]; }
 std::string_view Name(VerifyLevel value) { return kVerifyNames[Index(value)]; }
 std::string_view Name(TraceMode value) { return kTraceNames[Index(value)]; }
+std::string_view Name(TraceLoad value) { return kTraceLoadNames[Index(value)]; }
 std::string_view Name(ZipfianMode value) { return kZipfianNames[Index(value)]; }
 std::string_view Name(Arrivals value) { return kArrivalsNames[Index(value)]; }
 std::string_view Name(MeasurementInterval value) { return kIntervalNames[Index(value)]; }
@@ -356,6 +432,7 @@ Result<WorkloadSpec> ParseWorkload(Properties& properties,
   ReadWarmup(reader, &spec);
   ReadOutput(reader, &spec);
   CheckNumbersFit(reader, spec);
+  ReadReplayFile(reader, properties, &spec);
   RETURN_IF_ERROR(reader.status());
   return spec;
 }
@@ -363,9 +440,19 @@ Result<WorkloadSpec> ParseWorkload(Properties& properties,
 Status CheckPhase(const WorkloadSpec& spec, Phase phase) {
   if (phase == Phase::kLoad) {
     if (spec.insert_count > 0) return Status::Ok();
+    if (spec.replay_file) {
+      return Status::InvalidArgument(
+          fmt::format("{}: nothing to load: run it without a load", spec.name));
+    }
     return Status::InvalidArgument(
         fmt::format("{}: nothing to load: recordcount={}, insertstart={}, insertcount=0", spec.name,
                     spec.record_count, spec.insert_start));
+  }
+  if (spec.replay_file) {
+    if (spec.warmup.operations < spec.replay_file->operation_count()) return Status::Ok();
+    return Status::InvalidArgument(
+        fmt::format("{}: fencepost.warmup={} leaves nothing of {} operations", spec.name,
+                    spec.warmup.operations, spec.replay_file->operation_count()));
   }
   if (spec.operation_count == 0 && spec.max_execution_time_s <= 0) {
     return Status::InvalidArgument(
@@ -386,6 +473,8 @@ Status CheckPhase(const WorkloadSpec& spec, Phase phase) {
   }
   return Status::Ok();
 }
+
+bool NeedsLoad(const WorkloadSpec& spec) { return !spec.replay_file || spec.insert_count > 0; }
 
 std::array<double, 3> BatchProportions(const WorkloadSpec& spec) {
   std::array<double, 3> weights{spec.proportion(OpKind::kUpdate), spec.proportion(OpKind::kInsert),

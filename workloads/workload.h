@@ -19,6 +19,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -43,7 +44,9 @@ enum class OpKind : uint8_t {
   kBatch,          // several writes at once
   kCompareAndPut,  // a read, then a put where what was read is still there
   kDefragment,     // of the whole store; its key is drawn and not used
+  kPut,            // in traces only: one of a trace file, which is recorded as kUpdate or kInsert
 };
+// What is recorded: all but kPut.
 inline constexpr size_t kOpKindCount = 10;
 
 // "READ", ... as in YCSB's output; ours are "DELETE" and what comes after it.
@@ -61,6 +64,7 @@ enum class LengthDistribution : uint8_t { kConstant, kUniform, kZipfian, kHistog
 enum class UpdateMode : uint8_t { kRmw, kBlind };
 enum class VerifyLevel : uint8_t { kOff, kStamp, kFull };
 enum class TraceMode : uint8_t { kBuilt, kLive };
+enum class TraceLoad : uint8_t { kGets, kNone };
 enum class ZipfianMode : uint8_t { kYcsb, kExact };
 enum class Arrivals : uint8_t { kConstant, kPoisson };
 enum class MeasurementInterval : uint8_t { kOp, kIntended, kBoth };
@@ -71,6 +75,7 @@ std::string_view Name(LengthDistribution value);
 std::string_view Name(UpdateMode value);
 std::string_view Name(VerifyLevel value);
 std::string_view Name(TraceMode value);
+std::string_view Name(TraceLoad value);
 std::string_view Name(ZipfianMode value);
 std::string_view Name(Arrivals value);
 std::string_view Name(MeasurementInterval value);
@@ -81,8 +86,10 @@ struct Warmup {
   uint64_t operations = 0;  // of all threads, beyond operationcount
 };
 
+class ReplayFile;
+
 struct WorkloadSpec {
-  std::string name = "default";  // stem of the last property file
+  std::string name = "default";  // stem of the last property file; without one, of the trace file
   std::string table;
 
   // Which records, how many operations
@@ -130,6 +137,10 @@ struct WorkloadSpec {
   TraceMode trace = TraceMode::kBuilt;
   uint64_t trace_bytes = 0;  // of all threads, generated before the clock starts
   uint64_t key_table_bytes = 0;
+  // Replaces which records, operations, keys and values; what the fields above then hold is how
+  // many records are loaded, the operations' shares as proportions, and kBlind.
+  std::shared_ptr<const ReplayFile> replay_file;
+  bool replay_repeats = false;  // for the floor: over and over, until time is up
 
   // How it is run
   unsigned threads = 1;
@@ -165,6 +176,10 @@ enum class Phase : uint8_t { kLoad, kRun };
 // kInvalidArgument when this phase of the workload has nothing to do, would never end, or would
 // have to draw keys where there are none.
 Status CheckPhase(const WorkloadSpec& spec, Phase phase);
+
+// False where a run needs no load because it begins with an empty store: a trace file that has
+// nothing to be loaded.
+bool NeedsLoad(const WorkloadSpec& spec);
 
 // Writes of this kind inside a batch, by weight: updates, inserts, deletes. Updates only where the
 // workload itself has none of the three.

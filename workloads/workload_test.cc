@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <initializer_list>
@@ -13,6 +14,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "workloads/keys.h"
 
 namespace fencepost {
 namespace {
@@ -262,6 +265,37 @@ TEST(Workload, TheSixAreYcsbs) {
       EXPECT_EQ(spec.max_scan_length, 100u);
     }
   }
+}
+
+WorkloadSpec OfThisFolder(const char* name) {
+  Properties properties;
+  CHECK_OK(properties.LoadFile(std::filesystem::path(__FILE__).parent_path() / name));
+  return ParseWorkload(properties).value();
+}
+
+TEST(Workload, TimeseriesAppendsInTheOrderOfItsKeys) {
+  const WorkloadSpec spec = OfThisFolder("timeseries");
+  EXPECT_EQ(spec.proportion(OpKind::kInsert), 0.9);
+  EXPECT_EQ(spec.proportion(OpKind::kRead), 0.1);
+  EXPECT_EQ(spec.request_distribution, RequestDistribution::kLatest);
+  const KeyFormat format(spec.hashed_keys, spec.zero_padding);
+  std::array<char, KeyFormat::kMaxKeyBytes> buffer;
+  std::string previous;
+  for (uint64_t number = 1; number < 1'000'000'000'000; number = number * 3 + 1) {
+    for (const uint64_t next : {number - 1, number}) {
+      const std::string key(buffer.data(), format.Format(next, buffer.data()));
+      EXPECT_LE(previous, key);
+      previous = key;
+    }
+  }
+}
+
+TEST(Workload, TheBooksExampleIsThreePutsAndAsManyReads) {
+  const WorkloadSpec spec = OfThisFolder("book");
+  EXPECT_EQ(spec.insert_count, 3u);
+  EXPECT_EQ(spec.proportion(OpKind::kUpdate), spec.proportion(OpKind::kRead));
+  EXPECT_EQ(spec.update_mode, UpdateMode::kBlind);
+  EXPECT_EQ(spec.request_distribution, RequestDistribution::kSequential);
 }
 
 // The properties of YCSB's own template, which has some that only other clients use.

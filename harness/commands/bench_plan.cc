@@ -44,7 +44,7 @@ Status PlanCell(const BenchFlags& bench, const std::string& engine, const std::s
       bench.placements.size() > 1) {
     return Status::Ok();
   }
-  RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kLoad));
+  if (NeedsLoad(*plan.spec)) RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kLoad));
   RETURN_IF_ERROR(CheckPhase(*plan.spec, Phase::kRun));
   Cell cell;
   cell.row = &row;

@@ -216,7 +216,8 @@ Status CheckHeeded(const CLI::App& app, const CrashRequest& request) {
     return Status::Ok();
   };
   if (!request.from.empty()) {
-    RETURN_IF_ERROR(refuse("--from", {"-P", "-p", "--creation", "--record-only", "--fault"}));
+    RETURN_IF_ERROR(
+        refuse("--from", {"-P", "-p", "--trace", "--creation", "--record-only", "--fault"}));
   }
   if (request.fault == "power-loss") return refuse("--fault=power-loss", {"--rounds"});
   const std::string fault = "--fault=" + request.fault;
@@ -383,6 +384,9 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
       ->expected(1)
       ->take_all()
       ->allow_extra_args(false);
+  app.add_option("--trace", request->workload.trace_file,
+                 "replay this file (op,key,size a line): fencepost.trace_file")
+      ->check(NotEmpty);
   app.add_option("--depth", request->crash.depth,
                  "2: recoveries are crashed in turn (default with reads); 1: they are not")
       ->check(CLI::Range(1u, 2u));
@@ -410,11 +414,11 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
       app.add_option("--resume", request->resume, "go on with a campaign that was stopped");
   // What makes the campaign what it is was settled when it began.
   for (const char* settled :
-       {"engine",     "-P",        "-p",        "--threads",     "--schedules",
-        "--strategy", "--seed",    "--timeout", "--shard",       "--tear",
-        "--eadr",     "--after",   "--from",    "--record-only", "--results",
-        "--mutate",   "--depth",   "--fs",      "--sector",      "--fault",
-        "--rounds",   "--creation"}) {
+       {"engine",     "-P",         "-p",        "--threads",     "--schedules",
+        "--strategy", "--seed",     "--timeout", "--shard",       "--tear",
+        "--eadr",     "--after",    "--from",    "--record-only", "--results",
+        "--mutate",   "--depth",    "--fs",      "--sector",      "--fault",
+        "--rounds",   "--creation", "--trace"}) {
     resume->excludes(settled);
   }
   DeclareMerge(app, request, chosen);

@@ -122,7 +122,12 @@ Status RunCommand::Plan() {
       !flags_.end_killed) {
     return plan_.properties->Error("fencepost.reopen", "needs a load and a run in one call");
   }
-  if (flags_.load) RETURN_IF_ERROR(CheckPhase(*plan_.spec, Phase::kLoad));
+  if (plan_.settings.reopen != Reopen::kNone && !NeedsLoad(*plan_.spec)) {
+    return plan_.properties->Error("fencepost.reopen", "the trace has nothing to load");
+  }
+  if (flags_.load && (NeedsLoad(*plan_.spec) || !flags_.run)) {
+    RETURN_IF_ERROR(CheckPhase(*plan_.spec, Phase::kLoad));
+  }
   if (flags_.run) RETURN_IF_ERROR(CheckPhase(*plan_.spec, Phase::kRun));
   return CheckResultsFolder(flags_.results);
 }
@@ -142,6 +147,7 @@ Status RunCommand::LoadInAnotherProcess() {
   if (plan_.row->capabilities.stores_data) {
     words.insert(words.end(), {"-p", "engine.path=" + plan_.options.path.string()});
   }
+  if (!flags_.workload.trace_file.empty()) words.push_back("--trace=" + flags_.workload.trace_file);
   if (!flags_.workload.threads.empty()) words.push_back("--threads=" + flags_.workload.threads);
   ASSIGN_OR_RETURN(ChildProcess load, ChildProcess::Start(words));
   while (!load.WaitFor(200)) {
@@ -332,6 +338,9 @@ std::function<ExitCode()> Declare(CLI::App& app, const Arguments& arguments, Pha
       ->expected(1)
       ->take_all()
       ->allow_extra_args(false);
+  app.add_option("--trace", workload.trace_file,
+                 "replay this file (op,key,size a line): fencepost.trace_file")
+      ->check(NotEmpty);
   app.add_option("--threads", workload.threads, "client threads (also -threads)");
   app.add_option("--target", workload.target, "open loop: operations a second (also -target)");
   app.add_option("--seconds", workload.seconds, "run for this time instead of operationcount");

@@ -11,6 +11,7 @@
 #include "harness/crash/recovered_store.h"
 #include "harness/crash/trace_markers.h"
 #include "harness/interrupt.h"
+#include "workloads/replay_file.h"
 
 namespace fencepost {
 namespace {
@@ -42,12 +43,15 @@ Status CheckCrashWorkload(const WorkloadSpec& spec) {
         "crash runs take no histogram of value lengths in this version (fieldlengthdistribution)");
   }
   const bool constant = spec.field_length_distribution == LengthDistribution::kConstant;
-  const uint64_t shortest = (constant ? spec.field_bytes : spec.min_field_bytes) * spec.field_count;
+  const uint64_t shortest =
+      spec.replay_file ? spec.replay_file->min_value_bytes()
+                       : (constant ? spec.field_bytes : spec.min_field_bytes) * spec.field_count;
   if (shortest < kStampBytes) {
     return Status::InvalidArgument(
         fmt::format("crash runs need values of at least {} bytes, which hold a whole stamp; these "
-                    "have {} (fieldlength, minfieldlength)",
-                    kStampBytes, shortest));
+                    "have {} ({})",
+                    kStampBytes, shortest,
+                    spec.replay_file ? "fencepost.trace_file" : "fieldlength, minfieldlength"));
   }
   if (spec.threads > kMostThreads) {
     return Status::Unsupported(fmt::format(
@@ -59,7 +63,7 @@ Status CheckCrashWorkload(const WorkloadSpec& spec) {
   if (spec.proportion(OpKind::kScan) > 0) {
     return Status::Unsupported("crash runs have no scans in this version (scanproportion=0)");
   }
-  if (spec.operation_count == 0) {
+  if (spec.operation_count == 0 && !spec.replay_file) {
     return Status::InvalidArgument("crash runs are bounded by operations (operationcount)");
   }
   return Status::Ok();
@@ -72,7 +76,6 @@ CrashClient::CrashClient(const WorkloadSpec& spec, Engine* engine, HistoryWriter
       writer_(writer),
       thread_(thread),
       threads_(threads),
-      keys_(spec.hashed_keys, spec.zero_padding),
       values_(spec),
       next_id_(1 + thread) {}
 
@@ -115,6 +118,8 @@ Status CrashClient::Execute(const uint64_t* words) {
       return Defragment();
     case OpKind::kBatch:
       return Batch(words + 1, op.number());
+    case OpKind::kPut:
+      return Write(OpKind::kUpdate, op.number(), Op{words[1]}.number());
     case OpKind::kScan:
       break;
   }
@@ -138,7 +143,7 @@ Status CrashClient::Do(HistoryOp operation, Call&& call) {
 }
 
 Status CrashClient::Read(uint64_t number, std::string* bytes) {
-  HistoryOp operation{.kind = HistoryOp::Kind::kRead, .key = KeyOf(number)};
+  HistoryOp operation{.kind = HistoryOp::Kind::kRead, .key = KeyOf(spec_, number)};
   return Do(std::move(operation), [this, bytes](HistoryOp* asked) {
     return engine_->Get(asked->key, [asked, bytes](std::string_view value) {
       if (bytes != nullptr) bytes->assign(value);
@@ -151,14 +156,14 @@ Status CrashClient::Read(uint64_t number, std::string* bytes) {
   });
 }
 
-Status CrashClient::Write(OpKind kind, uint64_t number) {
-  const std::string key = KeyOf(number);
+Status CrashClient::Write(OpKind kind, uint64_t number, std::optional<size_t> value_bytes) {
+  const std::string key = KeyOf(spec_, number);
   HistoryOp operation{.kind = HistoryOp::Kind::kWrite, .writes = {{key, std::nullopt}}};
   if (kind == OpKind::kDelete) {
     return Do(std::move(operation), [&](HistoryOp*) { return engine_->Delete(key); });
   }
   std::string token;
-  const std::string value = NextValue(number, key, &token);
+  const std::string value = NextValue(number, key, &token, value_bytes);
   operation.writes.front().value = token;
   return Do(std::move(operation), [&](HistoryOp*) { return engine_->Put(key, value); });
 }
@@ -168,7 +173,7 @@ Status CrashClient::Write(OpKind kind, uint64_t number) {
 Status CrashClient::CompareAndPut(uint64_t number) {
   std::string expected;
   RETURN_IF_ERROR(Read(number, &expected));
-  const std::string key = KeyOf(number);
+  const std::string key = KeyOf(spec_, number);
   std::string token;
   const std::string value = NextValue(number, key, &token);
   const uint32_t version = ReadValue(KeyHash(key), expected, VerifyLevel::kFull).version;
@@ -195,7 +200,7 @@ Status CrashClient::Batch(const uint64_t* words, uint64_t count) {
   std::vector<std::string> keys, values;
   for (uint64_t i = 0; i < count; ++i) {
     const Op op{words[i]};
-    keys.push_back(KeyOf(op.number()));
+    keys.push_back(KeyOf(spec_, op.number()));
     values.emplace_back();
     KeyWrite write{keys.back(), std::nullopt};
     if (op.kind() != OpKind::kDelete) {
@@ -217,19 +222,17 @@ Status CrashClient::Batch(const uint64_t* words, uint64_t count) {
   });
 }
 
-std::string CrashClient::KeyOf(uint64_t number) const {
-  std::string key(keys_.buffer_bytes(), '\0');
-  key.resize(keys_.Format(number, key.data()));
-  return key;
-}
-
-std::string CrashClient::NextValue(uint64_t number, const std::string& key, std::string* token) {
+std::string CrashClient::NextValue(uint64_t number, const std::string& key, std::string* token,
+                                   std::optional<size_t> value_bytes) {
   uint32_t& next = versions_.try_emplace(number, 1 + thread_).first->second;
   const uint32_t version = next;
   next += threads_;
   *token = VersionToken(version);
   std::string buffer(values_.max_value_bytes(), '\0');
-  return std::string(values_.Make(number, KeyHash(key), version, buffer.data()));
+  const uint32_t key_hash = KeyHash(key);
+  return std::string(value_bytes
+                         ? ValueMaker::MakeOf(*value_bytes, key_hash, version, buffer.data())
+                         : values_.Make(number, key_hash, version, buffer.data()));
 }
 
 Status RunCrashClients(const WorkloadSpec& spec, Engine* engine, HistoryWriter* writer) {

@@ -15,13 +15,13 @@
 #define FENCEPOST_HARNESS_CRASH_CRASH_CLIENT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "engines/engine.h"
 #include "harness/oracle/history_file.h"
-#include "workloads/keys.h"
 #include "workloads/op_trace.h"
 #include "workloads/values.h"
 #include "workloads/workload.h"
@@ -51,22 +51,22 @@ class CrashClient {
   Status Read(uint64_t number, std::string* bytes = nullptr);
   Status CompareAndPut(uint64_t number);
   Status Defragment();
-  Status Write(OpKind kind, uint64_t number);
+  // A put has the next value, of so many bytes if a trace file says it.
+  Status Write(OpKind kind, uint64_t number, std::optional<size_t> value_bytes = std::nullopt);
   Status Batch(const uint64_t* words, uint64_t count);
   // Brackets `call` with markers and history lines.
   template <typename Call>
   Status Do(HistoryOp operation, Call&& call);
 
-  std::string KeyOf(uint64_t number) const;
   // The next value of the key, and its token.
-  std::string NextValue(uint64_t number, const std::string& key, std::string* token);
+  std::string NextValue(uint64_t number, const std::string& key, std::string* token,
+                        std::optional<size_t> value_bytes = std::nullopt);
 
   const WorkloadSpec& spec_;
   Engine* const engine_;
   HistoryWriter* const writer_;
   const unsigned thread_;
   const unsigned threads_;
-  const KeyFormat keys_;
   const ValueMaker values_;
   std::unordered_map<uint64_t, uint32_t> versions_;  // the next one of each key, by its number
   Status last_;                                      // of the last call of the engine

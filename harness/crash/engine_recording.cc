@@ -12,6 +12,7 @@
 #include "harness/crash/engine_recovery.h"
 #include "harness/interrupt.h"
 #include "harness/session.h"
+#include "workloads/replay_file.h"
 
 namespace fencepost {
 namespace {
@@ -52,12 +53,9 @@ void ShareImage(const fs::path& first, const Recording& recording) {
 }  // namespace
 
 StoreContents LoadedContents(const WorkloadSpec& spec) {
-  const KeyFormat keys(spec.hashed_keys, spec.zero_padding);
   StoreContents contents;
-  std::string buffer(keys.buffer_bytes(), '\0');
   for (uint64_t i = 0; i < spec.insert_count; ++i) {
-    const size_t bytes = keys.Format(spec.insert_start + i, buffer.data());
-    contents[buffer.substr(0, bytes)] = VersionToken(1);
+    contents[KeyOf(spec, spec.insert_start + i)] = VersionToken(1);
   }
   return contents;
 }
@@ -137,6 +135,11 @@ Result<CrashSubject> MakeCrashSubject(const WorkloadFlags& flags, const std::str
   CrashSubject subject{engine, plan.spec->name, {}, creation};
   for (const auto& [name, entry] : plan.properties->entries()) {
     subject.properties[name] = entry.value;
+  }
+  // Whoever explores the recording again may do so from elsewhere, and must find the same file.
+  if (const ReplayFile* file = plan.spec->replay_file.get()) {
+    subject.properties["fencepost.trace_file"] = fs::absolute(file->path()).string();
+    subject.properties["fencepost.trace_xxh3"] = file->file_xxh3_text();
   }
   if (subject.properties.contains("engine.path")) {
     return Status::InvalidArgument("engine.path: a crash run makes a pool of its own");

@@ -12,6 +12,7 @@
 #include "harness/report/provenance.h"
 #include "harness/run_files.h"
 #include "workloads/keys.h"
+#include "workloads/replay_file.h"
 #include "workloads/values.h"
 
 namespace fencepost {
@@ -21,8 +22,10 @@ using nlohmann::json;
 
 std::string_view PhaseName(Phase phase) { return phase == Phase::kLoad ? "load" : "run"; }
 
-// Of the values of the first records; exact where lengths do not vary.
+// Of the values of the first records, exact where lengths do not vary; of a trace file's keys, each
+// with its last value.
 double MeanValueBytes(const WorkloadSpec& spec) {
+  if (spec.replay_file) return spec.replay_file->last_value_bytes_mean();
   constexpr uint64_t kSample = 4096;
   const ValueMaker values(spec);
   double sum = 0;
@@ -33,6 +36,7 @@ double MeanValueBytes(const WorkloadSpec& spec) {
 }
 
 double MeanKeyBytes(const WorkloadSpec& spec) {
+  if (spec.replay_file) return spec.replay_file->key_bytes_mean();
   constexpr uint64_t kSample = 4096;
   const KeyFormat format(spec.hashed_keys, spec.zero_padding);
   std::array<char, KeyFormat::kMaxKeyBytes> buffer;
@@ -144,6 +148,11 @@ json VerificationJson(const RunContext& context, const PhaseResult& result) {
   } else if (context.spec->verify == VerifyLevel::kStamp) {
     undetectable = "torn values: bytes behind the 16-byte stamp are not looked at";
   }
+  const ReplayFile* file = context.spec->replay_file.get();
+  if (file != nullptr && file->min_value_bytes() < kStampBytes &&
+      file->max_value_bytes() >= kStampBytes && context.spec->verify != VerifyLevel::kOff) {
+    undetectable += "; of values shorter than 16 bytes, 1 fault in 256^bytes";
+  }
   json mean = nullptr;
   if (counts.verify_samples > 0) {
     mean = static_cast<double>(counts.verify_ns_sum) / static_cast<double>(counts.verify_samples);
@@ -237,6 +246,15 @@ json EngineJson(const RunContext& context, const PhaseReport& report) {
           {"tuning", context.options.tuning.values()}};
 }
 
+json ReplayFileJson(const ReplayFile* file) {
+  if (file == nullptr) return nullptr;
+  return {{"path", file->path().string()},
+          {"bytes", file->file_bytes()},
+          {"xxh3", file->file_xxh3_text()},
+          {"operations", file->operation_count()},
+          {"keys", file->key_count()}};
+}
+
 std::string IntervalsCsv(const PhaseResult& result) {
   CsvTable table(
       {"elapsed_s", "kind", "operations", "ops_per_s", "mean_ns", "p50_ns", "p99_ns", "max_ns"});
@@ -269,6 +287,7 @@ json ManifestJson(const RunContext& context, const PhaseReport& report) {
                    {"placement", context.placement},
                    {"workload_files", std::move(files)},
                    {"properties", std::move(properties)},
+                   {"trace_file", ReplayFileJson(context.spec->replay_file.get())},
                    {"engine", EngineJson(context, report)},
                    {"clock",
                     {{"source", context.clock.source_name},

@@ -66,6 +66,7 @@ def manifest(case: Case, run_id: str, seed: int) -> dict[str, Any]:
         "placement": "default",
         "workload_files": [{"path": case.workload, "text": "recordcount=100000\n"}],
         "properties": {"recordcount": "100000"},
+        "trace_file": None,
         "engine": {
             "name": case.engine,
             "version": "synthetic",

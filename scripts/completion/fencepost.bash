@@ -49,7 +49,7 @@ _fencepost() {
       _fencepost_list "$reply"
       return
       ;;
-    -P | --workloads | --out | -*file | -*path)
+    -P | --workloads | --out | --trace | -*file | -*path)
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
