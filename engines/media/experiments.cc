@@ -16,7 +16,7 @@ using Kind = MemoryEvent::Kind;
 
 // Each thread's own; far enough apart that no module's stripe is shared.
 constexpr uint64_t kThreadLines = uint64_t{1} << 24;
-constexpr uint64_t kLinesAPoint = 200'000;
+constexpr uint64_t kLinesAPoint = 60'000;
 constexpr uint64_t kBlockBytesOf04 = 256;
 
 Kind KindOf(std::string_view series) {
@@ -116,7 +116,7 @@ double Amplification09(double region_bytes) {
   const auto blocks = static_cast<uint64_t>(region_bytes) / model.block_bytes;
   const uint64_t half = model.block_lines() / 2;
   MemorySystem memory(model, 1);
-  const uint64_t rounds = 40 + 20'000 / blocks;
+  const uint64_t rounds = 8 + 10'000 / blocks;
   MemoryTotals begin;
   for (uint64_t round = 0; round < rounds; ++round) {
     if (round == rounds / 4) begin = memory.totals();
@@ -175,8 +175,7 @@ class Overwrite {
     const uint64_t log = own + kThreadLines / 2;
     events->push_back({Kind::kCompute, 0, compute_ns_});
     events->push_back({Kind::kReadAndWait, value ^ 0x15555 << 6, 0});  // the bucket
-    for (uint64_t i = 0; i < kValueLines; ++i) events->push_back({Kind::kRead, value + i, 0});
-    for (uint64_t i = 0; i < kValueLines; ++i) events->push_back({Kind::kNtStore, log + i, 0});
+    events->push_back({Kind::kClwb, log, 0});
     events->push_back({Kind::kFence, 0, 0});
     for (uint64_t i = 0; i < kValueLines; ++i) events->push_back({Kind::kNtStore, value + i, 0});
     events->push_back({Kind::kFence, 0, 0});
@@ -189,7 +188,7 @@ class Overwrite {
 };
 
 double Bandwidth18(std::string_view model, size_t threads, double compute_ns) {
-  constexpr uint64_t kOverwrites = 3000;
+  constexpr uint64_t kOverwrites = 1000;
   VirtualThreads run(Model(model), threads, Overwrite(compute_ns));
   run.RunAccesses(kOverwrites / 4);
   const double begin_ns = run.now_ns();

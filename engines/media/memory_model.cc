@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "engines/media/published.h"
 
@@ -63,8 +62,7 @@ MemoryModel OptaneModule() {
   model.read_delays_writes_ns = (kOptaneBlockBytes / Best(clwb) - model.write_block_ns) / lines;
   model.read_contention = CurveOf(read);
   model.write_contention = CurveOf(ntstore);
-  model.reads_in_flight =
-      static_cast<size_t>(std::lround(ValueAt(read, 1) * model.read_random_ns / kLineBytes));
+  model.read_line_ns = kLineBytes / ValueAt(read, 1);
   // One thread fills a module with ntstores: what a thread can do shows on DRAM only.
   model.ntstore_line_ns = kLineBytes / ValueAt(FindPublished("04_dram", "ntstore"), 1);
   model.clwb_line_ns = kLineBytes / ValueAt(clwb, 1);
@@ -98,15 +96,13 @@ MemoryModel Dram() {
   const PublishedSeries& clwb = FindPublished("04_dram", "clwb");
   MemoryModel model;
   model.name = "dram";
-  model.modules = kModulesASocket;
   model.read_random_ns = kDramLatency.random_read_ns;
   model.read_near_ns = kDramLatency.sequential_read_ns;
   model.ntstore_ns = kDramLatency.ntstore_ns;
   model.clwb_ns = kDramLatency.clwb_ns;
-  model.read_block_ns = kModulesASocket * kLineBytes / Best(read);
-  model.write_block_ns = kModulesASocket * kLineBytes / Best(ntstore);
-  model.reads_in_flight =
-      static_cast<size_t>(std::lround(ValueAt(read, 1) * model.read_near_ns / kLineBytes));
+  model.read_block_ns = kLineBytes / Best(read);
+  model.write_block_ns = kLineBytes / Best(ntstore);
+  model.read_line_ns = kLineBytes / ValueAt(read, 1);
   model.ntstore_line_ns = kLineBytes / ValueAt(ntstore, 1);
   model.clwb_line_ns = kLineBytes / ValueAt(clwb, 1);
   return model;

@@ -54,21 +54,26 @@ struct MemoryModel {
   ContentionCurve read_contention;
   ContentionCurve write_contention;
 
-  // What one thread can do.
-  size_t reads_in_flight = 1;
+  // What one thread can do: a line at most every so often.
+  double read_line_ns = 0;
   double ntstore_line_ns = 0;
   double clwb_line_ns = 0;
 
   uint64_t block_lines() const { return block_bytes / kLineBytes; }
 };
 
-// "dram": 6 DDR4 DIMMs; "optane": 6 modules; "optane-module": one of them alone; "optane-remote": 6
-// modules of the other socket. Null if there is no such memory.
+// "dram": 6 DDR4 DIMMs, as one (they are interleaved by less than what is accessed here); "optane":
+// 6 modules; "optane-module": one of them alone; "optane-remote": 6 modules of the other socket.
+// Null if there is no such memory.
 const MemoryModel* FindMemoryModel(std::string_view name);
 
 // The write amplification that a module's buffer has of itself: what table 09 shows of a region
 // that fits into it. Metadata of the module, by the study's guess.
 inline constexpr double kWriteOverhead = 1.036;
+
+// Reads that a core has under way: the superqueue of a Skylake core (Intel 64 and IA-32
+// Architectures Optimization Reference Manual).
+inline constexpr size_t kReadsInFlight = 16;
 
 }  // namespace fencepost::media
 

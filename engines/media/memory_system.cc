@@ -9,10 +9,9 @@ namespace fencepost::media {
 namespace {
 
 constexpr uint64_t kInterleavedLines = 4096 / kLineBytes;
-// Blocks that a module has read and still holds; DRAM's open rows, by the line.
-constexpr size_t kRecentReads = 64;
 // What a module without a buffer takes before a writer has to wait: the queue of its controller.
 constexpr double kQueuedBlocks = 64;
+constexpr double kLongAgoNs = -1e300;
 
 size_t Waiting(const std::vector<double>& until_ns, size_t self, double now_ns) {
   size_t waiting = 1;
@@ -31,9 +30,8 @@ MemorySystem::MemorySystem(const MemoryModel& model, size_t threads)
     if (model.buffer_blocks > 0) {
       module.buffer.emplace(model.buffer_blocks, model.block_lines(), Victim::kOlderHalf, i + 1);
     }
-    module.recent.resize(kRecentReads);
-    module.reads_until_ns.resize(threads);
-    module.writes_until_ns.resize(threads);
+    module.reads_until_ns.resize(threads, kLongAgoNs);
+    module.writes_until_ns.resize(threads, kLongAgoNs);
   }
 }
 
@@ -43,34 +41,37 @@ MemorySystem::Module& MemorySystem::ModuleOf(uint64_t line, uint64_t* module_lin
   return modules_[stripe % modules_.size()];
 }
 
-double MemorySystem::Read(size_t thread, uint64_t global_line) {
+double MemorySystem::Read(size_t thread_number, uint64_t global_line) {
   uint64_t line;
   Module& module = ModuleOf(global_line, &line);
-  const double now = threads_[thread].now_ns;
-  const uint64_t block = line / model_.block_lines();
+  Thread& thread = threads_[thread_number];
+  const double now = thread.now_ns;
+  const uint64_t block = global_line / model_.block_lines();
   ++totals_.lines_read;
   module.write_free_ns = std::max(module.write_free_ns, now) + model_.read_delays_writes_ns;
   const bool lines_are_blocks = model_.block_lines() == 1;
   double near_ready_ns = -1;
-  for (const ReadBlock& recent : module.recent) {
+  for (const ReadBlock& recent : thread.recent) {
     const bool is_near = recent.block == block || (lines_are_blocks && recent.block + 1 == block);
     if (is_near && recent.block != UINT64_MAX)
       near_ready_ns = std::max(near_ready_ns, recent.ready_ns);
   }
-  if (module.buffer && near_ready_ns < 0 && module.buffer->Holds(block)) near_ready_ns = now;
+  if (module.buffer && near_ready_ns < 0 && module.buffer->Holds(line / model_.block_lines()))
+    near_ready_ns = now;
   double ready_ns;
   if (near_ready_ns >= 0 && !lines_are_blocks) {
     ready_ns = std::max(near_ready_ns, now + model_.read_near_ns);
   } else {
-    const double factor = model_.read_contention.At(Waiting(module.reads_until_ns, thread, now));
+    const double factor =
+        model_.read_contention.At(Waiting(module.reads_until_ns, thread_number, now));
     const double start_ns = std::max(now, module.read_free_ns);
     module.read_free_ns = start_ns + model_.read_block_ns * factor;
     ready_ns = start_ns + (near_ready_ns >= 0 ? model_.read_near_ns : model_.read_random_ns);
     ++totals_.blocks_read;
-    module.recent[module.next_recent] = {block, ready_ns};
-    module.next_recent = (module.next_recent + 1) % kRecentReads;
+    thread.recent[thread.next_recent] = {block, ready_ns};
+    thread.next_recent = (thread.next_recent + 1) % kRecentReads;
   }
-  module.reads_until_ns[thread] = std::max(module.reads_until_ns[thread], ready_ns);
+  module.reads_until_ns[thread_number] = std::max(module.reads_until_ns[thread_number], ready_ns);
   return ready_ns;
 }
 
@@ -111,8 +112,9 @@ void MemorySystem::Do(size_t thread_number, const MemoryEvent& event) {
   Thread& thread = threads_[thread_number];
   switch (event.kind) {
     case MemoryEvent::Kind::kRead:
-      WaitForReads(thread, model_.reads_in_flight - 1);
+      WaitForReads(thread, kReadsInFlight - 1);
       thread.reads.push(Read(thread_number, event.line));
+      thread.now_ns += model_.read_line_ns;
       return;
     case MemoryEvent::Kind::kReadAndWait:
       thread.now_ns = std::max(thread.now_ns, Read(thread_number, event.line));

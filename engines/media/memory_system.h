@@ -13,6 +13,7 @@
 #ifndef FENCEPOST_ENGINES_MEDIA_MEMORY_SYSTEM_H_
 #define FENCEPOST_ENGINES_MEDIA_MEMORY_SYSTEM_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -62,14 +63,15 @@ class MemorySystem {
   const MemoryTotals& totals() const { return totals_; }
 
  private:
+  // Of the blocks that a thread read last: it is not told whether another thread's read has brought
+  // one.
+  static constexpr size_t kRecentReads = 16;
   struct ReadBlock {
     uint64_t block = UINT64_MAX;
     double ready_ns = 0;
   };
   struct Module {
     std::optional<WriteBuffer> buffer;
-    std::vector<ReadBlock> recent;  // a ring
-    size_t next_recent = 0;
     double read_free_ns = 0;
     double write_free_ns = 0;
     std::vector<double> reads_until_ns;   // by thread: it waits for a read
@@ -79,6 +81,8 @@ class MemorySystem {
     double now_ns = 0;
     double durable_ns = 0;  // of all that was flushed
     std::queue<double> reads;
+    std::array<ReadBlock, kRecentReads> recent;  // a ring
+    size_t next_recent = 0;
   };
 
   Module& ModuleOf(uint64_t line, uint64_t* module_line);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engines/media/write_buffer.h"
 
-#include <algorithm>
-#include <numeric>
+#include <cstddef>
 
 #include "engines/status.h"
 
@@ -19,8 +18,9 @@ WriteBuffer::WriteBuffer(size_t capacity_blocks, uint64_t lines_a_block, Victim 
 }
 
 size_t WriteBuffer::Find(uint64_t block) const {
-  for (size_t i = 0; i < entries_.size(); ++i) {
-    if (entries_[i].block == block) return i;
+  // What was written to last is what is written to next, as a rule.
+  for (size_t i = entries_.size(); i > 0; --i) {
+    if (entries_[i - 1].block == block) return i - 1;
   }
   return entries_.size();
 }
@@ -34,42 +34,36 @@ uint64_t WriteBuffer::Draw() {
 }
 
 size_t WriteBuffer::ChooseVictim() {
-  if (victim_ == Victim::kAny) return Draw() % capacity_;
-  order_.resize(capacity_);
-  std::iota(order_.begin(), order_.end(), size_t{0});
-  const size_t candidates = victim_ == Victim::kOldest ? 1 : capacity_ / 2;
-  const auto end = order_.begin() + static_cast<std::ptrdiff_t>(candidates);
-  std::nth_element(order_.begin(), end, order_.end(),
-                   [&](size_t a, size_t b) { return entries_[a].used < entries_[b].used; });
-  // Which of equals nth_element puts first is the library's business: the oldest of all is found
-  // again, so that a run gives the same everywhere.
-  if (victim_ == Victim::kOldest) return order_.front();
-  std::sort(order_.begin(), end,
-            [&](size_t a, size_t b) { return entries_[a].used < entries_[b].used; });
-  return order_[Draw() % candidates];
+  switch (victim_) {
+    case Victim::kOldest:
+      return 0;
+    case Victim::kAny:
+      return Draw() % capacity_;
+    case Victim::kOlderHalf:
+      return Draw() % (capacity_ / 2);
+  }
+  return 0;
 }
 
 unsigned WriteBuffer::Write(uint64_t line) {
   const uint64_t block = line / lines_a_block_;
   unsigned written = 0;
-  size_t at = Find(block);
-  if (at == entries_.size()) {
-    if (entries_.size() < capacity_) {
-      entries_.push_back({block, 0, 0});
-    } else {
-      at = ChooseVictim();
-      if (entries_[at].dirty != 0) ++written;
-      entries_[at] = {block, 0, 0};
-    }
+  Entry entry = {block, 0};
+  if (const size_t at = Find(block); at != entries_.size()) {
+    entry = entries_[at];
+    entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(at));
+  } else if (entries_.size() == capacity_) {
+    const size_t victim = ChooseVictim();
+    if (entries_[victim].dirty != 0) ++written;
+    entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(victim));
   }
-  Entry& entry = entries_[at];
-  entry.used = ++now_;
   entry.dirty |= uint64_t{1} << line % lines_a_block_;
   const uint64_t whole = lines_a_block_ == 64 ? ~uint64_t{0} : (uint64_t{1} << lines_a_block_) - 1;
   if (entry.dirty == whole) {
     entry.dirty = 0;
     ++written;
   }
+  entries_.push_back(entry);
   return written;
 }
 

@@ -40,7 +40,6 @@ class WriteBuffer {
   struct Entry {
     uint64_t block;
     uint64_t dirty;  // a bit a line
-    uint64_t used;
   };
 
   size_t Find(uint64_t block) const;
@@ -51,9 +50,7 @@ class WriteBuffer {
   const uint64_t lines_a_block_;
   const Victim victim_;
   uint64_t random_;
-  uint64_t now_ = 0;
-  std::vector<Entry> entries_;
-  std::vector<size_t> order_;  // scratch
+  std::vector<Entry> entries_;  // the one written to least recently first
 };
 
 }  // namespace fencepost::media
