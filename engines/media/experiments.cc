@@ -197,11 +197,15 @@ double Bandwidth18(std::string_view model, size_t threads, double compute_ns) {
          (run.now_ns() - begin_ns);
 }
 
-double Compute18() {
+double Compute18(size_t threads) {
   constexpr double kValueBytes = Overwrite::kValueLines * kLineBytes;
-  const double published = FindPublished("18", "dram").points.front().value;
-  const double memory_ns = kValueBytes / Bandwidth18("dram", 1, 0);
-  return std::max(0.0, kValueBytes / published - memory_ns);
+  const auto count = static_cast<double>(threads);
+  for (const PublishedPoint& point : FindPublished("18", "dram").points) {
+    if (point.x != count) continue;
+    const double memory_ns = kValueBytes * count / Bandwidth18("dram", threads, 0);
+    return std::max(0.0, kValueBytes * count / point.value - memory_ns);
+  }
+  return 0;
 }
 
 double ModelOf(const PublishedSeries& series, double x) {
@@ -214,7 +218,8 @@ double ModelOf(const PublishedSeries& series, double x) {
   if (table == "12_bandwidth") return Bandwidth12(series, x);
   if (table == "13") return Bandwidth13(series, x);
   CHECK(table == "18");
-  return Bandwidth18(series.series, static_cast<size_t>(x), Compute18());
+  const auto threads = static_cast<size_t>(x);
+  return Bandwidth18(series.series, threads, Compute18(threads));
 }
 
 }  // namespace

@@ -83,8 +83,10 @@ void MemorySystem::Write(size_t thread_number, uint64_t global_line, double late
   const unsigned blocks = module.buffer ? module.buffer->Write(line) : 1;
   totals_.blocks_written += blocks;
   if (blocks > 0) {
+    // A thread that had to wait a block's time ago will have to again.
+    const double since_ns = thread.now_ns - model_.write_block_ns;
     const double factor =
-        model_.write_contention.At(Waiting(module.writes_until_ns, thread_number, thread.now_ns));
+        model_.write_contention.At(Waiting(module.writes_until_ns, thread_number, since_ns));
     module.write_free_ns =
         std::max(module.write_free_ns, thread.now_ns) + blocks * model_.write_block_ns * factor;
   }
