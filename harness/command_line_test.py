@@ -107,7 +107,9 @@ class CommandLineTest(unittest.TestCase):
         self.refuse("engine.paht", "run", "cmap", *SMALL, "-p", "engine.paht=x")
         self.refuse("cmap.pool_byte", *load, *SMALL, "-p", "cmap.pool_byte=1G")
         self.refuse("lmdb.nosuch", *load, *SMALL, "-p", "lmdb.nosuch=1")
-        self.refuse("medium", *load, *SMALL, "-p", "medium=optane")
+        self.refuse("medium", *load, *SMALL, "-p", "medium=cxl")
+        self.refuse("counts only", *load, *SMALL, "-p", "medium=nand-ssd")
+        self.refuse("lmdb", "run", "lmdb", *SMALL, "-p", "medium=optane")
         self.refuse("--nosuch", "run", "cmap", "--nosuch")
         self.assertEqual(list(self.shared.iterdir()), [])
 

@@ -54,6 +54,7 @@ class Session {
 
   const SessionRequest& request_;
   const WorkloadSpec& spec_;
+  std::unique_ptr<pmem::DelayInjector> injector_;  // outlives the engine
   std::unique_ptr<Engine> engine_;
   Durability durability_ = Durability::kNone;
   bool loaded_relaxed_ = false;
@@ -94,6 +95,11 @@ Result<SessionResult> Session::Run() {
 
   const Durability load_durability =
       request_.relaxed_load ? row.durabilities.back() : options.durability;
+  if (!options.modelled_medium.empty()) {
+    const media::MemoryModel* const model = media::FindMemoryModel(options.modelled_medium);
+    CHECK(model != nullptr);
+    injector_ = std::make_unique<pmem::DelayInjector>(*model);
+  }
   loaded_relaxed_ = request_.load && load_durability != options.durability;
   RETURN_IF_ERROR(Open(request_.load ? load_durability : options.durability));
   if (request_.load) result_.status = RunOne(Phase::kLoad);
@@ -144,6 +150,7 @@ Status Session::RunOne(Phase phase) {
   report.durability = durability_;
   report.relaxed_load = loaded_relaxed_;
   report.medium = engine_->medium();
+  report.modelled_medium = request_.options.modelled_medium;
   if (request_.measure_floor && request_.row->capabilities.stores_data && phase == Phase::kRun) {
     ASSIGN_OR_RETURN(report.floor_ns_per_op, MeasureFloor(phase));
   }
@@ -155,10 +162,13 @@ Status Session::RunOne(Phase phase) {
   phase_request.versions = versions_.get();
   if (phase == Phase::kRun) phase_request.max_run_s = spec_.max_execution_time_s;
   if (request_.hooks) request_.hooks(phase, &phase_request);
+  const pmem::InjectionReport injected_before =
+      injector_ ? injector_->Report() : pmem::InjectionReport();
   ASSIGN_OR_RETURN(report.result, RunPhase(phase_request));
   const Status ended = EndPhase(&report);
   Status status = LimitsExceeded(report);
   if (status.ok()) status = ended;
+  if (injector_) report.injection = injector_->Report() - injected_before;
   result_.phases.push_back(std::move(report));
   return status;
 }

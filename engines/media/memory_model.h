@@ -60,6 +60,12 @@ struct MemoryModel {
   double clwb_line_ns = 0;
 
   uint64_t block_lines() const { return block_bytes / kLineBytes; }
+  // A line of a sequential read, on average: table 02's figure.
+  double read_near_mean_ns() const {
+    const auto lines = static_cast<double>(block_lines());
+    if (block_lines() == 1) return read_near_ns;
+    return (read_random_ns + (lines - 1) * read_near_ns) / lines;
+  }
 };
 
 // "dram": 6 DDR4 DIMMs, as one (they are interleaved by less than what is accessed here); "optane":

@@ -57,6 +57,9 @@ std::string Remark(const Cell& cell) {
   const bool partial = std::any_of(cell.summaries.begin(), cell.summaries.end(),
                                    [](const json& s) { return s.at("partial").get<bool>(); });
   if (partial) remark = "partial";
+  if (cell.MediumLabel().ends_with("-modelled")) {
+    remark += fmt::format("{}modelled, not measured", remark.empty() ? "" : "; ");
+  }
   if (cell.MediumLabel() == "tmpfs") {
     remark += fmt::format(
         "{}{}", remark.empty() ? "" : "; ",

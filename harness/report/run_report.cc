@@ -231,11 +231,21 @@ json EngineJson(const RunContext& context, const PhaseReport& report) {
           {"power_loss", PowerLoss(report.durability)},
           {"process_death", ProcessDeath(report.durability)},
           {"path", context.options.path.string()},
-          {"medium", MediumName(report.medium)},
+          {"medium", report.MediumLabel()},
           {"filesystem", std::move(file_system)},
           {"pmem_mode", uses_pmem ? PmemMode(report.medium) : "none"},
           {"cache_bytes", context.options.cache_bytes},
           {"tuning", context.options.tuning.values()}};
+}
+
+json InjectionJson(const PhaseReport& report) {
+  if (!report.injection) return nullptr;
+  const pmem::InjectionReport& injection = *report.injection;
+  return {{"model", report.modelled_medium},        {"on_medium", MediumName(report.medium)},
+          {"operations", injection.operations},     {"lines_read", injection.lines_read},
+          {"lines_missed", injection.lines_missed}, {"blocks_written", injection.blocks_written},
+          {"asked_ns", injection.asked_ns},         {"injected_ns", injection.spun_ns},
+          {"hook_line_ns", injection.hook_line_ns}};
 }
 
 std::string IntervalsCsv(const PhaseResult& result) {
@@ -297,7 +307,8 @@ json SummaryJson(const RunContext& context, const PhaseReport& report) {
           {"threads", spec.threads},
           {"repeat", context.repeat},
           {"durability", DurabilityName(report.durability)},
-          {"medium", MediumName(report.medium)},
+          {"medium", report.MediumLabel()},
+          {"injection", InjectionJson(report)},
           {"relaxed_load", report.relaxed_load},
           {"update", Name(spec.update_mode)},
           {"verify", Name(spec.verify)},
