@@ -4,6 +4,7 @@
 #include <x86intrin.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 
 #include "engines/status.h"
@@ -14,6 +15,9 @@ namespace {
 using media::kLineBytes;
 
 std::atomic<uint64_t> injectors_made{0};
+
+// Nothing here takes as long: the thread was taken off its CPU.
+constexpr double kInterruptionNs = 5000;
 
 // What this thread is to the injector of that number.
 struct Known {
@@ -45,15 +49,22 @@ InjectionReport InjectionReport::operator-(const InjectionReport& before) const 
   share.blocks_written -= before.blocks_written;
   share.fences -= before.fences;
   share.asked_ns -= before.asked_ns;
+  share.charging_ns -= before.charging_ns;
   share.spun_ns -= before.spun_ns;
+  share.interrupted -= before.interrupted;
+  share.interrupted_ns -= before.interrupted_ns;
   return share;
 }
 
 DelayInjector::DelayInjector(const media::MemoryModel& model)
-    : model_(model), dram_(Dram()), number_(++injectors_made) {
+    : model_(model),
+      number_(++injectors_made),
+      block_shift_(static_cast<unsigned>(std::countr_zero(model.block_lines()))),
+      first_read_ns_(model.read_random_ns - Dram().read_random_ns),
+      further_read_ns_(model.read_near_mean_ns() - Dram().read_near_mean_ns()),
+      fence_ns_(model.clwb_ns - Dram().clwb_ns) {
   CHECK(access_observer == nullptr);
   MeasureClock();
-  MeasureItself();
   SetAccessObserver(this);
 }
 
@@ -71,23 +82,6 @@ void DelayInjector::MeasureClock() {
       static_cast<double>(ticks) / std::chrono::duration<double, std::nano>(end - begin).count();
 }
 
-// Half of the lines miss, which takes longer: about what operations do.
-void DelayInjector::MeasureItself() {
-  constexpr uint64_t kReads = 20'000;
-  constexpr size_t kBytes = 4 * kLineBytes;
-  const auto read = [this](uint64_t i) {
-    OnRead(reinterpret_cast<const void*>(i / 2 * 977 * kLineBytes), kBytes);
-  };
-  for (uint64_t i = 0; i < kReads; ++i) read(i);
-  const uint64_t begin = __rdtsc();
-  for (uint64_t i = 0; i < kReads; ++i) read(i);
-  hook_line_ns_ =
-      static_cast<double>(__rdtsc() - begin) / ticks_a_ns_ / static_cast<double>(kReads * 4);
-  threads_.clear();
-  known = {};
-  busy_until_ticks_ = 0;
-}
-
 DelayInjector::Thread& DelayInjector::Self() {
   if (known.number != number_) [[unlikely]] {
     const std::lock_guard lock(mutex_);
@@ -98,58 +92,62 @@ DelayInjector::Thread& DelayInjector::Self() {
 }
 
 // The bucket holds what the modules' buffers do; beyond that the thread is made to wait.
-void DelayInjector::Take(Thread& thread, double ns) {
+void DelayInjector::Take(Thread& thread, uint64_t now_ticks, double ns) {
   const auto modules = static_cast<double>(model_.modules);
   const auto ticks = static_cast<uint64_t>(ns / modules * ticks_a_ns_);
   const double room_ns = static_cast<double>(model_.buffer_blocks) * model_.write_block_ns;
-  const uint64_t now = __rdtsc();
   uint64_t busy = busy_until_ticks_.load(std::memory_order_relaxed);
   uint64_t after;
   do {
-    after = std::max(busy, now) + ticks;
+    after = std::max(busy, now_ticks) + ticks;
   } while (!busy_until_ticks_.compare_exchange_weak(busy, after, std::memory_order_relaxed));
   const auto room = static_cast<uint64_t>(room_ns * ticks_a_ns_);
-  if (after > now + room) thread.wait_until_ticks = std::max(thread.wait_until_ticks, after - room);
+  if (after > now_ticks + room) {
+    thread.wait_until_ticks = std::max(thread.wait_until_ticks, after - room);
+  }
 }
 
 void DelayInjector::OnRead(const void* address, size_t bytes) {
   if (bytes == 0) return;
+  const uint64_t begin = __rdtsc();
   Thread& thread = Self();
-  const uint64_t last = LastLine(address, bytes);
-  bool first = true;
-  uint64_t block = UINT64_MAX;
-  for (uint64_t line = FirstLine(address); line <= last; ++line) {
-    ++thread.lines_told;
-    ++thread.report.lines_read;
-    uint64_t& tag = thread.tags[line % kTags];
-    if (tag == line) continue;
-    tag = line;
-    ++thread.report.lines_missed;
-    thread.debt_ns += first ? model_.read_random_ns - dram_.read_random_ns
-                            : model_.read_near_mean_ns() - dram_.read_near_mean_ns();
-    first = false;
-    if (line / model_.block_lines() != block) {
-      block = line / model_.block_lines();
-      Take(thread, model_.read_block_ns);
-    }
+  const uint64_t first = FirstLine(address), last = LastLine(address, bytes);
+  uint64_t misses = 0, blocks = 0, block = UINT64_MAX;
+  for (uint64_t line = first; line <= last; ++line) {
+    uint32_t& tag = thread.tags[line % kTags];
+    if (tag == static_cast<uint32_t>(line)) continue;
+    tag = static_cast<uint32_t>(line);
+    ++misses;
+    if (line >> block_shift_ != block) ++blocks;
+    block = line >> block_shift_;
   }
+  thread.report.lines_read += last - first + 1;
+  if (misses > 0) {
+    thread.report.lines_missed += misses;
+    thread.debt_ns += first_read_ns_ + static_cast<double>(misses - 1) * further_read_ns_;
+    Take(thread, begin, static_cast<double>(blocks) * model_.read_block_ns);
+  }
+  thread.charging_ticks += __rdtsc() - begin;
 }
 
 void DelayInjector::OnFlush(const void* address, size_t bytes, bool) {
   if (bytes == 0) return;
+  const uint64_t begin = __rdtsc();
   Thread& thread = Self();
   const uint64_t last = LastLine(address, bytes);
+  uint64_t blocks = 0;
   for (uint64_t line = FirstLine(address); line <= last; ++line) {
-    ++thread.lines_told;
     // What was just written is in the cache still.
-    thread.tags[line % kTags] = line;
-    const uint64_t block = line / model_.block_lines();
-    if (block == thread.last_block_written) continue;
-    thread.last_block_written = block;
-    ++thread.report.blocks_written;
-    Take(thread, model_.write_block_ns);
+    thread.tags[line % kTags] = static_cast<uint32_t>(line);
+    if (line >> block_shift_ != thread.last_block_written) ++blocks;
+    thread.last_block_written = line >> block_shift_;
+  }
+  if (blocks > 0) {
+    thread.report.blocks_written += blocks;
+    Take(thread, begin, static_cast<double>(blocks) * model_.write_block_ns);
   }
   thread.flushed = true;
+  thread.charging_ticks += __rdtsc() - begin;
 }
 
 void DelayInjector::OnFence() {
@@ -157,27 +155,40 @@ void DelayInjector::OnFence() {
   ++thread.report.fences;
   if (!thread.flushed) return;
   thread.flushed = false;
-  thread.debt_ns += model_.clwb_ns - dram_.clwb_ns;
+  thread.debt_ns += fence_ns_;
 }
 
 void DelayInjector::OnOperationEnd(OperationKind) {
   Thread& thread = Self();
+  InjectionReport& report = thread.report;
   const uint64_t begin = __rdtsc();
-  const double charging_ns = static_cast<double>(thread.lines_told) * hook_line_ns_;
-  const double debt_ns = std::max(0.0, thread.debt_ns - charging_ns);
-  const uint64_t until =
-      std::max(begin + static_cast<uint64_t>(debt_ns * ticks_a_ns_), thread.wait_until_ticks);
+  const double charging_ns = static_cast<double>(thread.charging_ticks) / ticks_a_ns_;
+  const double waiting_ns =
+      thread.wait_until_ticks > begin
+          ? charging_ns + static_cast<double>(thread.wait_until_ticks - begin) / ticks_a_ns_
+          : 0;
+  const double asked_ns = std::max(thread.debt_ns, waiting_ns);
+  const double left_ns = std::max(0.0, asked_ns - charging_ns);
+  const uint64_t until = begin + static_cast<uint64_t>(left_ns * ticks_a_ns_);
   uint64_t end = begin;
   while (end < until) {
     __builtin_ia32_pause();
     end = __rdtsc();
   }
-  ++thread.report.operations;
-  thread.report.asked_ns += static_cast<double>(until - begin) / ticks_a_ns_;
-  thread.report.spun_ns += static_cast<double>(end - begin) / ticks_a_ns_;
+  ++report.operations;
+  const double spun_ns = static_cast<double>(end - begin) / ticks_a_ns_;
+  const double over_ns = charging_ns + spun_ns - asked_ns;
+  if (over_ns > kInterruptionNs) {
+    ++report.interrupted;
+    report.interrupted_ns += over_ns;
+  } else {
+    report.asked_ns += asked_ns;
+    report.charging_ns += charging_ns;
+    report.spun_ns += spun_ns;
+  }
   thread.debt_ns = 0;
   thread.wait_until_ticks = 0;
-  thread.lines_told = 0;
+  thread.charging_ticks = 0;
 }
 
 InjectionReport DelayInjector::Report() const {
@@ -191,9 +202,11 @@ InjectionReport DelayInjector::Report() const {
     sum.blocks_written += report.blocks_written;
     sum.fences += report.fences;
     sum.asked_ns += report.asked_ns;
+    sum.charging_ns += report.charging_ns;
     sum.spun_ns += report.spun_ns;
+    sum.interrupted += report.interrupted;
+    sum.interrupted_ns += report.interrupted_ns;
   }
-  sum.hook_line_ns = hook_line_ns_;
   return sum;
 }
 

@@ -7,7 +7,8 @@
 // as if a thread waited for each, which is too much for long runs (a core reads ahead). A fence
 // with something to wait for is charged with the difference of clwb's latencies. All threads share
 // one bucket of the medium's bandwidth, in blocks of the medium; who finds it too full waits until
-// it is not. The caches of the CPU are a direct-mapped cache of tags for each thread.
+// it is not. The caches of the CPU are a direct-mapped cache of tags for each thread. What charging
+// takes is measured each time, and is part of what is injected.
 //
 // Invariants:
 //   1. At most one injector at a time; while it lives it is the AccessObserver.
@@ -37,17 +38,20 @@ struct InjectionReport {
   uint64_t lines_missed = 0;  // read, and in no cache
   uint64_t blocks_written = 0;
   uint64_t fences = 0;
-  double asked_ns = 0;      // what the model charged, less what charging took
-  double spun_ns = 0;       // what was waited in fact
-  double hook_line_ns = 0;  // what charging a line takes, measured at the start
+  double asked_ns = 0;     // what the model charged
+  double charging_ns = 0;  // what charging took: part of what was injected
+  double spun_ns = 0;      // what was waited besides
+  // Operations during which the thread was taken off its CPU, and how long: in none of the above.
+  uint64_t interrupted = 0;
+  double interrupted_ns = 0;
 
-  double error() const { return asked_ns > 0 ? spun_ns / asked_ns - 1 : 0; }
+  double injected_ns() const { return charging_ns + spun_ns; }
   InjectionReport operator-(const InjectionReport& before) const;
 };
 
 class DelayInjector final : public AccessObserver {
  public:
-  // Takes some 20 ms, to measure the clock and itself.
+  // Takes 10 ms, to measure the clock.
   explicit DelayInjector(const media::MemoryModel& model);
   ~DelayInjector() override;
   DelayInjector(const DelayInjector&) = delete;
@@ -66,25 +70,28 @@ class DelayInjector final : public AccessObserver {
   static constexpr size_t kTags = (size_t{1} << 20) / media::kLineBytes;
 
   struct alignas(64) Thread {
-    std::vector<uint64_t> tags = std::vector<uint64_t>(kTags, UINT64_MAX);
+    // Lines' low bits: of two lines 256 GiB apart one is taken for the other.
+    std::vector<uint32_t> tags = std::vector<uint32_t>(kTags, UINT32_MAX);
     uint64_t last_block_written = UINT64_MAX;
     bool flushed = false;
     double debt_ns = 0;
     uint64_t wait_until_ticks = 0;
-    uint64_t lines_told = 0;  // in this operation
+    uint64_t charging_ticks = 0;  // in this operation
     InjectionReport report;
   };
 
   Thread& Self();
-  void Take(Thread& thread, double ns);
+  void Take(Thread& thread, uint64_t now_ticks, double ns);
   void MeasureClock();
-  void MeasureItself();
 
   const media::MemoryModel& model_;
-  const media::MemoryModel& dram_;
-  const uint64_t number_;  // of this injector: what a thread remembers of another is void
+  const uint64_t number_;       // of this injector: what a thread remembers of another is void
+  const unsigned block_shift_;  // from a line to its block
+  // What the medium takes longer than DRAM.
+  const double first_read_ns_;
+  const double further_read_ns_;
+  const double fence_ns_;
   double ticks_a_ns_ = 1;
-  double hook_line_ns_ = 0;
   std::atomic<uint64_t> busy_until_ticks_{0};
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Thread>> threads_;

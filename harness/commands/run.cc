@@ -188,12 +188,14 @@ std::string InjectionLine(const PhaseReport& report) {
   const pmem::InjectionReport& injection = *report.injection;
   const double operations = std::max(1.0, static_cast<double>(injection.operations));
   return fmt::format(
-      "modelled: {} on {}: {:.0f} ns an operation asked for, {:.0f} ns injected ({:+.1f} %); "
-      "{:.1f} lines read, {:.1f} of them in no cache; charging takes {:.1f} ns a line, taken off",
+      "modelled: {} on {}: {:.0f} ns an operation asked for, {:.0f} ns injected ({:+.1f} %), "
+      "{:.0f} of "
+      "them by charging; {:.1f} lines read, {:.1f} of them in no cache; {} operations interrupted",
       report.modelled_medium, MediumName(report.medium), injection.asked_ns / operations,
-      injection.spun_ns / operations, injection.error() * 100,
-      static_cast<double>(injection.lines_read) / operations,
-      static_cast<double>(injection.lines_missed) / operations, injection.hook_line_ns);
+      injection.injected_ns() / operations,
+      (injection.injected_ns() - injection.asked_ns) / operations,
+      injection.charging_ns / operations, static_cast<double>(injection.lines_read) / operations,
+      static_cast<double>(injection.lines_missed) / operations, injection.interrupted);
 }
 
 Status RunCommand::Report(const PhaseReport& report, RunFolder& folder) {

@@ -241,11 +241,17 @@ json EngineJson(const RunContext& context, const PhaseReport& report) {
 json InjectionJson(const PhaseReport& report) {
   if (!report.injection) return nullptr;
   const pmem::InjectionReport& injection = *report.injection;
-  return {{"model", report.modelled_medium},        {"on_medium", MediumName(report.medium)},
-          {"operations", injection.operations},     {"lines_read", injection.lines_read},
-          {"lines_missed", injection.lines_missed}, {"blocks_written", injection.blocks_written},
-          {"asked_ns", injection.asked_ns},         {"injected_ns", injection.spun_ns},
-          {"hook_line_ns", injection.hook_line_ns}};
+  return {{"model", report.modelled_medium},
+          {"on_medium", MediumName(report.medium)},
+          {"operations", injection.operations},
+          {"lines_read", injection.lines_read},
+          {"lines_missed", injection.lines_missed},
+          {"blocks_written", injection.blocks_written},
+          {"asked_ns", injection.asked_ns},
+          {"injected_ns", injection.injected_ns()},
+          {"charging_ns", injection.charging_ns},
+          {"interrupted", injection.interrupted},
+          {"interrupted_ns", injection.interrupted_ns}};
 }
 
 std::string IntervalsCsv(const PhaseResult& result) {
