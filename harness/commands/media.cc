@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// fencepost media: the media models, and how near they come to what was published.
+// fencepost media: the media models, how near they come to what was published, and what they make
+// of the counted accesses of an engine.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -11,6 +14,11 @@
 #include "engines/media/experiments.h"
 #include "engines/media/memory_model.h"
 #include "harness/commands/command.h"
+#include "harness/engine_setup.h"
+#include "harness/media/count_files.h"
+#include "harness/media/count_memory.h"
+#include "harness/placement.h"
+#include "harness/run_request.h"
 #include "harness/text_table.h"
 
 namespace fencepost {
@@ -23,6 +31,9 @@ using media::MemoryModel;
 using Align = TextTable::Align;
 
 struct MediaRequest {
+  std::string engine;
+  WorkloadFlags workload;
+  std::string cache = "1M";
   bool fit = false;
   bool points = false;
   bool json = false;
@@ -131,10 +142,72 @@ void PrintFit(const std::vector<ComparedSeries>& all, bool points) {
   fmt::print("held out: {} of {} points within the goal of 10 %\n", held_out_within, held_out);
 }
 
+// Where the counted run's data is, removed with everything in it.
+class CountedPlace {
+ public:
+  explicit CountedPlace(std::filesystem::path path) : path_(std::move(path)) {}
+  ~CountedPlace() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  CountedPlace(const CountedPlace&) = delete;
+  CountedPlace& operator=(const CountedPlace&) = delete;
+
+ private:
+  std::filesystem::path path_;
+};
+
+template <typename Counts>
+ExitCode PrintCounts(const Result<Counts>& counts, bool json) {
+  if (!counts.ok()) return ReportError(counts.status());
+  fmt::print("{}\n", json ? CountsJson(*counts).dump(1) : CountsText(*counts));
+  return ExitCode::kPass;
+}
+
+ExitCode CountEngine(const MediaRequest& request) {
+  const Result<const EngineRow*> row = FindEngineOrCanary(request.engine);
+  if (!row.ok()) return ReportError(row.status());
+  if (request.workload.files.empty()) {
+    return ReportError(
+        Status::InvalidArgument("media ENGINE needs a workload: -P workloads/crash-mixed"));
+  }
+  if (!(*row)->capabilities.persistent_memory) {
+    return PrintCounts(CountFiles(request.workload, request.engine), request.json);
+  }
+  const Result<uint64_t> cache_bytes = ParseBytes(request.cache);
+  if (!cache_bytes.ok() || *cache_bytes < media::kLineBytes) {
+    return ReportError(Status::InvalidArgument(
+        fmt::format("--cache={}: must be a size of at least a line, e.g. 1M", request.cache)));
+  }
+  const std::string leaf = fmt::format("media-{}", getpid());
+  const Result<RunPlan> plan =
+      MakeRunPlan(request.workload, request.engine, Placement::kTmpfs, leaf);
+  if (!plan.ok()) return ReportError(plan.status());
+  for (const std::string_view name : {"engine.path", "medium"}) {
+    if (plan->properties->entries().contains(std::string(name))) {
+      return ReportError(Status::InvalidArgument(
+          fmt::format("{}: counts are of a store of their own, for all media", name)));
+    }
+  }
+  WarnOfUnread(*plan->properties);
+  // <place>/<leaf>/cmap/pool
+  const CountedPlace place(plan->options.path.parent_path().parent_path());
+  return PrintCounts(CountMemory(*plan, *cache_bytes), request.json);
+}
+
 ExitCode Media(const MediaRequest& request) {
+  if (!request.engine.empty()) {
+    if (request.fit || request.points) {
+      return ReportError(
+          Status::InvalidArgument("media: --fit is of the models, not of an engine"));
+    }
+    return CountEngine(request);
+  }
   if (!request.fit) {
-    if (request.json || request.points) {
-      return ReportError(Status::InvalidArgument("media: --json and --points go with --fit"));
+    if (request.json || request.points || !request.workload.files.empty() ||
+        !request.workload.properties.empty()) {
+      return ReportError(Status::InvalidArgument(
+          "media: --json and --points go with --fit; a workload goes with an engine"));
     }
     PrintModels();
     return ExitCode::kPass;
@@ -152,10 +225,22 @@ ExitCode Media(const MediaRequest& request) {
 
 std::function<ExitCode()> DeclareMedia(CLI::App& app, const Arguments&) {
   auto request = std::make_shared<MediaRequest>();
+  app.add_option("engine", request->engine,
+                 "count what this engine does to its medium, operation by operation");
+  app.add_option("-P,--workload", request->workload.files, "with an engine: workload file")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("-p,--property", request->workload.properties, "with an engine: key=value")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--cache", request->cache,
+                 "with an engine on persistent memory: the CPU's cache in front (default 1M)");
   app.add_flag("--fit", request->fit,
                "run the published experiments on the models: model against published");
   app.add_flag("--points", request->points, "with --fit: each point");
-  app.add_flag("--json", request->json, "with --fit: as JSON, for plots/media_fit.py");
+  app.add_flag("--json", request->json, "as JSON; of --fit, for plots/media_fit.py");
   return [request] { return Media(*request); };
 }
 

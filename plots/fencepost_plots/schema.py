@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import jsonschema
 
 SCHEMA_DIR = Path(__file__).resolve().parents[2] / "results" / "schema"
-DOCUMENTS = ("manifest", "summary", "bench", "crash")
+DOCUMENTS = ("manifest", "summary", "bench", "crash", "media_fit", "media_counts")
 _MESSAGE_CHARS = 160
 
 
