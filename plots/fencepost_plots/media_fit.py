@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from . import footer, page, style
+from . import footer, lines, page, style
 from .page import Page
 
 # Table, what it is, whether its values span powers of ten.
@@ -22,7 +22,7 @@ _PANELS = (
     ("05_dram", "DRAM, at random", False),
     ("12_latency", "6 Optane modules, fenced, 1 thread", True),
     ("12_bandwidth", "6 Optane modules, fenced, 6 threads", False),
-    ("13", "one Optane module, fence each x bytes", False),
+    ("13", "one Optane module, a fence each x bytes", False),
     ("18", "libpmemkv overwrites, by a guess of them", False),
 )
 _LOOKS = {
@@ -37,7 +37,7 @@ _LOOKS = {
     "optane-remote": style.Look("#999999", "^", (0, (2.5, 1)), ""),
 }
 _COLUMNS = 2
-_ROW_IN = 1.35
+_ROW_IN = 1.55
 
 
 def _bytes(value: float) -> str:
@@ -75,12 +75,12 @@ def _panel(axes: Any, series: Sequence[dict[str, Any]], what: str, is_log: bool)
     some = any(one["held_out"] for one in series)
     role = "held out" if held else "DRAM fitted, rest held out" if some else "fitted"
     axes.set_title(
-        f"{series[0]['table']} ({role}, median error {middle:.0%}): {what}",
+        f"{series[0]['table']}: {what}\n{role}, median error {middle:.0%}",
         loc="left",
         size=style.SMALL_PT,
     )
     if is_log:
-        axes.set_yscale("log")
+        lines.log_axis(axes, style.engineering)
     else:
         axes.set_ylim(bottom=0)
     axes.set_ylabel(series[0]["unit"] + (" (log)" if is_log else ""))
