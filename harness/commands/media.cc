@@ -167,6 +167,10 @@ ExitCode PrintCounts(const Result<Counts>& counts, bool json) {
 ExitCode CountEngine(const MediaRequest& request) {
   const Result<const EngineRow*> row = FindEngineOrCanary(request.engine);
   if (!row.ok()) return ReportError(row.status());
+  if (!(*row)->capabilities.stores_data) {
+    return ReportError(Status::InvalidArgument(
+        fmt::format("{} stores nothing: there is nothing to count", request.engine)));
+  }
   if (request.workload.files.empty()) {
     return ReportError(
         Status::InvalidArgument("media ENGINE needs a workload: -P workloads/crash-mixed"));

@@ -127,7 +127,7 @@ nlohmann::json CountsJson(const FileCounts& counts) {
                      {"syncs", kind.counts.syncs},
                      {"media", std::move(modelled)}});
   }
-  return {{"schema", "fencepost.media_counts/1"}, {"engine", counts.engine},
+  return {{"schema", "fencepost.media_file_counts/1"}, {"engine", counts.engine},
           {"workload", counts.workload},          {"durability", counts.durability},
           {"record_count", counts.record_count},  {"kinds", std::move(kinds)}};
 }

@@ -69,7 +69,8 @@ def _panel(axes: Any, series: Sequence[dict[str, Any]], what: str, is_log: bool)
         modelled = [point["modelled"] for point in one["points"]]
         axes.plot(x, published, ls="none", marker=look.marker, color=look.color, mfc="white")
         axes.plot(x, modelled, color=look.color, ls=look.dashes)
-    errors = [abs(p["modelled"] / p["published"] - 1) for one in series for p in one["points"]]
+    judged = [one for one in series if one["held_out"]] or series
+    errors = [abs(p["modelled"] / p["published"] - 1) for one in judged for p in one["points"]]
     middle = sorted(errors)[len(errors) // 2]
     held = all(one["held_out"] for one in series)
     some = any(one["held_out"] for one in series)
@@ -118,7 +119,8 @@ def draw(document: dict[str, Any]) -> Page:
         (style.PAGE_IN, _ROW_IN),
         handles,
         [
-            f"published: {document['source']}{footer.SEPARATOR}modelled by simulating each experiment",
+            f"published: {document['source']}{footer.SEPARATOR}"
+            "modelled by simulating each experiment",
             f"held out: {within} of {len(points)} points within {goal:.0%}",
         ],
     )

@@ -15,7 +15,15 @@ from typing import Any, NoReturn
 import jsonschema
 
 SCHEMA_DIR = Path(__file__).resolve().parents[2] / "results" / "schema"
-DOCUMENTS = ("manifest", "summary", "bench", "crash", "media_fit", "media_counts")
+DOCUMENTS = (
+    "manifest",
+    "summary",
+    "bench",
+    "crash",
+    "media_fit",
+    "media_counts",
+    "media_file_counts",
+)
 _MESSAGE_CHARS = 160
 
 
