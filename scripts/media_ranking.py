@@ -13,56 +13,88 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 # The memory that cmap's pool is in. The others read through a page cache, which is DRAM.
-MEDIA = ("tmpfs", "optane", "optane-remote")
+MODELLED = ("optane", "optane-remote")
 FILE_ENGINES = ("lmdb", "filestore", "rocksdb")
 VALUE_BYTES = (100, 1000, 4000)
+COUNTED_OPERATIONS = 20000
 
 
-def read_p50_ns(fencepost: Path, engine: str, medium: str, value_bytes: int, records: int) -> float:
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as scratch:
-        words = [str(fencepost), "run", engine, "-load", "--json", "--quiet"]
-        words += ["-P", str(ROOT / "workloads" / "workloadc"), "--seconds", "0.5"]
-        words += ["-p", f"recordcount={records}", "-p", f"fieldlength={value_bytes}"]
-        words += ["-p", "fieldcount=1", "-p", f"engine.path={scratch}/store"]
-        words += ["--results", f"{scratch}/results"]
-        if medium != "tmpfs":
-            words += ["-p", f"medium={medium}"]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+class Bench:
+    def __init__(self, fencepost: Path, records: int) -> None:
+        self.fencepost = fencepost
+        self.records = records
+
+    def _json(self, value_bytes: int, *words: str) -> Any:
+        command = [str(self.fencepost), *words, "--json"]
+        command += ["-P", str(ROOT / "workloads" / "workloadc"), "-p", "fieldcount=1"]
+        command += ["-p", f"recordcount={self.records}", "-p", f"fieldlength={value_bytes}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise SystemExit(f"{' '.join(words)}: exit {done.returncode}: {done.stderr}")
-        summary = json.loads(done.stdout)[-1]
+            raise SystemExit(f"{' '.join(command)}: exit {done.returncode}: {done.stderr}")
+        return json.loads(done.stdout)
+
+    def read_p50_ns(self, engine: str, medium: str, value_bytes: int) -> float:
+        """Of a live run in /dev/shm; with a medium, of one that delays were injected into."""
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as scratch:
+            words = ["run", engine, "-load", "--quiet", "--seconds", "0.5"]
+            words += ["-p", f"engine.path={scratch}/store", "--results", f"{scratch}/results"]
+            if medium:
+                words += ["-p", f"medium={medium}"]
+            summary = self._json(value_bytes, *words)[-1]
         return float(summary["kinds"]["READ"]["latency_ns"]["p50"])
+
+    def counted_ns(self, value_bytes: int) -> dict[str, float]:
+        """By medium: what a get takes longer there than on DRAM, of counted accesses."""
+        counts = self._json(
+            value_bytes, "media", "cmap", "-p", f"operationcount={COUNTED_OPERATIONS}"
+        )
+        (get,) = [kind for kind in counts["kinds"] if kind["operation"] == "get"]
+        each = {m["medium"]: m["modelled_ns"] / get["operations"] for m in get["media"]}
+        return {m: each[f"{m}-modelled"] - each["dram-modelled"] for m in MODELLED}
 
 
 def main(fencepost: Path, rounds: int, records: int) -> int:
-    subjects = [("cmap", medium) for medium in MEDIA]
-    subjects += [(engine, "tmpfs") for engine in FILE_ENGINES]
-    print("median read, us; cmap on optane and optane-remote is modelled, the rest is measured")
-    header = [f"cmap {medium}" for medium in MEDIA] + list(FILE_ENGINES)
-    print("value bytes  " + "  ".join(f"{name:>18}" for name in header))
-    swaps = []
+    bench = Bench(fencepost, records)
+    subjects = [("cmap", ""), *(("cmap", medium) for medium in MODELLED)]
+    subjects += [(engine, "") for engine in FILE_ENGINES]
+    print(
+        "median read, us. On DRAM: measured. Optane: modelled; live: delays injected into the run;"
+    )
+    print("counted: DRAM's median and what the counted accesses take longer there.")
+    header = ["cmap DRAM"]
+    header += [f"{medium} {form}" for medium in MODELLED for form in ("live", "counted")]
+    header += [f"{engine} DRAM" for engine in FILE_ENGINES]
+    print("value bytes" + "".join(f"{name:>23}" for name in header))
+    verdicts = []
     for value_bytes in VALUE_BYTES:
         taken: dict[tuple[str, str], list[float]] = {subject: [] for subject in subjects}
         for _ in range(rounds):
             for engine, medium in subjects:
-                p50 = read_p50_ns(fencepost, engine, medium, value_bytes, records)
-                taken[engine, medium].append(p50)
-        p50s = {subject: median(values) for subject, values in taken.items()}
-        print(f"{value_bytes:>11}  " + "  ".join(f"{p50s[s] / 1e3:>18.2f}" for s in subjects))
-        for medium, engine in ((m, e) for m in MEDIA[1:] for e in FILE_ENGINES):
-            other = p50s[engine, "tmpfs"]
-            if p50s["cmap", "tmpfs"] < other < p50s["cmap", medium]:
-                swaps.append(
-                    f"{value_bytes} bytes: cmap before {engine} on DRAM, after it on {medium}"
-                )
+                taken[engine, medium].append(bench.read_p50_ns(engine, medium, value_bytes))
+        p50 = {subject: median(values) for subject, values in taken.items()}
+        more = bench.counted_ns(value_bytes)
+        on_dram = p50["cmap", ""]
+        row = [on_dram]
+        for medium in MODELLED:
+            forms = (p50["cmap", medium], on_dram + more[medium])
+            row += forms
+            for engine in FILE_ENGINES:
+                other = p50[engine, ""]
+                behind = [on_dram < other < form for form in forms]
+                if any(behind):
+                    by = "both forms" if all(behind) else "one form only: not certain"
+                    verdicts.append(
+                        f"{value_bytes} bytes: cmap reads faster than {engine} on DRAM, "
+                    )
+                    verdicts[-1] += f"slower on {medium} ({by})"
+        row += [p50[engine, ""] for engine in FILE_ENGINES]
+        print(f"{value_bytes:>11}" + "".join(f"{ns / 1e3:>23.2f}" for ns in row))
     print()
-    for swap in swaps:
-        print(f"swaps: {swap}")
-    if not swaps:
-        print("no ranking swaps")
+    print("\n".join(f"swaps: {verdict}" for verdict in verdicts) or "no ranking swaps")
     return 0
 
 

@@ -188,7 +188,7 @@ std::string InjectionLine(const PhaseReport& report) {
   const pmem::InjectionReport& injection = *report.injection;
   const double operations = std::max(1.0, static_cast<double>(injection.operations));
   return fmt::format(
-      "modelled: {} on {}: {:.0f} ns an operation asked for, {:.0f} ns injected ({:+.1f} %), "
+      "modelled: {} on {}: {:.0f} ns an operation asked for, {:.0f} ns injected ({:+.0f} ns), "
       "{:.0f} of "
       "them by charging; {:.1f} lines read, {:.1f} of them in no cache; {} operations interrupted",
       report.modelled_medium, MediumName(report.medium), injection.asked_ns / operations,

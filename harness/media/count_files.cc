@@ -127,9 +127,12 @@ nlohmann::json CountsJson(const FileCounts& counts) {
                      {"syncs", kind.counts.syncs},
                      {"media", std::move(modelled)}});
   }
-  return {{"schema", "fencepost.media_file_counts/1"}, {"engine", counts.engine},
-          {"workload", counts.workload},          {"durability", counts.durability},
-          {"record_count", counts.record_count},  {"kinds", std::move(kinds)}};
+  return {{"schema", "fencepost.media_file_counts/1"},
+          {"engine", counts.engine},
+          {"workload", counts.workload},
+          {"durability", counts.durability},
+          {"record_count", counts.record_count},
+          {"kinds", std::move(kinds)}};
 }
 
 }  // namespace fencepost
