@@ -70,6 +70,8 @@ struct EngineOptions {
   uint64_t cache_bytes = uint64_t{64} << 20;
   SizeHint size_hint;
   Tuning tuning;
+  // What the medium is made to cost by a model, e.g. "optane"; empty: what it costs here.
+  std::string modelled_medium;
 };
 
 }  // namespace fencepost

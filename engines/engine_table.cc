@@ -36,6 +36,7 @@ const EngineRow kEngines[] = {
                       .audit = true,
                       .compare_and_put = true,
                       .defragment = true,
+                      .tells_reads = true,
                       .persistent_memory = true,
                       .path_is_file = true,
                       .max_key_bytes = kCmapMaxKeyBytes,

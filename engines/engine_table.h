@@ -27,6 +27,7 @@ struct Capabilities {
   bool counts_persists = true;     // Stats counts flushed lines, fences and syncs; else they are 0
   bool resumes_when_full = true;   // takes writes again after kFull without being opened anew
   bool stores_data = true;         // false: blackhole, which measures the harness
+  bool tells_reads = false;        // by engines/pmem/access.h: its media can be modelled
   bool persistent_memory = false;  // wants a DAX or tmpfs path
   bool path_is_file = false;       // options.path is a file, not a directory
   uint64_t min_key_bytes = 0;

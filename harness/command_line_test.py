@@ -107,7 +107,9 @@ class CommandLineTest(unittest.TestCase):
         self.refuse("engine.paht", "run", "cmap", *SMALL, "-p", "engine.paht=x")
         self.refuse("cmap.pool_byte", *load, *SMALL, "-p", "cmap.pool_byte=1G")
         self.refuse("lmdb.nosuch", *load, *SMALL, "-p", "lmdb.nosuch=1")
-        self.refuse("medium", *load, *SMALL, "-p", "medium=optane")
+        self.refuse("medium", *load, *SMALL, "-p", "medium=cxl")
+        self.refuse("counts only", *load, *SMALL, "-p", "medium=nand-ssd")
+        self.refuse("lmdb", "run", "lmdb", *SMALL, "-p", "medium=optane")
         self.refuse("--nosuch", "run", "cmap", "--nosuch")
         self.assertEqual(list(self.shared.iterdir()), [])
 
@@ -432,6 +434,35 @@ class CommandLineTest(unittest.TestCase):
         self.assertEqual(code, 0, err)
         self.assertEqual(json.loads(out)["findings"]["NotPersisted"]["count"], 0)
 
+    def test_media_are_modelled_and_say_so(self) -> None:
+        code, out, err = self.run_program("media")
+        self.assertEqual(code, 0, err)
+        self.assertIn("modelled, not measured", out)
+        workload = ["-P", str(SOURCE / "workloads/workloada"), "-p", "recordcount=2000"]
+        count = ["media", "cmap", *workload, "-p", "operationcount=2000", "--json"]
+        code, out, err = self.run_program(*count)
+        self.assertEqual(code, 0, err)
+        kinds = {kind["operation"]: kind for kind in json.loads(out)["kinds"]}
+        self.assertEqual(kinds["get"]["operations"], 2000)
+        self.assertEqual(kinds["get"]["fences"], 0)
+        self.assertGreaterEqual(kinds["put"]["fences"], kinds["put"]["operations"])
+        dram, optane = (kinds["get"]["media"][i]["modelled_ns"] for i in (0, 1))
+        self.assertGreater(optane, dram)
+        # Counted, so the same again.
+        self.assertEqual(self.run_program(*count)[1], out)
+        code, out, err = self.run_program(
+            "run", "cmap", "-load", *workload, *self.place("cmap"), "--seconds", "0.2",
+            "-p", "medium=optane", "--json",
+        )  # fmt: skip
+        self.assertEqual(code, 0, err)
+        self.assertIn("medium optane-modelled", err)
+        run = json.loads(out)[1]
+        self.assertEqual(run["medium"], "optane-modelled")
+        self.assertEqual(run["injection"]["model"], "optane")
+        self.assertGreaterEqual(run["injection"]["operations"], run["operations"])
+        for words in (["--json"], ["cmap", "--fit"], ["cmap"], ["blackhole", *workload]):
+            self.assertEqual(self.run_program("media", *words)[0], 2, words)
+
     def test_every_command_has_help(self) -> None:
         for command in (
             "",
@@ -441,6 +472,7 @@ class CommandLineTest(unittest.TestCase):
             "bench",
             "check",
             "doctor",
+            "media",
             "trace",
             "trace dump",
             "properties",

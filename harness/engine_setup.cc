@@ -3,9 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "engines/canaries/canary_table.h"
+#include "engines/media/block_model.h"
 #include "workloads/keys.h"
 #include "workloads/replay_file.h"
 #include "workloads/values.h"
@@ -70,6 +73,26 @@ Result<Durability> ChooseDurability(const EngineRow& row, const Tuning& common) 
   return *durability;
 }
 
+// Only engines that tell of what they read can be charged for it.
+Result<std::string> ChooseModelledMedium(const EngineRow& row, const Properties& properties) {
+  const std::optional<std::string> medium = properties.Get("medium");
+  if (!medium || medium->empty()) return std::string();
+  constexpr std::string_view kMemories[] = {"dram", "optane", "optane-remote"};
+  const bool is_memory = std::ranges::find(kMemories, *medium) != std::end(kMemories);
+  if (is_memory && row.capabilities.tells_reads) return *medium;
+  if (is_memory) {
+    return properties.Error("medium",
+                            fmt::format("{} does not tell what it reads: a live run of it "
+                                        "cannot be charged with a memory's delays",
+                                        row.name));
+  }
+  if (media::FindBlockModel(*medium) != nullptr) {
+    return properties.Error(
+        "medium", "devices with blocks are modelled from counts only: fencepost media ENGINE");
+  }
+  return properties.Error("medium", "must be dram, optane or optane-remote");
+}
+
 }  // namespace
 
 std::span<const OptionSpec> CommonEngineOptions() { return kCommonOptions; }
@@ -86,10 +109,8 @@ Result<EngineOptions> MakeEngineOptions(const EngineRow& row, const Properties& 
                                         std::string_view leaf) {
   const Tuning common("engine", Under(properties, "engine"));
   RETURN_IF_ERROR(common.CheckNames(kCommonOptions));
-  if (properties.Get("medium")) {
-    return properties.Error("medium", "no media models in this version; a run is what it measured");
-  }
   EngineOptions options;
+  ASSIGN_OR_RETURN(options.modelled_medium, ChooseModelledMedium(row, properties));
   for (const std::span<const EngineRow> rows : {Engines(), CanaryEngines()}) {
     for (const EngineRow& other : rows) {
       Tuning tuning(std::string(other.name), Under(properties, other.name));

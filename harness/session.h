@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engines/engine_table.h"
+#include "engines/pmem/delay_injector.h"
 #include "harness/phase.h"
 #include "workloads/workload.h"
 
@@ -43,6 +44,13 @@ struct PhaseReport {
   Durability durability = Durability::kNone;
   bool relaxed_load = false;  // loaded at a weaker durability than the run's, then synced
   Medium medium = Medium::kNone;
+  std::string modelled_medium;                     // empty: none, `medium` is what it was
+  std::optional<pmem::InjectionReport> injection;  // of a modelled medium
+  // What tables and plots call it: "tmpfs", or "optane-modelled".
+  std::string MediumLabel() const {
+    return modelled_medium.empty() ? std::string(MediumName(medium))
+                                   : modelled_medium + "-modelled";
+  }
   EngineStats stats;                      // after settling
   std::optional<double> open_s;           // opening the store for this phase; none: it was open
   double sync_s = 0;                      // the Sync at the end of the phase

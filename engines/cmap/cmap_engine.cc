@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "engines/cmap/cmap_map.h"
+#include "engines/pmem/access.h"
 #include "engines/pmem/flush_counters.h"
 
 namespace fencepost {
@@ -116,22 +117,26 @@ class CmapEngine final : public Engine, public ComparesAndPuts, public Defragmen
 
   Status Put(std::string_view key, std::string_view value) override {
     RETURN_IF_ERROR(CheckLengths(key, value));
+    const pmem::ObservedOperation observed(pmem::OperationKind::kPut);
     return map_->Put(key, value);
   }
 
   Status Get(std::string_view key, ValueVisitor visit) override {
     RETURN_IF_ERROR(CheckLengths(key, {}));
+    const pmem::ObservedOperation observed(pmem::OperationKind::kGet);
     return map_->Get(key, visit);
   }
 
   Status Delete(std::string_view key) override {
     RETURN_IF_ERROR(CheckLengths(key, {}));
+    const pmem::ObservedOperation observed(pmem::OperationKind::kDelete);
     return map_->Delete(key);
   }
 
   Result<bool> CompareAndPut(std::string_view key, std::string_view expected,
                              std::string_view value) override {
     RETURN_IF_ERROR(CheckLengths(key, value));
+    const pmem::ObservedOperation observed(pmem::OperationKind::kCompareAndPut);
     return map_->CompareAndPut(key, expected, value);
   }
   ComparesAndPuts* compares_and_puts() override { return this; }
@@ -149,6 +154,7 @@ class CmapEngine final : public Engine, public ComparesAndPuts, public Defragmen
     for (const Write& write : batch) {
       RETURN_IF_ERROR(CheckLengths(write.key, write.value));
     }
+    const pmem::ObservedOperation observed(pmem::OperationKind::kBatch);
     return map_->Apply(batch);
   }
 

@@ -8,6 +8,7 @@
 #include <shared_mutex>
 
 #include "engines/cmap/cmap_chain.h"
+#include "engines/pmem/access.h"
 
 namespace fencepost::cmap {
 namespace {
@@ -52,6 +53,7 @@ template <typename Load>
 Status Map::Find(const Load& load, uint64_t hash, std::string_view key, Place* place) const {
   Bucket* bucket = BucketOf(hash);
   for (uint64_t length = 1;; ++length) {
+    pmem::ToldRead(bucket, sizeof(*bucket));
     for (uint64_t& slot : bucket->slots) {
       const uint64_t value = load(&slot);
       if (value == 0) {
@@ -63,6 +65,8 @@ Status Map::Find(const Load& load, uint64_t hash, std::string_view key, Place* p
       if (!store_->ReadRecord(SlotRecord(value), &record)) [[unlikely]] {
         return store_->Corrupt(fmt::format("a slot refers to no record ({:#x})", value));
       }
+      // From the header, which is in front of the key.
+      pmem::ToldRead(record.key.data() - sizeof(uint64_t), sizeof(uint64_t) + record.key.size());
       if (record.key != key) continue;
       place->slot = &slot;
       place->record = SlotRecord(value);
@@ -88,6 +92,7 @@ bool Map::IsPlainlyAbsent(const Stripe& stripe, uint64_t hash) const {
   if (moves % 2 != 0 || stripe.lock.HasWriter()) return false;
   const LoadDirectly load;
   Bucket* const bucket = BucketOf(hash);
+  pmem::ToldRead(bucket, sizeof(*bucket));
   for (uint64_t& slot : bucket->slots) {
     const uint64_t value = load(&slot);
     if (value != 0 && SlotFingerprint(value) == Fingerprint(hash)) return false;
@@ -106,6 +111,7 @@ Status Map::Get(std::string_view key, ValueVisitor visit) {
     Place place;
     RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
     if (place.slot != nullptr) {
+      pmem::ToldRead(place.value.data(), place.value.size());
       visit(place.value);
       return Status::Ok();
     }
@@ -205,6 +211,7 @@ Result<bool> Map::CompareAndPut(std::string_view key, std::string_view expected,
   Place place;
   RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
   if (place.slot == nullptr) return Status::NotFound();
+  pmem::ToldRead(place.value.data(), place.value.size());
   if (place.value != expected) return false;
   const pmem::Charge charge(AccountNumber(Account::kCompareAndPut));
   Change change(*store_);

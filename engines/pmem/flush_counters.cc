@@ -8,6 +8,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "engines/pmem/access.h"
 #include "engines/status.h"
 
 namespace fencepost::pmem {
@@ -88,6 +89,15 @@ ThreadBlock& Block() {
   return *thread_block;
 }
 
+// What libpmem does where nothing in the environment says otherwise (pmem_memmove(3),
+// PMEM_MOVNT_THRESHOLD).
+bool GoesAroundCache(size_t bytes, unsigned flags) {
+  constexpr size_t kDefaultThresholdBytes = 256;
+  if ((flags & (PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_WC)) != 0) return true;
+  if ((flags & (PMEM_F_MEM_TEMPORAL | PMEM_F_MEM_WB)) != 0) return false;
+  return bytes >= kDefaultThresholdBytes;
+}
+
 // In force while a call is inside libpmem, so that only the outermost call counts.
 class Call {
  public:
@@ -98,8 +108,9 @@ class Call {
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  Call& Lines(const void* address, size_t bytes) {
+  Call& Lines(const void* address, size_t bytes, bool around_cache = false) {
     if (!outermost_ || bytes == 0) return *this;
+    ToldFlush(address, bytes, around_cache);
     const auto begin = reinterpret_cast<uintptr_t>(address);
     Bump(account().flushed_lines,
          (begin + bytes - 1) / kCacheLineBytes - begin / kCacheLineBytes + 1);
@@ -107,7 +118,9 @@ class Call {
     return *this;
   }
   Call& Fence() {
-    if (outermost_) Bump(account().fences, 1);
+    if (!outermost_) return *this;
+    Bump(account().fences, 1);
+    ToldFence();
     return *this;
   }
   Call& Msync() {
@@ -117,7 +130,7 @@ class Call {
   // pmem_memcpy and its kin with flags.
   Call& Flags(const void* address, size_t bytes, unsigned flags) {
     if ((flags & PMEM_F_MEM_NOFLUSH) != 0) return *this;
-    Lines(address, bytes);
+    Lines(address, bytes, GoesAroundCache(bytes, flags));
     return (flags & PMEM_F_MEM_NODRAIN) != 0 ? *this : Fence();
   }
 

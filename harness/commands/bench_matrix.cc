@@ -43,6 +43,9 @@ std::string Remark(const Cell& cell) {
   if (const std::optional<RepeatNoise> noise = JudgeRepeats(Throughputs(cell))) {
     for (const std::string& warning : NoiseWarnings(*noise)) add(warning);
   }
+  if (cell.MediumLabel().ends_with("-modelled")) {
+    add("modelled, not measured");
+  }
   if (cell.MediumLabel() == "tmpfs") {
     add(cell.row->capabilities.persistent_memory ? "emulated pmem" : "sync is free here");
   }

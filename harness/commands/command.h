@@ -50,6 +50,7 @@ std::function<ExitCode()> DeclareRecoveryClient(CLI::App& app, const Arguments& 
 std::function<ExitCode()> DeclareRecord(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareExplore(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareDoctor(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareMedia(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareTrace(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareProperties(CLI::App& app, const Arguments& arguments);
 

@@ -24,6 +24,7 @@ constexpr Command kCommands[] = {
     {"crash-client", "the traced process of crash", DeclareCrashClient, /*hidden=*/true},
     {"recovery-client", "the traced recovery of crash", DeclareRecoveryClient, /*hidden=*/true},
     {"doctor", "what this machine is: what will be measured, what only modelled", DeclareDoctor},
+    {"media", "the media models, and how near they come to what was published", DeclareMedia},
     {"trace", "what a trace of persistent-memory events says", DeclareTrace},
     {"properties", "every property that -p and workload files take", DeclareProperties},
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
@@ -235,6 +236,21 @@ Status RunCommand::WriteYcsbOutput(const std::string& text) {
   return Status::Ok();
 }
 
+// Modelled, and how well what was asked for was injected.
+std::string InjectionLine(const PhaseReport& report) {
+  const pmem::InjectionReport& injection = *report.injection;
+  const double operations = std::max(1.0, static_cast<double>(injection.operations));
+  return fmt::format(
+      "modelled: {} on {}: {:.0f} ns an operation asked for, {:.0f} ns injected ({:+.0f} ns), "
+      "{:.0f} of "
+      "them by charging; {:.1f} lines read, {:.1f} of them in no cache; {} operations interrupted",
+      report.modelled_medium, MediumName(report.medium), injection.asked_ns / operations,
+      injection.injected_ns() / operations,
+      (injection.injected_ns() - injection.asked_ns) / operations,
+      injection.charging_ns / operations, static_cast<double>(injection.lines_read) / operations,
+      static_cast<double>(injection.lines_missed) / operations, injection.interrupted);
+}
+
 Status RunCommand::Report(const PhaseReport& report, RunFolder& folder) {
   const RunContext context = Context(folder);
   RETURN_IF_ERROR(folder.Finish(context, report));
@@ -247,10 +263,11 @@ Status RunCommand::Report(const PhaseReport& report, RunFolder& folder) {
   fmt::print(stderr, "{} {}: durability {}{}, medium {}, verify {}, seed {}, trace {}, floor {}\n",
              plan_.row->name, report.phase == Phase::kLoad ? "load" : "run",
              DurabilityName(report.durability),
-             report.relaxed_load ? " (relaxed load, one sync)" : "", MediumName(report.medium),
+             report.relaxed_load ? " (relaxed load, one sync)" : "", report.MediumLabel(),
              Name(plan_.spec->verify), plan_.spec->seed,
              result.trace_hash ? fmt::format("{:016x}", *result.trace_hash) : "live",
              report.floor_ns_per_op ? fmt::format("{:.0f} ns", *report.floor_ns_per_op) : "-");
+  if (report.injection) fmt::print(stderr, "{}\n", InjectionLine(report));
   for (const std::string& warning : report.warnings) {
     fmt::print(stderr, "fencepost: warning: {}\n", warning);
   }

@@ -85,6 +85,10 @@ Result<RunPlan> CrashSubject::Plan() const {
     flags.properties.push_back(fmt::format("{}={}", name, value));
   }
   ASSIGN_OR_RETURN(RunPlan plan, MakeRunPlan(flags, engine, Placement::kTmpfs, /*leaf=*/"crash"));
+  if (!plan.options.modelled_medium.empty()) {
+    return plan.properties->Error("medium",
+                                  "models how long things take: a crash asks what is left");
+  }
   plan.spec->name = workload;
   if (!plan.row->capabilities.stores_data) {
     return Status::Unsupported(fmt::format("{}: stores nothing that a crash could take", engine));

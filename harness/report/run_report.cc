@@ -239,7 +239,7 @@ json EngineJson(const RunContext& context, const PhaseReport& report) {
           {"power_loss", PowerLoss(report.durability)},
           {"process_death", ProcessDeath(report.durability)},
           {"path", context.options.path.string()},
-          {"medium", MediumName(report.medium)},
+          {"medium", report.MediumLabel()},
           {"filesystem", std::move(file_system)},
           {"pmem_mode", uses_pmem ? PmemMode(report.medium) : "none"},
           {"cache_bytes", context.options.cache_bytes},
@@ -253,6 +253,22 @@ json ReplayFileJson(const ReplayFile* file) {
           {"xxh3", file->file_xxh3_text()},
           {"operations", file->operation_count()},
           {"keys", file->key_count()}};
+}
+
+json InjectionJson(const PhaseReport& report) {
+  if (!report.injection) return nullptr;
+  const pmem::InjectionReport& injection = *report.injection;
+  return {{"model", report.modelled_medium},
+          {"on_medium", MediumName(report.medium)},
+          {"operations", injection.operations},
+          {"lines_read", injection.lines_read},
+          {"lines_missed", injection.lines_missed},
+          {"blocks_written", injection.blocks_written},
+          {"asked_ns", injection.asked_ns},
+          {"injected_ns", injection.injected_ns()},
+          {"charging_ns", injection.charging_ns},
+          {"interrupted", injection.interrupted},
+          {"interrupted_ns", injection.interrupted_ns}};
 }
 
 std::string IntervalsCsv(const PhaseResult& result) {
@@ -313,7 +329,8 @@ json SummaryJson(const RunContext& context, const PhaseReport& report) {
           {"threads", spec.threads},
           {"repeat", context.repeat},
           {"durability", DurabilityName(report.durability)},
-          {"medium", MediumName(report.medium)},
+          {"medium", report.MediumLabel()},
+          {"injection", InjectionJson(report)},
           {"relaxed_load", report.relaxed_load},
           {"update", Name(spec.update_mode)},
           {"verify", Name(spec.verify)},

@@ -18,7 +18,16 @@ from typing import Any
 from . import schema
 from .schema import BadInput
 
-MEDIA = ("dax", "tmpfs", "page-cache", "block", "none")
+MEDIA = (
+    "dax",
+    "tmpfs",
+    "page-cache",
+    "block",
+    "none",
+    "dram-modelled",
+    "optane-modelled",
+    "optane-remote-modelled",
+)
 DURABILITIES = ("power-fail", "prefix", "buffered", "process-crash", "none")
 _SHARED = ("engine", "workload", "threads", "medium", "durability")
 

@@ -15,7 +15,18 @@ from typing import Any, NoReturn
 import jsonschema
 
 SCHEMA_DIR = Path(__file__).resolve().parents[2] / "results" / "schema"
-DOCUMENTS = ("manifest", "summary", "bench", "comparison", "crash", "plan", "suite")
+DOCUMENTS = (
+    "manifest",
+    "summary",
+    "bench",
+    "comparison",
+    "crash",
+    "media_fit",
+    "media_counts",
+    "media_file_counts",
+    "plan",
+    "suite",
+)
 _MESSAGE_CHARS = 160
 
 

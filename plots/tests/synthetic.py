@@ -161,6 +161,7 @@ def summary(case: Case, run_id: str, repeat: int, rng: random.Random) -> dict[st
         "repeat": repeat,
         "durability": case.durability,
         "medium": case.medium,
+        "injection": None,
         "relaxed_load": case.relaxed_load,
         "update": "rmw",
         "verify": case.verify,

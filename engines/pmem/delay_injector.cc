@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engines/pmem/delay_injector.h"
+
+#include <x86intrin.h>
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+
+#include "engines/status.h"
+
+namespace fencepost::pmem {
+namespace {
+
+using media::kLineBytes;
+
+std::atomic<uint64_t> injectors_made{0};
+
+// Nothing here takes as long: the thread was taken off its CPU.
+constexpr double kInterruptionNs = 5000;
+
+// What this thread is to the injector of that number.
+struct Known {
+  uint64_t number = 0;
+  void* thread = nullptr;
+};
+constinit thread_local Known known;
+
+uint64_t FirstLine(const void* address) {
+  return reinterpret_cast<uintptr_t>(address) / kLineBytes;
+}
+uint64_t LastLine(const void* address, size_t bytes) {
+  return (reinterpret_cast<uintptr_t>(address) + bytes - 1) / kLineBytes;
+}
+
+const media::MemoryModel& Dram() {
+  const media::MemoryModel* dram = media::FindMemoryModel("dram");
+  CHECK(dram != nullptr);
+  return *dram;
+}
+
+}  // namespace
+
+InjectionReport InjectionReport::operator-(const InjectionReport& before) const {
+  InjectionReport share = *this;
+  share.operations -= before.operations;
+  share.lines_read -= before.lines_read;
+  share.lines_missed -= before.lines_missed;
+  share.blocks_written -= before.blocks_written;
+  share.fences -= before.fences;
+  share.asked_ns -= before.asked_ns;
+  share.charging_ns -= before.charging_ns;
+  share.spun_ns -= before.spun_ns;
+  share.interrupted -= before.interrupted;
+  share.interrupted_ns -= before.interrupted_ns;
+  return share;
+}
+
+DelayInjector::DelayInjector(const media::MemoryModel& model)
+    : model_(model),
+      number_(++injectors_made),
+      block_shift_(static_cast<unsigned>(std::countr_zero(model.block_lines()))),
+      first_read_ns_(model.read_random_ns - Dram().read_random_ns),
+      further_read_ns_(model.read_near_mean_ns() - Dram().read_near_mean_ns()),
+      fence_ns_(model.clwb_ns - Dram().clwb_ns) {
+  CHECK(access_observer == nullptr);
+  MeasureClock();
+  SetAccessObserver(this);
+}
+
+DelayInjector::~DelayInjector() { SetAccessObserver(nullptr); }
+
+void DelayInjector::MeasureClock() {
+  using Clock = std::chrono::steady_clock;
+  constexpr auto kLong = std::chrono::milliseconds(10);
+  const auto begin = Clock::now();
+  const uint64_t begin_ticks = __rdtsc();
+  auto end = begin;
+  while (end - begin < kLong) end = Clock::now();
+  const uint64_t ticks = __rdtsc() - begin_ticks;
+  ticks_a_ns_ =
+      static_cast<double>(ticks) / std::chrono::duration<double, std::nano>(end - begin).count();
+}
+
+DelayInjector::Thread& DelayInjector::Self() {
+  if (known.number != number_) [[unlikely]] {
+    const std::lock_guard lock(mutex_);
+    threads_.push_back(std::make_unique<Thread>());
+    known = {number_, threads_.back().get()};
+  }
+  return *static_cast<Thread*>(known.thread);
+}
+
+// The bucket holds what the modules' buffers do; beyond that the thread is made to wait.
+void DelayInjector::Take(Thread& thread, uint64_t now_ticks, double ns) {
+  const auto modules = static_cast<double>(model_.modules);
+  const auto ticks = static_cast<uint64_t>(ns / modules * ticks_a_ns_);
+  const double room_ns = static_cast<double>(model_.buffer_blocks) * model_.write_block_ns;
+  uint64_t busy = busy_until_ticks_.load(std::memory_order_relaxed);
+  uint64_t after;
+  do {
+    after = std::max(busy, now_ticks) + ticks;
+  } while (!busy_until_ticks_.compare_exchange_weak(busy, after, std::memory_order_relaxed));
+  const auto room = static_cast<uint64_t>(room_ns * ticks_a_ns_);
+  if (after > now_ticks + room) {
+    thread.wait_until_ticks = std::max(thread.wait_until_ticks, after - room);
+  }
+}
+
+void DelayInjector::OnRead(const void* address, size_t bytes) {
+  if (bytes == 0) return;
+  const uint64_t begin = __rdtsc();
+  Thread& thread = Self();
+  const uint64_t first = FirstLine(address), last = LastLine(address, bytes);
+  uint64_t misses = 0, blocks = 0, block = UINT64_MAX;
+  for (uint64_t line = first; line <= last; ++line) {
+    uint32_t& tag = thread.tags[line % kTags];
+    if (tag == static_cast<uint32_t>(line)) continue;
+    tag = static_cast<uint32_t>(line);
+    ++misses;
+    if (line >> block_shift_ != block) ++blocks;
+    block = line >> block_shift_;
+  }
+  thread.report.lines_read += last - first + 1;
+  if (misses > 0) {
+    thread.report.lines_missed += misses;
+    thread.debt_ns += first_read_ns_ + static_cast<double>(misses - 1) * further_read_ns_;
+    Take(thread, begin, static_cast<double>(blocks) * model_.read_block_ns);
+  }
+  thread.charging_ticks += __rdtsc() - begin;
+}
+
+void DelayInjector::OnFlush(const void* address, size_t bytes, bool) {
+  if (bytes == 0) return;
+  const uint64_t begin = __rdtsc();
+  Thread& thread = Self();
+  const uint64_t last = LastLine(address, bytes);
+  uint64_t blocks = 0;
+  for (uint64_t line = FirstLine(address); line <= last; ++line) {
+    // What was just written is in the cache still.
+    thread.tags[line % kTags] = static_cast<uint32_t>(line);
+    if (line >> block_shift_ != thread.last_block_written) ++blocks;
+    thread.last_block_written = line >> block_shift_;
+  }
+  if (blocks > 0) {
+    thread.report.blocks_written += blocks;
+    Take(thread, begin, static_cast<double>(blocks) * model_.write_block_ns);
+  }
+  thread.flushed = true;
+  thread.charging_ticks += __rdtsc() - begin;
+}
+
+void DelayInjector::OnFence() {
+  Thread& thread = Self();
+  ++thread.report.fences;
+  if (!thread.flushed) return;
+  thread.flushed = false;
+  thread.debt_ns += fence_ns_;
+}
+
+void DelayInjector::OnOperationEnd(OperationKind) {
+  Thread& thread = Self();
+  InjectionReport& report = thread.report;
+  const uint64_t begin = __rdtsc();
+  const double charging_ns = static_cast<double>(thread.charging_ticks) / ticks_a_ns_;
+  const double waiting_ns =
+      thread.wait_until_ticks > begin
+          ? charging_ns + static_cast<double>(thread.wait_until_ticks - begin) / ticks_a_ns_
+          : 0;
+  const double asked_ns = std::max(thread.debt_ns, waiting_ns);
+  const double left_ns = std::max(0.0, asked_ns - charging_ns);
+  const uint64_t until = begin + static_cast<uint64_t>(left_ns * ticks_a_ns_);
+  uint64_t end = begin;
+  while (end < until) {
+    __builtin_ia32_pause();
+    end = __rdtsc();
+  }
+  ++report.operations;
+  const double spun_ns = static_cast<double>(end - begin) / ticks_a_ns_;
+  const double over_ns = charging_ns + spun_ns - asked_ns;
+  if (over_ns > kInterruptionNs) {
+    ++report.interrupted;
+    report.interrupted_ns += over_ns;
+  } else {
+    report.asked_ns += asked_ns;
+    report.charging_ns += charging_ns;
+    report.spun_ns += spun_ns;
+  }
+  thread.debt_ns = 0;
+  thread.wait_until_ticks = 0;
+  thread.charging_ticks = 0;
+}
+
+InjectionReport DelayInjector::Report() const {
+  const std::lock_guard lock(mutex_);
+  InjectionReport sum;
+  for (const std::unique_ptr<Thread>& thread : threads_) {
+    const InjectionReport& report = thread->report;
+    sum.operations += report.operations;
+    sum.lines_read += report.lines_read;
+    sum.lines_missed += report.lines_missed;
+    sum.blocks_written += report.blocks_written;
+    sum.fences += report.fences;
+    sum.asked_ns += report.asked_ns;
+    sum.charging_ns += report.charging_ns;
+    sum.spun_ns += report.spun_ns;
+    sum.interrupted += report.interrupted;
+    sum.interrupted_ns += report.interrupted_ns;
+  }
+  return sum;
+}
+
+}  // namespace fencepost::pmem

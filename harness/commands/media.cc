@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// fencepost media: the media models, how near they come to what was published, and what they make
+// of the counted accesses of an engine.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "engines/media/block_model.h"
+#include "engines/media/experiments.h"
+#include "engines/media/memory_model.h"
+#include "harness/commands/command.h"
+#include "harness/engine_setup.h"
+#include "harness/media/count_files.h"
+#include "harness/media/count_memory.h"
+#include "harness/placement.h"
+#include "harness/run_request.h"
+#include "harness/text_table.h"
+
+namespace fencepost {
+namespace {
+
+using media::BlockModel;
+using media::ComparedPoint;
+using media::ComparedSeries;
+using media::MemoryModel;
+using Align = TextTable::Align;
+
+struct MediaRequest {
+  std::string engine;
+  WorkloadFlags workload;
+  std::string cache = "1M";
+  bool fit = false;
+  bool points = false;
+  bool json = false;
+};
+
+constexpr std::string_view kMemories[] = {"dram", "optane", "optane-remote"};
+constexpr double kGoal = 0.1;
+
+void PrintModels() {
+  TextTable memories({{"memory"},
+                      {"random read ns", Align::kRight},
+                      {"near read ns", Align::kRight},
+                      {"ntstore ns", Align::kRight},
+                      {"clwb ns", Align::kRight},
+                      {"block bytes", Align::kRight},
+                      {"read GB/s", Align::kRight},
+                      {"write GB/s", Align::kRight}});
+  for (const std::string_view name : kMemories) {
+    const MemoryModel& model = *media::FindMemoryModel(name);
+    const auto bytes = static_cast<double>(model.modules * model.block_bytes);
+    memories.AddRow({std::string(name), fmt::format("{:.1f}", model.read_random_ns),
+                     fmt::format("{:.1f}", model.read_near_ns),
+                     fmt::format("{:.1f}", model.ntstore_ns), fmt::format("{:.1f}", model.clwb_ns),
+                     fmt::format("{}", model.block_bytes),
+                     fmt::format("{:.1f}", bytes / model.read_block_ns),
+                     fmt::format("{:.1f}", bytes / model.write_block_ns)});
+  }
+  TextTable devices({{"device"},
+                     {"4 KiB read us", Align::kRight},
+                     {"4 KiB write us", Align::kRight},
+                     {"read GB/s", Align::kRight},
+                     {"write GB/s", Align::kRight}});
+  for (const BlockModel& model : media::BlockModels()) {
+    devices.AddRow({std::string(model.name), fmt::format("{:.1f}", model.read_ns / 1e3),
+                    fmt::format("{:.1f}", model.write_ns / 1e3),
+                    fmt::format("{:.1f}", model.read_bytes_per_ns),
+                    fmt::format("{:.1f}", model.write_bytes_per_ns)});
+  }
+  fmt::print("modelled, not measured; docs/media.md says how\n\n{}\n{}\n", memories.Render(),
+             devices.Render());
+  fmt::print(
+      "memories: Yang et al., An Empirical Guide to the Behavior and Use of Scalable "
+      "Persistent Memory, FAST 2020\n");
+  for (const BlockModel& model : media::BlockModels()) {
+    fmt::print("{}: {}\n", model.name, model.source);
+  }
+}
+
+bool IsHeldOut(const ComparedSeries& series) {
+  return series.published->role == media::Role::kHeldOut;
+}
+
+nlohmann::json FitJson(const std::vector<ComparedSeries>& all) {
+  nlohmann::json series = nlohmann::json::array();
+  for (const ComparedSeries& compared : all) {
+    nlohmann::json points = nlohmann::json::array();
+    for (const ComparedPoint& point : compared.points) {
+      points.push_back(
+          {{"x", point.x}, {"published", point.published}, {"modelled", point.modelled}});
+    }
+    series.push_back({{"table", compared.published->table},
+                      {"series", compared.published->series},
+                      {"held_out", IsHeldOut(compared)},
+                      {"x_unit", compared.published->x_unit},
+                      {"unit", compared.published->unit},
+                      {"median_error", compared.median_error()},
+                      {"largest_error", compared.largest_error()},
+                      {"points", std::move(points)}});
+  }
+  return {{"schema", "fencepost.media_fit/1"},
+          {"source", "Yang et al., FAST 2020 (NVSL/OptaneStudy)"},
+          {"goal_error", kGoal},
+          {"series", std::move(series)}};
+}
+
+void PrintFit(const std::vector<ComparedSeries>& all, bool points) {
+  TextTable table({{"table"},
+                   {"series"},
+                   {"role"},
+                   {"points", Align::kRight},
+                   {"median error", Align::kRight},
+                   {"largest", Align::kRight},
+                   {"within 10 %", Align::kRight}});
+  size_t held_out = 0, held_out_within = 0;
+  for (const ComparedSeries& series : all) {
+    size_t within = 0;
+    for (const ComparedPoint& point : series.points) within += std::abs(point.error()) <= kGoal;
+    if (IsHeldOut(series)) {
+      held_out += series.points.size();
+      held_out_within += within;
+    }
+    table.AddRow(
+        {std::string(series.published->table), std::string(series.published->series),
+         IsHeldOut(series) ? "held out" : "fitted", fmt::format("{}", series.points.size()),
+         fmt::format("{:.1f} %", series.median_error() * 100),
+         fmt::format("{:.1f} %", series.largest_error() * 100), fmt::format("{}", within)});
+    if (!points) continue;
+    for (const ComparedPoint& point : series.points) {
+      table.AddRow({"", fmt::format("  {:.0f} {}", point.x, series.published->x_unit), "",
+                    fmt::format("{:.3f}", point.published), fmt::format("{:.3f}", point.modelled),
+                    fmt::format("{:+.1f} %", point.error() * 100), ""});
+    }
+  }
+  fmt::print("model against published{}\n\n{}\n",
+             points ? " (of a point: published, modelled, error)" : "", table.Render());
+  fmt::print("held out: {} of {} points within the goal of 10 %\n", held_out_within, held_out);
+}
+
+// Where the counted run's data is, removed with everything in it.
+class CountedPlace {
+ public:
+  explicit CountedPlace(std::filesystem::path path) : path_(std::move(path)) {}
+  ~CountedPlace() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  CountedPlace(const CountedPlace&) = delete;
+  CountedPlace& operator=(const CountedPlace&) = delete;
+
+ private:
+  std::filesystem::path path_;
+};
+
+template <typename Counts>
+ExitCode PrintCounts(const Result<Counts>& counts, bool json) {
+  if (!counts.ok()) return ReportError(counts.status());
+  fmt::print("{}\n", json ? CountsJson(*counts).dump(1) : CountsText(*counts));
+  return ExitCode::kPass;
+}
+
+ExitCode CountEngine(const MediaRequest& request) {
+  const Result<const EngineRow*> row = FindEngineOrCanary(request.engine);
+  if (!row.ok()) return ReportError(row.status());
+  if (!(*row)->capabilities.stores_data) {
+    return ReportError(Status::InvalidArgument(
+        fmt::format("{} stores nothing: there is nothing to count", request.engine)));
+  }
+  if (request.workload.files.empty()) {
+    return ReportError(
+        Status::InvalidArgument("media ENGINE needs a workload: -P workloads/crash-mixed"));
+  }
+  if (!(*row)->capabilities.persistent_memory) {
+    return PrintCounts(CountFiles(request.workload, request.engine), request.json);
+  }
+  const Result<uint64_t> cache_bytes = ParseBytes(request.cache);
+  if (!cache_bytes.ok() || *cache_bytes < media::kLineBytes) {
+    return ReportError(Status::InvalidArgument(
+        fmt::format("--cache={}: must be a size of at least a line, e.g. 1M", request.cache)));
+  }
+  const std::string leaf = fmt::format("media-{}", getpid());
+  const Result<RunPlan> plan =
+      MakeRunPlan(request.workload, request.engine, Placement::kTmpfs, leaf);
+  if (!plan.ok()) return ReportError(plan.status());
+  for (const std::string_view name : {"engine.path", "medium"}) {
+    if (plan->properties->entries().contains(std::string(name))) {
+      return ReportError(Status::InvalidArgument(
+          fmt::format("{}: counts are of a store of their own, for all media", name)));
+    }
+  }
+  WarnOfUnread(*plan->properties);
+  // <place>/<leaf>/cmap/pool
+  const CountedPlace place(plan->options.path.parent_path().parent_path());
+  return PrintCounts(CountMemory(*plan, *cache_bytes), request.json);
+}
+
+ExitCode Media(const MediaRequest& request) {
+  if (!request.engine.empty()) {
+    if (request.fit || request.points) {
+      return ReportError(
+          Status::InvalidArgument("media: --fit is of the models, not of an engine"));
+    }
+    return CountEngine(request);
+  }
+  if (!request.fit) {
+    if (request.json || request.points || !request.workload.files.empty() ||
+        !request.workload.properties.empty()) {
+      return ReportError(Status::InvalidArgument(
+          "media: --json and --points go with --fit; a workload goes with an engine"));
+    }
+    PrintModels();
+    return ExitCode::kPass;
+  }
+  const std::vector<ComparedSeries> all = media::RunExperiments();
+  if (request.json) {
+    fmt::print("{}\n", FitJson(all).dump(1));
+  } else {
+    PrintFit(all, request.points);
+  }
+  return ExitCode::kPass;
+}
+
+}  // namespace
+
+std::function<ExitCode()> DeclareMedia(CLI::App& app, const Arguments&) {
+  auto request = std::make_shared<MediaRequest>();
+  app.add_option("engine", request->engine,
+                 "count what this engine does to its medium, operation by operation");
+  app.add_option("-P,--workload", request->workload.files, "with an engine: workload file")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("-p,--property", request->workload.properties, "with an engine: key=value")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--cache", request->cache,
+                 "with an engine on persistent memory: the CPU's cache in front (default 1M)");
+  app.add_flag("--fit", request->fit,
+               "run the published experiments on the models: model against published");
+  app.add_flag("--points", request->points, "with --fit: each point");
+  app.add_flag("--json", request->json, "as JSON; of --fit, for plots/media_fit.py");
+  return [request] { return Media(*request); };
+}
+
+}  // namespace fencepost
