@@ -36,7 +36,7 @@ Json ReadJson(const fs::path& path) {
 }
 
 Status CheckSettings(const PairedSettings& settings) {
-  constexpr size_t kMaxPairs = 10'000;
+  constexpr size_t kMaxPairs = 1'000;
   if (settings.min_pairs < 2 || settings.max_pairs < settings.min_pairs ||
       settings.max_pairs > kMaxPairs) {
     return Status::InvalidArgument(

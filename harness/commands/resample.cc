@@ -141,9 +141,10 @@ void PrintTable(const std::vector<PairPool>& pools, const ResampleResult& result
 
 ExitCode RunResample(const ResampleFlags& flags) {
   if (flags.settings.min_pairs < 2 || flags.settings.max_pairs < flags.settings.min_pairs ||
-      !(flags.settings.threshold > 0) || !(flags.settings.alpha > 0 && flags.settings.alpha < 1)) {
+      flags.settings.max_pairs > 1000 || !(flags.settings.threshold > 0) ||
+      !(flags.settings.alpha > 0 && flags.settings.alpha < 1)) {
     return ReportError(Status::InvalidArgument(
-        "must be: 2 <= --min-pairs <= --max-pairs, --threshold > 0, 0 < --alpha < 1"));
+        "must be: 2 <= --min-pairs <= --max-pairs <= 1000, --threshold > 0, 0 < --alpha < 1"));
   }
   const Result<std::vector<PairPool>> pools = ReadPools(flags);
   if (!pools.ok()) return ReportError(pools.status());

@@ -3,8 +3,9 @@
 //
 // A pair is one run of either build, one right after the other, in random order; its log-ratio is
 // ln(throughput of this build / throughput of the other). A cell takes pairs until the interval of
-// the median log-ratio is narrow enough, whichever side of 0 it lies on; then all cells are judged
-// together by the sign-flip test, at a family-wise level.
+// the median log-ratio (of order statistics, so that looking at it after every pair costs nothing)
+// is narrow enough, whichever side of 0 it lies on; then all cells are judged together by the
+// sign-flip test, at a family-wise level.
 //
 // Threads: none; all functions are pure. The same seed gives the same verdicts on every machine.
 // Not covered: the rule that ends a cell looks at the same log-ratios as the test, so the level is
@@ -24,7 +25,7 @@ namespace fencepost {
 
 struct PairedSettings {
   size_t min_pairs = 15;
-  size_t max_pairs = 30;
+  size_t max_pairs = 30;    // at most 1,000
   double threshold = 0.04;  // an interval of the median log-ratio narrower than this is enough
   double alpha = 0.01;      // family-wise, over all cells
   uint64_t seed = 1;
@@ -45,9 +46,6 @@ struct PairedCell {
   double cliffs_delta = 0;  // of this build's throughputs over the other's
   PairedVerdict verdict = PairedVerdict::kNoDifference;
 };
-
-// The interval of the median log-ratio. REQUIRES: at least one.
-Estimate MedianLogRatio(std::span<const double> log_ratios, const PairedSettings& settings);
 
 // Whether a cell has pairs enough: max_pairs, or at least min_pairs with an interval that is
 // narrower than the threshold.

@@ -53,10 +53,10 @@ int CountSuites(int suites, size_t cells, double shift, PairedVerdict verdict) {
   return count;
 }
 
-// What is promised is 1 in 100, either side counted; five or more of 120 would have the probability
+// What is promised is 1 in 100, either side counted; ten or more of 400 would have the probability
 // 0.01 then.
 TEST(Paired, OfEqualBuildsHardlyASuiteAlarms) {
-  EXPECT_LT(CountSuites(120, 4, 0, PairedVerdict::kSlower), 5);
+  EXPECT_LT(CountSuites(400, 4, 0, PairedVerdict::kSlower), 10);
 }
 
 TEST(Paired, ASlowdownOfFivePercentInOneOfFourCellsIsFound) {

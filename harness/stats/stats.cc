@@ -96,6 +96,15 @@ Estimate MedianEstimate(std::span<const double> values, const BootstrapOptions& 
   return estimate;
 }
 
+Estimate MedianByOrderStatistics(std::span<const double> values, double confidence) {
+  CHECK(confidence > 0 && confidence < 1);
+  // Beyond, the first term of the sum is below the least double.
+  CHECK(values.size() <= 1000);
+  Estimate estimate{.value = Median(values), .count = values.size()};
+  SetOrderStatisticsInterval({values.begin(), values.end()}, confidence, &estimate);
+  return estimate;
+}
+
 Estimate MedianRatioEstimate(std::span<const double> numerators,
                              std::span<const double> denominators,
                              const BootstrapOptions& options) {

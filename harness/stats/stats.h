@@ -51,6 +51,11 @@ inline constexpr size_t kFewRuns = 20;
 // REQUIRES: values not empty and free of NaN.
 Estimate MedianEstimate(std::span<const double> values, const BootstrapOptions& options = {});
 
+// The same interval of order statistics for any number of values up to 1,000: no draws, and its
+// confidence is exact and at least what was asked for (from six values on).
+// REQUIRES: 1 to 1,000 values, free of NaN; 0 < confidence < 1.
+Estimate MedianByOrderStatistics(std::span<const double> values, double confidence = 0.95);
+
 // Median(numerators) / Median(denominators) of paired runs, numerators[i] having run beside
 // denominators[i], with an interval that keeps the pairs together: what disturbed both runs of a
 // pair does not widen it. From kFewRuns pairs on pairs are resampled whole; below, it is the

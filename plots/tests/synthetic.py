@@ -257,7 +257,7 @@ def _interval(values: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _settings(cases: Sequence[Case]) -> dict[str, Any]:
+def settings(cases: Sequence[Case]) -> dict[str, Any]:
     workloads = dict.fromkeys(case.workload for case in cases)
     return {
         "engines": list(dict.fromkeys(case.engine for case in cases)),
@@ -273,7 +273,7 @@ def _settings(cases: Sequence[Case]) -> dict[str, Any]:
     }
 
 
-def _noise() -> dict[str, Any]:
+def noise() -> dict[str, Any]:
     return {
         "before": {
             "rounds": 100,
@@ -344,8 +344,8 @@ def write_bench(folder: Path, cases: Sequence[Case], seed: int = 1) -> dict[str,
         "partial": False,
         "unequal_durability": False,
         "relaxed_load": False,
-        "settings": _settings(cases),
-        "noise": _noise(),
+        "settings": settings(cases),
+        "noise": noise(),
     }
     _write(folder / "bench.json", bench)
     return bench

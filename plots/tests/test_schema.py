@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from plots.fencepost_plots import crash_cost_table, schema, timeline
-from plots.tests import synthetic, synthetic_crash
+from plots.tests import synthetic, synthetic_comparison, synthetic_crash
 
 
 _MISSING = ("violations", 0, "missing", 0)
@@ -55,6 +55,7 @@ def _documents() -> dict[str, dict[str, Any]]:
         "manifest": synthetic.manifest(case, "run", 1),
         "summary": synthetic.summary(case, "run", 0, random.Random(1)),
         "bench": bench,
+        "comparison": synthetic_comparison.paired(),
         "crash": synthetic_crash.report("violated", synthetic_crash.three_lines()),
     }
 
@@ -66,6 +67,9 @@ class SchemaTest(unittest.TestCase):
     def test_made_up_documents_are_valid(self) -> None:
         for name, document in self.documents.items():
             self.assertEqual(schema.violations(name, document), [], name)
+
+    def test_an_unpaired_comparison_is_valid(self) -> None:
+        self.assertEqual(schema.violations("comparison", synthetic_comparison.unpaired()), [])
 
     def test_every_field_is_described_and_required(self) -> None:
         for name in schema.DOCUMENTS:
@@ -113,6 +117,9 @@ class SchemaTest(unittest.TestCase):
             ("manifest", ["machine", "cpus"], 0, "machine.cpus"),
             ("bench", ["cells", 0, "throughput_ops_per_s"], None, "cells[0].throughput_ops_per_s"),
             ("bench", ["cells", 0, "repeats", 0], "../x", "cells[0].repeats[0]"),
+            ("bench", ["noise", "before", "rounds"], 0, "noise.before.rounds"),
+            ("comparison", ["cells", 0, "paired", "verdict"], "so-so", "cells[0].paired.verdict"),
+            ("comparison", ["paired_settings", "alpha"], 1, "paired_settings.alpha"),
             ("crash", ["schema"], "fencepost.crash/2", "schema"),
             ("crash", ["subject", "durability"], "hopefully", "subject.durability"),
             ("crash", ["settings", "shards"], 0, "settings.shards"),
