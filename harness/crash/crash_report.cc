@@ -294,7 +294,19 @@ std::string FirstSeenIn(const json& violation) {
   return name == "recording" ? "" : ", first in " + name;
 }
 
+// Of a bit that read back flipped.
+std::string FlipText(const json& violation) {
+  const json& state = violation["state"];
+  return fmt::format(
+      "\n{}  {}\n  bit {} of byte {} of {} reads back flipped\n  seen {} times; "
+      "reproduce: {}\n",
+      violation["id"].get<std::string>(), violation["message"].get<std::string>(),
+      state["bit"].get<uint64_t>(), state["byte"].get<uint64_t>(), state["file"].get<std::string>(),
+      violation["occurrences"].get<uint64_t>(), violation["replay"].get<std::string>());
+}
+
 std::string ViolationText(const json& violation) {
+  if (violation["state"].contains("bit")) return FlipText(violation);
   const json& point = violation["crash_point"];
   const json& operations = point["operations"];
   std::string text = fmt::format("\n{}  {}\n", violation["id"].get<std::string>(),
@@ -340,6 +352,10 @@ std::string RecordedText(const json& report) {
   if (report["domain"] == "memory") {
     return fmt::format("{} stores", recording["stores"].get<uint64_t>());
   }
+  if (report["domain"] == "medium") {
+    return fmt::format("{} bytes read of {} files", recording["bytes_read"].get<uint64_t>(),
+                       recording["files"].get<uint64_t>());
+  }
   return fmt::format("{} writes, {} syncs on {}", recording["writes"].get<uint64_t>(),
                      recording["syncs"].get<uint64_t>(),
                      report["settings"]["file_system"].get<std::string>());
@@ -359,6 +375,16 @@ std::string AmountText(const json& report) {
         operations, RecordedText(report), report["settings"]["seed"].get<uint64_t>(), recoveries,
         seconds, rate, explored["outcomes"].get<uint64_t>());
   }
+  if (report["domain"] == "medium") {
+    const auto refused = report["recording"]["refused"].get<uint64_t>();
+    const auto failed = explored["failed_verdicts"].get<uint64_t>();
+    return fmt::format(
+        "{} operations, closed; {}\n"
+        "seed {}: {} bits flipped, one at a time, in {:.1f} s ({:.0f}/s): {} changed nothing, {} "
+        "were reported by the engine, {} were not\n",
+        operations, RecordedText(report), report["settings"]["seed"].get<uint64_t>(), recoveries,
+        seconds, rate, recoveries - refused - failed, refused, failed);
+  }
   return fmt::format(
       "{} operations, {}; {} of {} crash points, {} raw states in all\n"
       "strategy {}, seed {}: {} states, {} distinct images recovered in {:.1f} s ({:.0f}/s), "
@@ -375,7 +401,7 @@ std::string SchedulesLine(const json& report) {
   const json& schedules = report["schedules"];
   const auto asked = schedules["asked"].get<uint64_t>();
   const std::string fault = report["settings"]["fault"].get<std::string>();
-  if (fault != "power-loss" && fault != "kill") {
+  if (report["domain"] == "files" && fault != "power-loss") {
     return fmt::format("{} runs, in each of which another call failed ({}); in these together:\n",
                        asked, fault);
   }
@@ -420,12 +446,14 @@ Result<json> CrashJson(const CrashContext& context, TraceFile* trace, const Expl
   return report;
 }
 
-// Whether the engine's class says anything of what the crash left.
+// Whether the engine's class says anything of what the crash left; of a damaged medium its
+// checksums do.
 bool IsPromised(const json& report) {
   const std::string durability = report.contains("subject") && report["subject"].is_object()
                                      ? report["subject"].value("durability", "")
                                      : "";
   if (durability == "none") return false;
+  if (report["domain"] == "medium") return report["settings"]["checksums"].get<bool>();
   return durability != "process-crash" || report["domain"] == "process";
 }
 
@@ -444,6 +472,20 @@ std::string CrashVerdict(const json& report) {
              : "incomplete";
 }
 
+namespace {
+
+std::string WhyNothingIsPromised(const json& report) {
+  const json& subject = report["subject"];
+  if (report["domain"] == "medium") {
+    return fmt::format("{} has no checksums of what it reads",
+                       subject["engine"].get<std::string>());
+  }
+  return fmt::format("durability {} promises nothing after such a crash",
+                     subject["durability"].get<std::string>());
+}
+
+}  // namespace
+
 std::string CrashText(const json& report, const std::string& path) {
   const json& explored = report["explored"];
   std::string text = SchedulesLine(report) + AmountText(report);
@@ -455,11 +497,9 @@ std::string CrashText(const json& report, const std::string& path) {
                           : shards > 1 ? fmt::format(": one shard of {}", shards)
                                        : "";
   if (verdict == "informational") {
-    text += fmt::format(
-        "\n{} kinds of damage in {} of {} verdicts: information, since durability {} promises "
-        "nothing after such a crash\n",
-        report["violations"].size(), explored["failed_verdicts"].get<uint64_t>(),
-        explored["verdicts"].get<uint64_t>(), report["subject"]["durability"].get<std::string>());
+    text += fmt::format("\n{} kinds of damage in {} of {} verdicts: information, since {}\n",
+                        report["violations"].size(), explored["failed_verdicts"].get<uint64_t>(),
+                        explored["verdicts"].get<uint64_t>(), WhyNothingIsPromised(report));
   } else if (verdict == "violated") {
     text += fmt::format("\nVIOLATED: {} distinct violations in {} of {} verdicts\n",
                         report["violations"].size(), explored["failed_verdicts"].get<uint64_t>(),
