@@ -128,7 +128,7 @@ TEST_F(RocksdbEngineTest, BadTuningIsNamedAndLeavesNothing) {
       {"engine.cache_bytes", {{"options", "block_based_table_factory={block_cache=1M}"}}},
       {"rocksdb.compression=tar", {{"compression", "tar"}}},
       {"rocksdb.bloom_bits=1000", {{"bloom_bits", "1000"}}},
-      {"rocksdb.wal_bytes_per_sync=some", {{"wal_bytes_per_sync", "some"}}}};
+      {"rocksdb.wal_bytes_per_sync", {{"wal_bytes_per_sync", "some"}}}};
   for (const auto& [expected, tuning] : cases) {
     const auto engine = OpenWith(tuning);
     EXPECT_EQ(engine.status().code(), StatusCode::kInvalidArgument) << expected;

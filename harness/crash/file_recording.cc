@@ -2,6 +2,7 @@
 #include "harness/crash/file_recording.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -145,7 +146,10 @@ Result<bool> FileEngineRecorder::Record(const fs::path& folder, const IoFault& f
                                 folder.string(), store.string()},
                                volatile_names, fault));
   constexpr int kFirstSignal = 128;
-  const bool may_fail = recording.fault_was_played && recording.exit_code < kFirstSignal;
+  const bool may_die = fault.kind == IoFault::Kind::kSigbus;
+  const bool may_fail =
+      recording.fault_was_played && (recording.exit_code < kFirstSignal ||
+                                     (may_die && recording.exit_code == kFirstSignal + SIGBUS));
   if (recording.exit_code == 0 || may_fail) return recording.fault_was_played;
   return Status::Internal(fmt::format("the recorded run ended with exit code {}: {}",
                                       recording.exit_code, recording.complaint));

@@ -184,7 +184,10 @@ class FlipExploration {
     const std::vector<Finding> findings = judge_->Verdict(options_.point, outcome);
     result_.failed += findings.empty() ? 0 : 1;
     result_.refused += findings.empty() && options_.is_refusal(outcome) ? 1 : 0;
+    std::set<std::string> kinds;
     for (const Finding& finding : findings) {
+      // Of many pairs that are lost by one bit the first.
+      if (!kinds.insert(finding.kind).second) continue;
       auto& [first, group] = groups_[{finding.kind, WithoutNumbers(flipped.file)}];
       // Recoveries end in any order.
       if (group.occurrences == 0 || job < first) {

@@ -51,7 +51,7 @@ struct FlipOptions {
   uint64_t stop_after = 0;  // groups of findings; 0: no limit
   double max_seconds = 0;   // 0: no limit
   // Whether an outcome is a refusal: the program says that it cannot go on.
-  std::function<bool(const Outcome& outcome)> is_refusal;
+  std::function<bool(const Outcome& outcome)> is_refusal = {};
 };
 
 // Findings of one kind from one kind of file. The example is the first that was drawn.
