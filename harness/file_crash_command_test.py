@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -306,6 +307,75 @@ class Campaigns(FileCrashTest):
         self.assertEqual(report["verdict"], "incomplete")
 
 
+class FlippedReads(FileCrashTest):
+    def flip(self, words: list[str], *more: str, code: int = PASS) -> dict[str, Any]:
+        report = self.campaign(words, "--fault=read-flip", *more, code=code)
+        self.assertEqual((report["domain"], report["settings"]["fault"]), ("medium", "read-flip"))
+        return report
+
+    def test_a_checksum_that_is_not_looked_at_is_caught(self) -> None:
+        bug = "canary-filepages.bug=unchecked-page"
+        words = self.words("canary-filepages", workload="crash-canary")
+        sound = self.flip(words, "--rounds=200")
+        self.assertEqual(sound["verdict"], "passed")
+        self.assertEqual(sound["recording"]["flipped"], 200)
+        self.assertGreater(sound["recording"]["refused"], 20)
+        report = self.flip([*words, "-p", bug], "--rounds=200", code=VIOLATION)
+        self.assertLess(report["recording"]["refused"], sound["recording"]["refused"])
+        self.assertEqual(report["violations"][0]["state"]["file"], "pages")
+        self.assert_replays(report)
+        folder = self.folder_of(report)
+        kept = self.run_program("crash", "replay", folder, "V1", "--keep", "tree")
+        self.assertEqual(kept.returncode, PASS, kept.stderr)
+        whole = (Path(folder) / "recording/store/pages").read_bytes()
+        damaged = (self.folder / "tree/pages").read_bytes()
+        bits = [bin(a ^ b).count("1") for a, b in zip(whole, damaged)]
+        self.assertEqual((len(whole), sum(bits)), (len(damaged), 1))
+
+    def test_engines_are_held_to_the_checksums_that_they_have(self) -> None:
+        words = self.words("filestore")
+        self.assertEqual(self.flip(words, "--rounds=200")["verdict"], "passed")
+        report = self.flip(self.words("lmdb"), "--rounds=200")
+        self.assertEqual(report["verdict"], "informational")
+        self.assertFalse(report["settings"]["checksums"])
+        done = self.run_program("crash", *self.words("lmdb"), "--fault=read-flip", "--quiet")
+        self.assertEqual(done.returncode, PASS, done.stderr)
+        self.assertIn("lmdb has no checksums of what it reads", done.stdout)
+        # What comes behind a record of its log that is damaged RocksDB passes over.
+        report = self.flip(self.words("rocksdb"), "--rounds=400", code=VIOLATION)
+        files = {violation["state"]["file"][-4:] for violation in report["violations"]}
+        self.assertEqual(files, {".log"})
+
+    def test_the_same_seed_flips_the_same_bits(self) -> None:
+        words = self.words("lmdb")
+        one, two = (self.flip(words, "--rounds=60", "--seed=3") for _ in range(2))
+        for report in (one, two):
+            self.assertEqual(report["settings"]["seed"], 3)
+        states = [
+            [violation["state"] for violation in report["violations"]] for report in (one, two)
+        ]
+        self.assertEqual(states[0], states[1])
+
+
+class Holes(FileCrashTest):
+    def test_a_store_into_a_hole_that_finds_no_room_ends_a_run_and_loses_nothing(self) -> None:
+        words = self.words("lmdb", "lmdb.writemap=true")
+        report = self.campaign(words, "--fault=sigbus")
+        self.assertEqual(report["settings"]["fault"], "sigbus")
+        self.assertEqual(report["verdict"], "passed")
+        self.assertGreater(report["schedules"]["recorded"], 1)
+        # Each run ended in the middle of an operation.
+        whole = self.campaign(words)["recording"]["operations"]
+        runs = report["schedules"]["recorded"]
+        self.assertLess(report["recording"]["operations"], whole * runs)
+
+    def test_where_nothing_is_stored_into_holes_it_says_so(self) -> None:
+        for engine in FILE_ENGINES:
+            before = self.results()
+            done = self.run_program("crash", *self.words(engine), "--fault=sigbus", "--quiet")
+            self.assert_one_line(before, done, "nothing that could fail so", USAGE)
+
+
 class Faults(FileCrashTest):
     def test_every_engine_survives_that_it_is_killed(self) -> None:
         for engine in FILE_ENGINES + ("cmap",):
@@ -341,13 +411,19 @@ class Faults(FileCrashTest):
             kept = sorted(path.name for path in Path(self.folder_of(report)).iterdir())
             self.assertEqual(kept, ["crash.json", "recording", "recording-2", "recording-3"])
 
+    def test_a_budget_leaves_fewer_runs_than_were_asked_for(self) -> None:
+        words = [*self.words("lmdb"), "--fault=sync-eio", "--rounds=7", "--max-states=1"]
+        report = self.campaign(words)
+        self.assertEqual(report["verdict"], "incomplete")
+        self.assertEqual(report["schedules"], {"asked": 7, "recorded": 1, "distinct": 1})
+
     def test_a_run_has_as_many_rounds_as_it_has_such_calls(self) -> None:
         words = self.words("lmdb", "operationcount=1", "readproportion=1", "updateproportion=0")
         words += ["-p", "insertproportion=0", "-p", "fencepost.deleteproportion=0"]
         words += ["-p", "fencepost.missproportion=0"]
         before = self.results()
         done = self.run_program("crash", *words, "--fault=write-eio", "--quiet")
-        self.assert_one_line(before, done, "no call that could fail so", USAGE)
+        self.assert_one_line(before, done, "nothing that could fail so", USAGE)
 
 
 class BadInput(FileCrashTest):
@@ -367,7 +443,7 @@ class BadInput(FileCrashTest):
         for flag in ("--fs=posix", "--fs=ext4-ordered", "--sector=512", "--tear=none"):
             self.assert_refused(*cmap, flag, says=flag.partition("=")[0])
         self.assert_refused(*cmap, "--creation", says="creation")
-        for fault in FAULTS:
+        for fault in (*FAULTS, "sigbus", "read-flip"):
             self.assert_refused(*cmap, f"--fault={fault}", says=f"--fault={fault}")
 
     def test_what_a_fault_does_not_heed_is_refused(self) -> None:
@@ -391,10 +467,33 @@ class BadInput(FileCrashTest):
             before = self.results()
             done = self.run_program("crash", *lmdb, "--fault=kill", flag, "--quiet")
             self.assert_one_line(before, done, flag.partition("=")[0], USAGE)
+        for flag in ("--fs=posix", "--strategy=all", "--shard=0/2", "--after=3", "--creation"):
+            before = self.results()
+            done = self.run_program("crash", *lmdb, "--fault=read-flip", flag, "--quiet")
+            self.assert_one_line(before, done, flag.partition("=")[0], USAGE)
         for flag in ("--creation", "--record-only", "--schedules=2", "--mutate", "--eadr"):
             before = self.results()
             done = self.run_program("crash", *lmdb, "--fault=sync-eio", flag, "--quiet")
             self.assert_one_line(before, done, flag.split("=")[0], USAGE)
+
+    def test_a_full_tmpfs(self) -> None:
+        can_mount = ["unshare", "-m", "mount", "-t", "tmpfs", "-o", "size=4k", "none", "/dev/shm"]
+        if subprocess.run(can_mount, capture_output=True, check=False).returncode != 0:
+            self.skipTest("no private mounts here")
+        # The images' folder is on it; the recording is there already, on the disk.
+        folder = self.record_files("filestore")
+        for kib in (4, 64, 1200):
+            before = self.results()
+            shell = f'mount -t tmpfs -o size={kib}k none /dev/shm && exec "$@"'
+            words = ["crash", "--from", folder, "--strategy=prefix", "--quiet"]
+            done = subprocess.run(
+                ["unshare", "-m", "sh", "-c", shell, "sh", str(PROGRAM), *words],
+                capture_output=True,
+                text=True,
+                cwd=self.folder,
+                check=False,
+            )
+            self.assert_one_line(before, done, "No space left on device", USAGE)
 
     def test_what_cannot_be_recorded(self) -> None:
         def refused(*words: str, says: str) -> None:

@@ -97,8 +97,11 @@ std::string ViolationText(const json& violation) {
                 : fmt::format("\n  every store had survived; the last of them:\n{}",
                               LastStoresText(violation["timeline"]));
   } else {
+    // Of files: a name below a directory that is not there, a sector's next write.
+    const bool may_rest_on_it = violation["missing"].front().contains("what");
     text += violation["minimal"].get<bool>()
-                ? "\n  had to survive, and did not (everything else had):\n"
+                ? fmt::format("\n  had to survive, and did not (everything else had{}):\n",
+                              may_rest_on_it ? ", but for what rests on it" : "")
                 : "\n  did not survive (all else had; less may do, the search was cut short):\n";
     for (const json& missing : violation["missing"]) text += MissingText(missing);
   }
@@ -168,8 +171,9 @@ std::string SchedulesLine(const json& report) {
   const auto asked = schedules["asked"].get<uint64_t>();
   const std::string fault = report["settings"]["fault"].get<std::string>();
   if (report["domain"] == "files" && fault != "power-loss") {
-    return fmt::format("{} runs, in each of which another call failed ({}); in these together:\n",
-                       asked, fault);
+    const auto runs = schedules["recorded"].get<uint64_t>();
+    return fmt::format("{} runs{}, in each of which another call failed ({}); in these together:\n",
+                       runs, runs < asked ? fmt::format(" of at most {}", asked) : "", fault);
   }
   if (asked == 1) return {};
   const auto recorded = schedules["recorded"].get<uint64_t>();

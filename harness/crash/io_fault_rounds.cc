@@ -63,7 +63,9 @@ Result<json> RunIoFaultRounds(const CrashSubject& subject, const IoFaultRow& fau
     return Status::InvalidArgument(
         fmt::format("--fault={}: the run does nothing that could fail so", fault.name));
   }
-  return MergeSchedules(reports, {reports.size(), reports.size()}, stopped, folder);
+  // How many there would have been is not known where it was stopped.
+  const uint64_t asked = stopped.empty() ? reports.size() : rounds;
+  return MergeSchedules(reports, {asked, reports.size()}, stopped, folder);
 }
 
 }  // namespace fencepost
