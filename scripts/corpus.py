@@ -42,6 +42,8 @@ READ_FLIP = "read-flip"
 FILE_FAULTS = {
     "none": CORRECT_FAULTS,
     "fsync-error-ignored": ("sync-eio",),
+    "meta-into-hole": ("sigbus",),
+    "control-sparse": (POWER_LOSS, "sigbus"),
     "unchecked-page": (READ_FLIP,),
 }
 # Structures that check all they read must stay silent where that was damaged, too.

@@ -39,7 +39,7 @@ class File {
 
   // The first `bytes` of the file, which grows to that length if need be: stores to them are
   // writes. Until the file is closed. Once a file.
-  virtual Result<char*> Map(uint64_t bytes) = 0;
+  virtual Result<char*> Map(uint64_t bytes, bool allocates) = 0;
   // Whole pages of what is mapped.
   virtual Status SyncMapped(uint64_t offset, uint64_t bytes) = 0;
 };

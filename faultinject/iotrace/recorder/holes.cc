@@ -19,6 +19,11 @@ bool IsHole(const Mapping& mapping, uint64_t page) {
   const FileAt file(mapping.inode);
   const uint64_t offset = mapping.file_offset + (page - mapping.begin);
   if (!file.ok() || offset >= file.Bytes()) return false;
+  const Control& shared = Shared();
+  for (uint32_t i = 0; i < shared.allocations_used; ++i) {
+    const Allocation& given = shared.allocations[i];
+    if (given.inode == mapping.inode && given.begin <= offset && offset < given.end) return false;
+  }
   return Raw(SYS_lseek, file.fd(), offset, SEEK_DATA) != static_cast<long>(offset);
 }
 
@@ -65,6 +70,29 @@ bool HolesAreWatched() { return Shared().fault.kind == IoFault::Kind::kSigbus; }
 
 void WatchHoles(uint64_t address, uint64_t bytes) {
   if (HolesAreWatched()) Raw(SYS_mprotect, address, bytes, PROT_READ);
+}
+
+void NoteAllocation(InodeId id, uint64_t begin, uint64_t bytes) {
+  Control& shared = Shared();
+  if (!HolesAreWatched()) return;
+  if (shared.allocations_used == kAllocationsMax) {
+    return Refuse("more calls of fallocate than are remembered where holes are watched");
+  }
+  shared.allocations[shared.allocations_used++] = {id, begin, begin + bytes};
+}
+
+void NotePunch(InodeId id, uint64_t begin, uint64_t bytes) {
+  Control& shared = Shared();
+  if (!HolesAreWatched()) return;
+  const uint64_t end = bytes > UINT64_MAX - begin ? UINT64_MAX : begin + bytes;
+  const uint32_t used = shared.allocations_used;
+  for (uint32_t i = 0; i < used; ++i) {
+    Allocation& given = shared.allocations[i];
+    if (given.inode != id || given.end <= begin || given.begin >= end) continue;
+    const uint64_t old_end = given.end;
+    given.end = begin > given.begin ? begin : given.begin;
+    if (end < old_end) NoteAllocation(id, end, old_end - end);
+  }
 }
 
 void InstallHoleHandler() {
