@@ -37,7 +37,12 @@ FILE_STRATEGY = "standard"
 POWER_LOSS = "power-loss"
 CORRECT_FAULTS = (POWER_LOSS, "write-eio", "sync-eio")
 # What a bug takes to show: a class that promises less, a call that fails.
-FILE_PROPERTIES = {"hole-in-log": ("-p", "engine.durability=prefix")}
+GROWTH = ("-P", str(ROOT / "workloads/crash-inserts"), "-p", "recordcount=15")
+FILE_PROPERTIES = {
+    "hole-in-log": ("-p", "engine.durability=prefix"),
+    "meta-into-hole": GROWTH,
+    "control-sparse": GROWTH,
+}
 READ_FLIP = "read-flip"
 FILE_FAULTS = {
     "none": CORRECT_FAULTS,
