@@ -38,6 +38,7 @@ POWER_LOSS = "power-loss"
 CORRECT_FAULTS = (POWER_LOSS, "write-eio", "sync-eio")
 # What a bug takes to show: a class that promises less, a call that fails.
 GROWTH = ("-P", str(ROOT / "workloads/crash-inserts"), "-p", "recordcount=15")
+GROWTH += ("-p", "fencepost.deleteproportion=0")
 FILE_PROPERTIES = {
     "hole-in-log": ("-p", "engine.durability=prefix"),
     "meta-into-hole": GROWTH,
