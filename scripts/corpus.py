@@ -7,8 +7,8 @@ strategy and must stay silent. A bug that costs only performance is given to pme
 recording with a workload of two threads is one of twenty schedules, all of them explored.
 
 Stores in files are short runs, of which a power loss leaves what POSIX promises and no more
-(--fs=posix). Their correct structures must stay silent also where writes or syncs fail, and, if they
-check what they read, where a bit of it is flipped.
+(--fs=posix). Their correct structures must stay silent also where writes or syncs fail, and, if
+they check what they read, where a bit of it is flipped.
 """
 
 from __future__ import annotations
@@ -38,11 +38,10 @@ POWER_LOSS = "power-loss"
 CORRECT_FAULTS = (POWER_LOSS, "write-eio", "sync-eio")
 # What a bug takes to show: a class that promises less, a call that fails.
 GROWTH = ("-P", str(ROOT / "workloads/crash-inserts"), "-p", "recordcount=15")
-GROWTH += ("-p", "fencepost.deleteproportion=0")
-FILE_PROPERTIES = {
+FILE_PROPERTIES: dict[str, tuple[str, ...]] = {
     "hole-in-log": ("-p", "engine.durability=prefix"),
-    "meta-into-hole": GROWTH,
-    "control-sparse": GROWTH,
+    "meta-into-hole": (*GROWTH, "-p", "fencepost.deleteproportion=0"),
+    "control-sparse": (*GROWTH, "-p", "fencepost.deleteproportion=0"),
 }
 READ_FLIP = "read-flip"
 FILE_FAULTS = {
