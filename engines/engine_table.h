@@ -26,6 +26,7 @@ struct Capabilities {
   bool exact_count = true;         // Stats().count is not an estimate
   bool counts_persists = true;     // Stats counts flushed lines, fences and syncs; else they are 0
   bool resumes_when_full = true;   // takes writes again after kFull without being opened anew
+  bool checksums = false;          // notices that a medium gives back what was not written
   bool stores_data = true;         // false: blackhole, which measures the harness
   bool tells_reads = false;        // by engines/pmem/access.h: its media can be modelled
   bool persistent_memory = false;  // wants a DAX or tmpfs path

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""fencepost crash from end to end, of engines that keep their data in files, of processes that are
-killed, and of a program that is not ours (SQLite's command line).
+"""fencepost crash from end to end, of engines that keep their data in files, and of a program that is
+not ours (SQLite). Other faults than a power loss are in file_fault_command_test.py.
 
 Usage: file_crash_command_test.py FENCEPOST SOURCE_DIR [unittest argument]...
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -306,50 +307,6 @@ class Campaigns(FileCrashTest):
         self.assertEqual(report["verdict"], "incomplete")
 
 
-class Faults(FileCrashTest):
-    def test_every_engine_survives_that_it_is_killed(self) -> None:
-        for engine in FILE_ENGINES + ("cmap",):
-            words = self.words(engine, "operationcount=3000")
-            report = self.campaign(words, "--fault=kill", "--rounds=3", "--seed=2", "--after=5")
-            self.assertEqual((report["domain"], report["verdict"]), ("process", "passed"))
-            recording = report["recording"]
-            self.assertEqual(recording["rounds"], 3)
-            self.assertIn(recording["killed"], (1, 2, 3))
-            self.assertEqual(recording["path"], self.folder_of(report))
-            self.assertEqual(report["settings"]["fault"], "kill")
-            self.assertEqual(report["settings"]["seed"], 2)
-            self.assertEqual(report["explored"]["recoveries"], 3)
-            self.assertEqual(report["explored"]["verdicts"], 3)
-            self.assertEqual(report["subject"]["operations_after"], 5)
-            self.assertEqual(os.listdir(self.folder_of(report)), ["crash.json"])
-
-    def test_a_kill_is_told_as_runs_and_not_as_states(self) -> None:
-        words = self.words("lmdb", "operationcount=3000")
-        done = self.run_program("crash", *words, "--fault=kill", "--rounds=2", "--quiet")
-        self.assertEqual(done.returncode, PASS, done.stderr)
-        self.assertRegex(done.stdout, r"[12] of 2 runs killed; seed 1: 2 recoveries")
-        self.assertIn("no violation in these runs", done.stdout)
-        self.assertNotIn("raw states", done.stdout)
-
-    def test_each_call_of_a_run_fails_in_turn(self) -> None:
-        for fault in FAULTS:
-            report = self.campaign(self.words("filestore"), f"--fault={fault}", "--rounds=3")
-            self.assertEqual(report["verdict"], "passed")
-            self.assertEqual(report["settings"]["fault"], fault)
-            self.assertEqual(report["schedules"]["recorded"], 3)
-            self.assertEqual(report["recording"]["failed_syncs"], 3 if fault == "sync-eio" else 0)
-            kept = sorted(path.name for path in Path(self.folder_of(report)).iterdir())
-            self.assertEqual(kept, ["crash.json", "recording", "recording-2", "recording-3"])
-
-    def test_a_run_has_as_many_rounds_as_it_has_such_calls(self) -> None:
-        words = self.words("lmdb", "operationcount=1", "readproportion=1", "updateproportion=0")
-        words += ["-p", "insertproportion=0", "-p", "fencepost.deleteproportion=0"]
-        words += ["-p", "fencepost.missproportion=0"]
-        before = self.results()
-        done = self.run_program("crash", *words, "--fault=write-eio", "--quiet")
-        self.assert_one_line(before, done, "no call that could fail so", USAGE)
-
-
 class BadInput(FileCrashTest):
     def test_usage(self) -> None:
         lmdb, cmap = self.words("lmdb"), self.words("cmap")
@@ -367,7 +324,7 @@ class BadInput(FileCrashTest):
         for flag in ("--fs=posix", "--fs=ext4-ordered", "--sector=512", "--tear=none"):
             self.assert_refused(*cmap, flag, says=flag.partition("=")[0])
         self.assert_refused(*cmap, "--creation", says="creation")
-        for fault in FAULTS:
+        for fault in (*FAULTS, "sigbus", "read-flip"):
             self.assert_refused(*cmap, f"--fault={fault}", says=f"--fault={fault}")
 
     def test_what_a_fault_does_not_heed_is_refused(self) -> None:
@@ -391,10 +348,33 @@ class BadInput(FileCrashTest):
             before = self.results()
             done = self.run_program("crash", *lmdb, "--fault=kill", flag, "--quiet")
             self.assert_one_line(before, done, flag.partition("=")[0], USAGE)
+        for flag in ("--fs=posix", "--strategy=all", "--shard=0/2", "--after=3", "--creation"):
+            before = self.results()
+            done = self.run_program("crash", *lmdb, "--fault=read-flip", flag, "--quiet")
+            self.assert_one_line(before, done, flag.partition("=")[0], USAGE)
         for flag in ("--creation", "--record-only", "--schedules=2", "--mutate", "--eadr"):
             before = self.results()
             done = self.run_program("crash", *lmdb, "--fault=sync-eio", flag, "--quiet")
             self.assert_one_line(before, done, flag.split("=")[0], USAGE)
+
+    def test_a_full_tmpfs(self) -> None:
+        can_mount = ["unshare", "-m", "mount", "-t", "tmpfs", "-o", "size=4k", "none", "/dev/shm"]
+        if subprocess.run(can_mount, capture_output=True, check=False).returncode != 0:
+            self.skipTest("no private mounts here")
+        # The images' folder is on it; the recording is there already, on the disk.
+        folder = self.record_files("filestore")
+        for kib in (4, 64, 1200):
+            before = self.results()
+            shell = f'mount -t tmpfs -o size={kib}k none /dev/shm && exec "$@"'
+            words = ["crash", "--from", folder, "--strategy=prefix", "--quiet"]
+            done = subprocess.run(
+                ["unshare", "-m", "sh", "-c", shell, "sh", str(PROGRAM), *words],
+                capture_output=True,
+                text=True,
+                cwd=self.folder,
+                check=False,
+            )
+            self.assert_one_line(before, done, "No space left on device", USAGE)
 
     def test_what_cannot_be_recorded(self) -> None:
         def refused(*words: str, says: str) -> None:

@@ -7,7 +7,8 @@ strategy and must stay silent. A bug that costs only performance is given to pme
 recording with a workload of two threads is one of twenty schedules, all of them explored.
 
 Stores in files are short runs, of which a power loss leaves what POSIX promises and no more
-(--fs=posix). Their correct structures must stay silent also where writes or syncs fail.
+(--fs=posix). Their correct structures must stay silent also where writes or syncs fail, and, if
+they check what they read, where a bit of it is flipped.
 """
 
 from __future__ import annotations
@@ -36,8 +37,22 @@ FILE_STRATEGY = "standard"
 POWER_LOSS = "power-loss"
 CORRECT_FAULTS = (POWER_LOSS, "write-eio", "sync-eio")
 # What a bug takes to show: a class that promises less, a call that fails.
-FILE_PROPERTIES = {"hole-in-log": ("-p", "engine.durability=prefix")}
-FILE_FAULTS = {"none": CORRECT_FAULTS, "fsync-error-ignored": ("sync-eio",)}
+GROWTH = ("-P", str(ROOT / "workloads/crash-inserts"), "-p", "recordcount=15")
+FILE_PROPERTIES: dict[str, tuple[str, ...]] = {
+    "hole-in-log": ("-p", "engine.durability=prefix"),
+    "meta-into-hole": (*GROWTH, "-p", "fencepost.deleteproportion=0"),
+    "control-sparse": (*GROWTH, "-p", "fencepost.deleteproportion=0"),
+}
+READ_FLIP = "read-flip"
+FILE_FAULTS = {
+    "none": CORRECT_FAULTS,
+    "fsync-error-ignored": ("sync-eio",),
+    "meta-into-hole": ("sigbus",),
+    "control-sparse": (POWER_LOSS, "sigbus"),
+    "unchecked-page": (READ_FLIP,),
+}
+# Structures that check all they read must stay silent where that was damaged, too.
+CHECKED_STRUCTURES = ("canary-filepages",)
 PASS, VIOLATION = 0, 1
 
 
@@ -103,11 +118,11 @@ class Runner:
         score.caught = bool(more)
         score.kind = more[0] if more else "-"
 
-    def explore(self, source: list[str], strategy: str, by: str, score: Score) -> str:
+    def explore(self, source: list[str], states: list[str], by: str, score: Score) -> str:
         """Explores what `source` says, an engine or a recording; the folder of the report."""
         limits = ["--max-seconds", str(self.seconds), "--stop-after=1"]
         results = ["--results", str(self.results), "--quiet", "--json"]
-        explored = self.run("crash", *source, "--strategy", strategy, *limits, *results)
+        explored = self.run("crash", *source, *states, *limits, *results)
         if explored.returncode not in (PASS, VIOLATION):
             raise RuntimeError(last_line(explored.stderr))
         report = json.loads(explored.stdout)
@@ -128,7 +143,7 @@ class Runner:
                 source = [score.structure, *self.words(workload, score.structure, score.bug)]
                 if workload in folders:
                     source = ["--from", folders[workload]]
-                folder = self.explore(source, strategy, strategy, score)
+                folder = self.explore(source, ["--strategy", strategy], strategy, score)
                 folders.setdefault(workload, folder)
                 if score.caught:
                     return
@@ -137,12 +152,18 @@ class Runner:
 
     def crash_files(self, score: Score) -> None:
         faults = FILE_FAULTS.get(score.bug, (POWER_LOSS,))
+        if score.is_control and score.structure in CHECKED_STRUCTURES:
+            faults = (*faults, READ_FLIP)
         score.by = faults[0] if len(faults) == 1 else f"{len(faults)} faults"
         words = self.words(WORKLOADS[0], score.structure, score.bug)
-        source = [score.structure, *words, *FILE_WORDS, *FILE_PROPERTIES.get(score.bug, ())]
+        source = [score.structure, *words, *FILE_PROPERTIES.get(score.bug, ())]
         try:
             for fault in faults:
-                self.explore([*source, "--fault", fault], FILE_STRATEGY, fault, score)
+                if fault == READ_FLIP:
+                    self.explore([*source, "--fault", fault], [], fault, score)
+                else:
+                    states = [*FILE_WORDS, "--strategy", FILE_STRATEGY]
+                    self.explore([*source, "--fault", fault], states, fault, score)
                 if score.caught:
                     return
         except RuntimeError as error:

@@ -9,6 +9,9 @@
 // The torn page and its control (double write) change a page where it is if a change concerns one
 // page only. The mapped ones store to a mapping of the file and sync with msync.
 //
+// When it is closed it writes the meta page to its other place as well: of a store that is at rest,
+// a meta page that is damaged is no loss. A page that is damaged is reported.
+//
 // Recovery writes anew all that it relies on, so that nothing is left that the system remembers and
 // the medium does not have. It writes what is there already to where it is already, first pages,
 // then the meta page: torn, that changes nothing durable.
@@ -44,8 +47,11 @@ enum class Bug : size_t {
   kTornPage,
   kOneSync,
   kMetaFirst,
+  kMetaIntoHole,
+  kUncheckedPage,
   kControlDoubleWrite,
   kControlMapped,
+  kControlSparse,
   kCount
 };
 
@@ -57,10 +63,16 @@ constexpr Planting kPlantings[] = {
      "one sync for the pages and the meta page: it can survive without what it points to"},
     {kName, "meta-first", "metadata before data", 'O',
      "memory-mapped writes, the meta page is msynced before the pages that it points to"},
+    {kName, "meta-into-hole", "no room under a mapping", 'O',
+     "a sparse mapping, the meta page is stored before the pages: one that finds no room is lost"},
+    {kName, "unchecked-page", "checksum not looked at", 'R',
+     "recovery does not look at the checksum of a page: a bit that reads back flipped is served"},
     {kName, "control-double-write", "a page torn in place, and a copy of it", '-',
      "a page is written where it is, after a durable copy from which recovery mends it"},
     {kName, "control-mapped", "memory-mapped writes in order", '-',
      "stores to a mapping; the pages are msynced before the meta page is written"},
+    {kName, "control-sparse", "a sparse mapping, written in order", '-',
+     "as control-mapped, of a file without blocks: a store that finds no room ends the process"},
 };
 static_assert(std::size(kPlantings) + 1 == static_cast<size_t>(Bug::kCount));
 
@@ -185,7 +197,8 @@ class FilePages final : public FileCanary<Bug> {
   Status DoClose() override;
 
   bool InPlace() const { return bug_ == Bug::kTornPage || bug_ == Bug::kControlDoubleWrite; }
-  bool Mapped() const { return bug_ == Bug::kMetaFirst || bug_ == Bug::kControlMapped; }
+  bool Sparse() const { return bug_ == Bug::kMetaIntoHole || bug_ == Bug::kControlSparse; }
+  bool Mapped() const { return bug_ == Bug::kMetaFirst || bug_ == Bug::kControlMapped || Sparse(); }
 
   Status Initialise(const std::vector<std::string>& names);
   Status Load(std::string bytes);
@@ -245,7 +258,7 @@ Status FilePages::Recover() {
   bytes.resize(kFileBytes);
   ASSIGN_OR_RETURN(file_, files_->Open(kPages));
   if (Mapped()) {
-    ASSIGN_OR_RETURN(mapping_, file_->Map(kFileBytes));
+    ASSIGN_OR_RETURN(mapping_, file_->Map(kFileBytes, /*allocates=*/!Sparse()));
   }
   return Load(std::move(bytes));
 }
@@ -296,7 +309,8 @@ Status FilePages::MendFromCopy(std::string* bytes) {
 // What is in a page of the meta page.
 Status FilePages::Take(size_t page, std::string_view image) {
   const PageHeader header = HeaderOf(image);
-  if (bug_ != Bug::kTornPage && header.checksum != ChecksumOf(image)) {
+  const bool is_checked = bug_ != Bug::kTornPage && bug_ != Bug::kUncheckedPage;
+  if (is_checked && header.checksum != ChecksumOf(image)) {
     return Corrupt(fmt::format("page {} is not whole", page));
   }
   std::optional<Pairs> pairs = Decode(image);
@@ -338,22 +352,23 @@ Status FilePages::Overwrite(size_t page, const std::string& image) {
 Status FilePages::Publish(const Changes& changes) {
   Meta meta = meta_;
   std::set<uint64_t> taken(meta_.places.begin(), meta_.places.end());
-  std::vector<uint64_t> written;
+  std::map<uint64_t, std::string> images;  // by place
   for (const auto& [page, pairs] : changes) {
     uint64_t place = kFirstPlace;
     while (!taken.insert(place).second) ++place;  // there are two more places than pages
     meta.places[page] = static_cast<uint16_t>(place);
-    RETURN_IF_ERROR(WriteAt(place, Encode(pairs, static_cast<uint32_t>(page), version_)));
-    written.push_back(place);
+    images[place] = Encode(pairs, static_cast<uint32_t>(page), version_);
   }
-  const auto sync_pages = [&]() -> Status {
-    for (const uint64_t place : written) RETURN_IF_ERROR(SyncAt(place));
-    return Status::Ok();
-  };
-  if (bug_ != Bug::kOneSync && bug_ != Bug::kMetaFirst) RETURN_IF_ERROR(sync_pages());
   meta.version = version_;
   meta.checksum = meta.Checksum();
   const uint64_t meta_place = 1 - meta_place_;
+  if (bug_ == Bug::kMetaIntoHole) RETURN_IF_ERROR(WriteAt(meta_place, BytesOf(meta)));
+  for (const auto& [place, image] : images) RETURN_IF_ERROR(WriteAt(place, image));
+  const auto sync_pages = [&]() -> Status {
+    for (const auto& [place, image] : images) RETURN_IF_ERROR(SyncAt(place));
+    return Status::Ok();
+  };
+  if (bug_ != Bug::kOneSync && bug_ != Bug::kMetaFirst) RETURN_IF_ERROR(sync_pages());
   RETURN_IF_ERROR(WriteAt(meta_place, BytesOf(meta)));
   RETURN_IF_ERROR(SyncAt(meta_place));
   if (bug_ == Bug::kMetaFirst) RETURN_IF_ERROR(sync_pages());
@@ -410,9 +425,17 @@ void FilePages::DoForEach(PairVisitor visit) {
 
 // Every change was made durable, or said that it was not.
 Status FilePages::DoClose() {
+  Status status;
+  if (file_ != nullptr && meta_.version > 0) {
+    status = Change([&]() -> Status {
+      const uint64_t other = 1 - meta_place_;
+      RETURN_IF_ERROR(WriteAt(other, BytesOf(meta_)));
+      return SyncAt(other);
+    });
+  }
   file_.reset();
   files_.reset();
-  return Status::Ok();
+  return status;
 }
 
 Result<std::unique_ptr<Engine>> OpenFilepages(const EngineOptions& options) {
@@ -430,6 +453,7 @@ constinit const Structure kFilepagesStructure = {
     .name = kName,
     .description = "pages of one file, found through a meta page that is written last",
     .open = OpenFilepages,
+    .checksums = true,
     .plantings = kPlantings,
     .open_on = OpenFilepagesOn,
     .durabilities = kDurabilities};

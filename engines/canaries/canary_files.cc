@@ -41,10 +41,13 @@ class PosixFile final : public File {
     return fdatasync(fd_) == 0 ? Status::Ok() : ErrnoStatus("fdatasync", errno, path_);
   }
 
-  Result<char*> Map(uint64_t bytes) override {
-    // Allocated, since a store to a hole of a full medium is a SIGBUS.
-    const int error = posix_fallocate(fd_, 0, static_cast<off_t>(bytes));
+  Result<char*> Map(uint64_t bytes, bool allocates) override {
+    // A store to a hole of a full medium is a SIGBUS.
+    const int error = allocates ? posix_fallocate(fd_, 0, static_cast<off_t>(bytes)) : 0;
     if (error != 0) return ErrnoStatus("posix_fallocate", error, path_);
+    if (!allocates && ftruncate(fd_, static_cast<off_t>(bytes)) != 0) {
+      return ErrnoStatus("ftruncate", errno, path_);
+    }
     void* const base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
     if (base == MAP_FAILED) return ErrnoStatus("mmap", errno, path_);
     mapped_ = static_cast<char*>(base);

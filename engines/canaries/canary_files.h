@@ -38,8 +38,8 @@ class File {
   virtual Status Sync() = 0;  // the contents, and the size
 
   // The first `bytes` of the file, which grows to that length if need be: stores to them are
-  // writes. Until the file is closed. Once a file.
-  virtual Result<char*> Map(uint64_t bytes) = 0;
+  // writes. `allocates`: there is room for them then. Until the file is closed. Once a file.
+  virtual Result<char*> Map(uint64_t bytes, bool allocates) = 0;
   // Whole pages of what is mapped.
   virtual Status SyncMapped(uint64_t offset, uint64_t bytes) = 0;
 };

@@ -22,6 +22,7 @@ struct Structure {
   std::string_view description;
   Result<std::unique_ptr<Engine>> (*open)(const EngineOptions& options);
   bool audit = false;
+  bool checksums = false;  // of all that it reads of a store that was closed
   std::span<const Planting> plantings;
   // Of a structure on files, and of no other: opens it on files of the caller's.
   Result<std::unique_ptr<Engine>> (*open_on)(std::unique_ptr<Files> files,

@@ -52,6 +52,7 @@ struct Table {
                       .open = structure->open,
                       .version = on_files ? FileCanaryVersion : CanaryVersion,
                       .capabilities = {.audit = structure->audit,
+                                       .checksums = structure->checksums,
                                        .persistent_memory = !on_files,
                                        .path_is_file = !on_files,
                                        .min_key_bytes = 1,

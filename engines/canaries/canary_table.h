@@ -19,7 +19,7 @@ struct Planting {
   std::string_view structure;  // the name of its row: "canary-log"
   std::string_view bug;        // the value of the option: "flag-first"
   std::string_view row;   // what known bug it retells: "flag-first"; of a control, what it shows
-  char bug_class = '-';   // D O A S L C P, or '-' for a control, which is correct
+  char bug_class = '-';   // D O A S L C P R, or '-' for a control, which is correct
   std::string_view what;  // what is done wrongly, and how a crash shows it
 };
 

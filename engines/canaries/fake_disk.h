@@ -210,7 +210,7 @@ class FakeDisk {
         return change.kind != Change::Kind::kName && change.inode == inode_;
       });
     }
-    Result<char*> Map(uint64_t bytes) override {
+    Result<char*> Map(uint64_t bytes, bool /*allocates*/) override {
       if (disk_.Enter()) return Failure("map");
       disk_.Grow(inode_, bytes);
       Inode& inode = disk_.inodes_[inode_];

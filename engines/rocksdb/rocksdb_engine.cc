@@ -40,6 +40,9 @@ constexpr std::pair<std::string_view, rocksdb::CompressionType> kCompressions[] 
 // Free space from which it is worth waking RocksDB up again: a log and a table must fit.
 constexpr uint64_t kResumeFromBytes = uint64_t{4} << 20;
 
+// Of rocksdb.wal_bytes_per_sync: more than any log grows to.
+constexpr uint64_t kMaxWalBytesPerSync = uint64_t{1} << 40;
+
 constexpr std::string_view kOpenAgain = " (writes go on when the store is opened again)";
 
 // After a full medium RocksDB looks for space every five seconds, and until then DB::Resume does
@@ -139,6 +142,8 @@ Result<rocksdb::Options> MakeOptions(const EngineOptions& options, rocksdb::Env*
   out.env = env;
   out.create_if_missing = true;  // whether it may is StoreDirectory's to judge
   out.manual_wal_flush = options.durability == Durability::kBuffered;
+  ASSIGN_OR_RETURN(out.wal_bytes_per_sync,
+                   options.tuning.Uint64("wal_bytes_per_sync", 0, 0, kMaxWalBytesPerSync));
   out.info_log_level = rocksdb::WARN_LEVEL;
   out.keep_log_file_num = 2;
   out.listeners.push_back(std::make_shared<ResumeByHand>());

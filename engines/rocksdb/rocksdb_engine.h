@@ -11,8 +11,10 @@
 //               12489): that is RocksDB's to answer for, and for a crash test to find.
 //   buffered    manual_wal_flush: the log is in the process's memory until 1 MiB has gathered
 //               (writable_file_max_buffer_size), or until Sync or Close.
-// There is no process-crash row: without its log RocksDB promises nothing for the death of a
-// process, and with it the weakest class is `prefix`.
+// rocksdb.wal_bytes_per_sync starts the writing of the log to the medium each time that so much of
+// it has gathered (sync_file_range). That smooths the writes out and makes nothing durable: no
+// class gains by it. There is no process-crash row: without its log RocksDB promises nothing for
+// the death of a process, and with it the weakest class is `prefix`.
 //
 // What differs from RocksDB's defaults, and why:
 //   compression none   as all engines here; unequal compression makes unequal work
@@ -56,6 +58,8 @@ inline constexpr uint64_t kRocksdbMaxValueBytes = uint64_t{3} << 30;
 inline constexpr OptionSpec kRocksdbOptions[] = {
     {"compression", "none|snappy|lz4|zstd|zlib", "none", "of table blocks, on every level"},
     {"bloom_bits", "count", "0", "bits a key of bloom filter; 10 err in about 1 % of misses"},
+    {"wal_bytes_per_sync", "bytes", "0",
+     "start writing the log back each time so much of it has gathered; makes nothing durable"},
     {"options", "string", "",
      "RocksDB options, e.g. write_buffer_size=16777216;max_background_jobs=4"},
 };

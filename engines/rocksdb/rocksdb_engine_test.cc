@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include <fstream>
+#include <iterator>
 #include <map>
 
 namespace fencepost {
@@ -26,6 +27,17 @@ class RocksdbEngineTest : public testing::Test {
   Result<std::unique_ptr<Engine>> OpenWith(std::map<std::string, std::string> tuning) {
     options_.tuning = Tuning("rocksdb", std::move(tuning));
     return OpenRocksdb(options_);
+  }
+
+  // What RocksDB has noted of the options that it was opened with.
+  std::string WrittenOptions() const {
+    std::string text;
+    for (const auto& file : fs::directory_iterator(options_.path)) {
+      if (!file.path().filename().string().starts_with("OPTIONS-")) continue;
+      std::ifstream in(file.path());
+      text.append(std::istreambuf_iterator<char>(in), {});
+    }
+    return text;
   }
 
   EngineOptions options_;
@@ -115,12 +127,39 @@ TEST_F(RocksdbEngineTest, BadTuningIsNamedAndLeavesNothing) {
       {"wal_recovery_mode", {{"options", "wal_recovery_mode=kSkipAnyCorruptedRecords"}}},
       {"engine.cache_bytes", {{"options", "block_based_table_factory={block_cache=1M}"}}},
       {"rocksdb.compression=tar", {{"compression", "tar"}}},
-      {"rocksdb.bloom_bits=1000", {{"bloom_bits", "1000"}}}};
+      {"rocksdb.bloom_bits=1000", {{"bloom_bits", "1000"}}},
+      {"rocksdb.wal_bytes_per_sync", {{"wal_bytes_per_sync", "some"}}}};
   for (const auto& [expected, tuning] : cases) {
     const auto engine = OpenWith(tuning);
     EXPECT_EQ(engine.status().code(), StatusCode::kInvalidArgument) << expected;
     EXPECT_THAT(std::string(engine.message()), HasSubstr(expected));
     EXPECT_FALSE(fs::exists(options_.path)) << expected;
+  }
+}
+
+TEST_F(RocksdbEngineTest, WalBytesPerSyncReachesRocksdbInEachClass) {
+  for (const Durability durability :
+       {Durability::kPowerFail, Durability::kPrefix, Durability::kBuffered}) {
+    options_.path = options_.path.parent_path() / DurabilityName(durability);
+    options_.durability = durability;
+    {
+      auto engine = OpenWith({{"wal_bytes_per_sync", "512"}});
+      ASSERT_TRUE(engine.ok()) << engine.message();
+      const uint64_t before = (*engine)->Stats()->syncs;
+      for (int i = 0; i < 10; ++i) {
+        CHECK_OK((*engine)->Put(std::to_string(i), std::string(1000, 'v')));
+      }
+      // To start writing back is no sync.
+      const uint64_t synced = durability == Durability::kPowerFail ? 10 : 0;
+      EXPECT_LE((*engine)->Stats()->syncs - before, synced + 1) << DurabilityName(durability);
+      CHECK_OK((*engine)->Sync());
+    }
+    EXPECT_THAT(WrittenOptions(), HasSubstr("wal_bytes_per_sync=512\n"));
+    auto engine = OpenWith({});
+    ASSERT_TRUE(engine.ok()) << engine.message();
+    for (int i = 0; i < 10; ++i) {
+      EXPECT_TRUE((*engine)->Get(std::to_string(i), [](auto) {}).ok());
+    }
   }
 }
 

@@ -21,9 +21,10 @@ struct IoFault {
     kWriteEnospc,  // a write or a fallocate fails with ENOSPC; nothing was written
     kShortWrite,   // a write of several bytes writes half of them, and says so
     kSyncEio,      // fsync, fdatasync or msync fails with EIO once
+    kSigbus,       // a store into a hole of a file that is mapped finds no room: SIGBUS
   };
   Kind kind = Kind::kNone;
-  uint64_t at = 1;  // the k-th call, from 1
+  uint64_t at = 1;  // the k-th call, or store, from 1
 };
 
 }  // namespace fencepost

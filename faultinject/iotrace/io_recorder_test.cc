@@ -2,6 +2,7 @@
 #include "faultinject/iotrace/io_recorder.h"
 
 #include <gmock/gmock.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <map>
@@ -35,19 +36,55 @@ TEST_P(IoScenario, IsReplayedByteForByte) {
   EXPECT_GT(trace.events(), 3U);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, IoScenario,
-    ::testing::Values("plain", "proved", "synchronous", "direct", "copies", "appends", "lengths",
-                      "allocations", "long", "threads", "names", "rename-over", "unlinked",
-                      "unnamed", "openings", "outside", "volatile", "processes", "signals",
-                      "io_uring", "interrupted", "exit-while-writing", "killed", "mapped",
-                      "mapped-until-exit", "mapped-parts", "made-writable", "mapped-by-processes",
-                      "mapped-sparse", "mapped-many", "mapped-besides", "mapped-unlinked"),
-    [](const auto& tested) {
-      std::string name = tested.param;
-      std::replace(name.begin(), name.end(), '-', '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(All, IoScenario,
+                         ::testing::Values("plain", "proved", "synchronous", "direct", "copies",
+                                           "appends", "lengths", "allocations", "long", "threads",
+                                           "names", "rename-over", "unlinked", "unnamed",
+                                           "openings", "outside", "volatile", "processes",
+                                           "signals", "io_uring", "interrupted",
+                                           "exit-while-writing", "killed", "mapped",
+                                           "mapped-until-exit", "mapped-parts", "made-writable",
+                                           "mapped-by-processes", "mapped-sparse", "mapped-holes",
+                                           "mapped-many", "mapped-besides", "mapped-unlinked"),
+                         [](const auto& tested) {
+                           std::string name = tested.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+// Of the operations that were begun, those that did not end.
+std::vector<uint64_t> CutShort(const std::vector<IoEvent>& events) {
+  std::vector<uint64_t> open;
+  for (const IoEvent& event : events) {
+    if (event.kind == IoEvent::Kind::kOperationBegin) open.push_back(event.id);
+    if (event.kind == IoEvent::Kind::kOperationEnd) std::erase(open, event.id);
+  }
+  return open;
+}
+
+TEST(IoRecorder, TheKthStoreIntoAHoleOfAMappingFindsNoRoom) {
+  for (const uint64_t at : {1U, 2U, 3U}) {
+    SCOPED_TRACE(at);
+    const IoTestFolder folder;
+    const RecordedRun run = Record(folder, {IO_PROGRAM, "mapped-holes", "0"},
+                                   {.fault = {.kind = IoFault::Kind::kSigbus, .at = at}});
+    ASSERT_TRUE(run.finished.ok()) << run.finished.message();
+    IoTrace trace = run.Open();
+    const Status verified = VerifyReplay(run.initial, &trace);
+    EXPECT_TRUE(verified.ok()) << verified.message();
+    const std::string left = GetFile(folder.root() / "mapped");
+    EXPECT_EQ(run.fault_was_played, at < 3);
+    EXPECT_EQ(left.substr(100, 10) == "first hole", at > 1);
+    EXPECT_EQ(left.substr(8192, 7) == "no hole", at > 1);
+    EXPECT_EQ(left.substr(16384, 11) == "second hole", at > 2);
+    if (at == 3) {  // there are two
+      EXPECT_EQ(run.exit_status, 0);
+      continue;
+    }
+    EXPECT_TRUE(WIFSIGNALED(run.exit_status) && WTERMSIG(run.exit_status) == SIGBUS);
+    EXPECT_EQ(CutShort(run.Events()), std::vector<uint64_t>{at});
+  }
+}
 
 // Threads and processes that make random calls on the same few files.
 TEST(IoRecorder, RandomProgramsAreReplayedByteForByte) {

@@ -63,6 +63,7 @@ inline int RunProgram(const std::vector<std::string>& args, const std::filesyste
 struct RecordedRun {
   int exit_status = -1;
   Status finished;
+  bool fault_was_played = false;
   FileTree initial;
   std::filesystem::path trace_path;
 
@@ -91,6 +92,7 @@ inline RecordedRun Record(const IoTestFolder& folder, const std::vector<std::str
   run.initial = recorder->initial();
   run.exit_status = RunProgram(args, folder.root(), recorder->Environment());
   run.finished = recorder->Finish();
+  run.fault_was_played = recorder->fault_was_played();
   return run;
 }
 

@@ -16,6 +16,7 @@
 #include "harness/crash/crash_report.h"
 #include "harness/crash/engine_recording.h"
 #include "harness/crash/file_recording.h"
+#include "harness/crash/flip_rounds.h"
 #include "harness/crash/io_fault_rounds.h"
 #include "harness/crash/kill_rounds.h"
 #include "harness/crash/schedules.h"
@@ -29,6 +30,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+constexpr uint64_t kDefaultRounds = 100, kDefaultFlips = 1000;
+
 struct CrashRequest {
   std::string engine;
   WorkloadFlags workload;
@@ -39,7 +42,7 @@ struct CrashRequest {
   bool record_only = false;
   bool creation = false;
   std::string fault = "power-loss";
-  uint64_t rounds = 100;            // of kills
+  std::optional<uint64_t> rounds;   // of kills, of failing calls, of flipped bits
   std::vector<std::string> merged;  // merge: the reports' folders
   ReplayRequest replay;
 };
@@ -150,7 +153,7 @@ ExitCode Kill(const CrashRequest& request, const Arguments& arguments) {
   if (!made.ok()) return ReportError(made.status());
   Provisional folder(*made);
   const Result<json> report = RunKillRounds(*subject, folder.path(),
-                                            {.rounds = request.rounds,
+                                            {.rounds = request.rounds.value_or(kDefaultRounds),
                                              .seed = request.crash.seed,
                                              .timeout_s = request.crash.timeout_s,
                                              .operations_after = request.crash.after,
@@ -180,16 +183,44 @@ ExitCode FailDisk(const CrashRequest& request, const Arguments& arguments) {
   const auto fault = std::find_if(IoFaults().begin(), IoFaults().end(),
                                   [&](const IoFaultRow& row) { return row.name == request.fault; });
   const Result<json> report =
-      RunIoFaultRounds(*subject, *fault, request.rounds, folder.path(), *settings, arguments);
+      RunIoFaultRounds(*subject, *fault, request.rounds.value_or(kDefaultRounds), folder.path(),
+                       *settings, arguments);
   if (!report.ok()) return Failed(report.status());
   const ExitCode code = PublishReport(*report, folder.path(), request.crash);
   folder.Keep();
   return code;
 }
 
-// "power-loss", "kill", and those of the disk.
+// Bit after bit reads back flipped.
+ExitCode FlipReads(const CrashRequest& request, const Arguments& arguments) {
+  const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);
+  if (!subject.ok()) return ReportError(subject.status());
+  if (DomainOf(*subject->Plan()->row) != CrashDomain::kFiles) {
+    return ReportError(Status::InvalidArgument(
+        fmt::format("--fault={} is for engines that keep their data in files", request.fault)));
+  }
+  const Result<CampaignSettings> settings = MakeSettings(request.crash, CrashDomain::kFiles);
+  if (!settings.ok()) return ReportError(settings.status());
+  const Result<fs::path> made = MakeResultFolder(request, "flip-" + request.engine);
+  if (!made.ok()) return ReportError(made.status());
+  Provisional folder(*made);
+  const Result<json> report = RunFlipRounds(*subject, folder.path(),
+                                            {.rounds = request.rounds.value_or(kDefaultFlips),
+                                             .seed = request.crash.seed,
+                                             .stop_after = request.crash.stop_after,
+                                             .max_seconds = request.crash.max_seconds,
+                                             .pool = settings->pool,
+                                             .quiet = request.crash.quiet},
+                                            arguments);
+  if (!report.ok()) return Failed(report.status());
+  const ExitCode code = PublishReport(*report, folder.path(), request.crash);
+  folder.Keep();
+  return code;
+}
+
+// "power-loss", "kill", "read-flip", and those of calls that fail.
 std::vector<std::string> FaultNames() {
-  std::vector<std::string> names = {"power-loss", "kill"};
+  std::vector<std::string> names = {"power-loss", "kill", kReadFlip};
   for (const IoFaultRow& row : IoFaults()) names.emplace_back(row.name);
   return names;
 }
@@ -197,7 +228,9 @@ std::vector<std::string> FaultNames() {
 std::string FaultHelp() {
   std::string text =
       "power-loss (default): every crash of a recorded run; kill: the process dies at a seeded "
-      "instant, --rounds times; and for each k up to --rounds, with every crash of each run:";
+      "instant, --rounds times; read-flip: one bit reads back flipped, --rounds times; and for "
+      "each "
+      "k up to --rounds, with every crash of each run:";
   for (const IoFaultRow& row : IoFaults()) {
     text += fmt::format(" {}, {};", row.name, row.description);
   }
@@ -222,9 +255,11 @@ Status CheckHeeded(const CLI::App& app, const CrashRequest& request) {
   if (request.fault == "power-loss") return refuse("--fault=power-loss", {"--rounds"});
   const std::string fault = "--fault=" + request.fault;
   RETURN_IF_ERROR(refuse(fault, {"--record-only", "--creation", "--schedules"}));
-  if (request.fault != "kill") return Status::Ok();
-  return refuse(fault, {"--strategy", "--fs", "--sector", "--tear", "--eadr", "--mutate", "--depth",
-                        "--shard", "--jobs", "--max-states", "--max-seconds", "--stop-after"});
+  if (request.fault != "kill" && request.fault != kReadFlip) return Status::Ok();
+  RETURN_IF_ERROR(refuse(fault, {"--strategy", "--fs", "--sector", "--tear", "--eadr", "--mutate",
+                                 "--depth", "--shard", "--max-states"}));
+  if (request.fault == kReadFlip) return refuse(fault, {"--after"});
+  return refuse(fault, {"--jobs", "--max-seconds", "--stop-after"});
 }
 
 ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
@@ -233,6 +268,7 @@ ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
         "crash needs an engine and a workload, or --from FOLDER (fencepost crash --help)"));
   }
   if (request.fault == "kill") return Kill(request, arguments);
+  if (request.fault == kReadFlip) return FlipReads(request, arguments);
   if (request.fault != "power-loss") return FailDisk(request, arguments);
   if (request.crash.mutate && request.record_only) {
     return ReportError(Status::InvalidArgument("--mutate and --record-only exclude each other"));
@@ -404,7 +440,8 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
       ->excludes(schedules)
       ->excludes("--threads");
   app.add_option("--fault", request->fault, FaultHelp())->check(CLI::IsMember(FaultNames()));
-  app.add_option("--rounds", request->rounds, "runs with a fault, at most (default 100)")
+  app.add_option("--rounds", request->rounds,
+                 "runs with a fault, at most (default 100), or bits (1000)")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
   app.add_flag("--creation", request->creation,
                "files: the run makes the store and loads it (recordcount), in place of running "

@@ -16,6 +16,7 @@
 #include "harness/crash/crash_campaign.h"
 #include "harness/crash/crash_report.h"
 #include "harness/crash/file_campaign.h"
+#include "harness/crash/flip_rounds.h"
 #include "harness/crash/kill_rounds.h"
 
 namespace fencepost {
@@ -159,6 +160,7 @@ Result<ExitCode> ReplayViolation(const ReplayRequest& request) {
   ASSIGN_OR_RETURN(const json violation, FindViolation(report, request.id));
   if (!request.debugger.empty()) return ExecUnderDebugger(request);
   if (report["domain"] == "process") return ReplayKilled(request, report, violation);
+  if (report["domain"] == "medium") return ReplayFlipped(request, report, violation);
   if (report["domain"] == "files") return ReplayFileViolation(request, report, violation);
   Scene scene;
   RETURN_IF_ERROR(SetScene(report, violation, &scene));

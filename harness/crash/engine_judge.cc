@@ -140,8 +140,18 @@ std::vector<Finding> JudgeEnd(const Outcome& outcome, double timeout_s) {
   return {};
 }
 
-EngineJudge::EngineJudge(const History& history, Durability durability, double timeout_s)
-    : oracle_(history, durability), durability_(durability), timeout_s_(timeout_s) {}
+bool IsRefusal(const Outcome& outcome) {
+  if (outcome.end != Outcome::End::kAnswered) return false;
+  const Result<RecoveredStore> store = RecoveredStore::Decode(outcome.answer);
+  return store.ok() && !store->failed_call.empty();
+}
+
+EngineJudge::EngineJudge(const History& history, Durability durability, double timeout_s,
+                         bool may_refuse)
+    : oracle_(history, durability),
+      durability_(durability),
+      timeout_s_(timeout_s),
+      may_refuse_(may_refuse) {}
 
 // An engine's recovery knows nothing of the history, so its outcome is the same at each crash
 // point.
@@ -167,9 +177,15 @@ std::vector<Finding> EngineJudge::Verdict(const CrashPoint& point, const Outcome
   }
   const RecoveredStore& store = **decoded;
   std::vector<Finding> findings;
-  if (!store.failed_call.empty()) findings.push_back(FailureFinding(store));
-  // Of a store that could not be read to its end nothing more is known.
-  if (store.failed_call == "open" || store.failed_call == "for-each") return findings;
+  const bool refused = !store.failed_call.empty();
+  if (refused && !may_refuse_) findings.push_back(FailureFinding(store));
+  // Of a store that could not be read to its end nothing more is known, but for what it has given
+  // out by then.
+  if (store.failed_call == "open" || store.failed_call == "for-each") {
+    if (!may_refuse_) return findings;
+    for (const RecoveredStore::Fault& fault : store.faults) findings.push_back(FaultFinding(fault));
+    return findings;
+  }
   JudgeContents(point, store, &findings);
   if (store.audit) JudgeAudit(*store.audit, &findings);
   const uint64_t pairs = store.contents.size() + store.faults.size();
@@ -183,9 +199,10 @@ std::vector<Finding> EngineJudge::Verdict(const CrashPoint& point, const Outcome
   }
   if (!store.afterwards.empty()) {
     findings.push_back(
-        {.kind = "afterwards",
+        {.kind = may_refuse_ ? "get" : "afterwards",
          .subject = {},
-         .message = fmt::format("used on after the recovery: {}", Printable(store.afterwards)),
+         .message = fmt::format("{}{}", may_refuse_ ? "" : "used on after the recovery: ",
+                                Printable(store.afterwards)),
          .allowed = "what a map would hold",
          .found = store.afterwards});
   }

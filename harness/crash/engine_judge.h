@@ -17,10 +17,15 @@ namespace fencepost {
 // What is wrong with how a recovery ended, whoever recovered; nothing if it answered.
 std::vector<Finding> JudgeEnd(const Outcome& outcome, double timeout_s);
 
+// Whether the engine was asked for something and answered by an error of its own.
+bool IsRefusal(const Outcome& outcome);
+
 class EngineJudge : public Judge {
  public:
-  // REQUIRES: `history` outlives the judge.
-  EngineJudge(const History& history, Durability durability, double timeout_s);
+  // `may_refuse`: an error of the engine is as good as the right answer (a medium that is damaged),
+  // and only what it gives out as good is judged. REQUIRES: `history` outlives the judge.
+  EngineJudge(const History& history, Durability durability, double timeout_s,
+              bool may_refuse = false);
 
   std::string Context(const CrashPoint& point) override;
   std::vector<Finding> Verdict(const CrashPoint& point, const Outcome& outcome) override;
@@ -35,6 +40,7 @@ class EngineJudge : public Judge {
   const Oracle oracle_;
   const Durability durability_;
   const double timeout_s_;
+  const bool may_refuse_;
   // The latest: an answer is judged at crash points that lie close together.
   std::unordered_map<std::string, RecoveredStore> decoded_;
 };

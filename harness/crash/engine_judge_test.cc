@@ -239,6 +239,42 @@ TEST_F(EngineJudgeTest, AFailureAfterEverythingWasReadHidesNoLoss) {
   }
 }
 
+// Of a damaged medium.
+TEST_F(EngineJudgeTest, WhereItMayRefuseAnErrorIsRightAndAWrongAnswerIsNot) {
+  EngineJudge judge(history_, Durability::kPowerFail, /*timeout_s=*/2.5, /*may_refuse=*/true);
+  const auto kinds = [&](const RecoveredStore& store) {
+    std::vector<std::string> found;
+    for (const Finding& finding : judge.Verdict({.event = 61}, Answered(store))) {
+      found.push_back(finding.kind + " " + finding.subject);
+    }
+    return found;
+  };
+  RecoveredStore refused;
+  refused.failed_call = "open";
+  EXPECT_THAT(kinds(refused), IsEmpty());
+  EXPECT_TRUE(IsRefusal(Answered(refused)));
+  EXPECT_FALSE(Kinds(61, Answered(refused)).empty()) << "elsewhere it is none";
+  // What it gave out before it failed counts.
+  refused.failed_call = "for-each";
+  refused.faults = {{"b", "torn", 12}};
+  EXPECT_THAT(kinds(refused), ElementsAre("torn b"));
+  RecoveredStore lost;
+  EXPECT_THAT(kinds(lost), ElementsAre("lost b"));
+  EXPECT_FALSE(IsRefusal(Answered(lost)));
+  lost.failed_call = "close";
+  EXPECT_THAT(kinds(lost), ElementsAre("lost b")) << "all had been read by then";
+  RecoveredStore other;
+  other.contents = {{"b", "v1"}};
+  EXPECT_THAT(kinds(other), IsEmpty());
+  other.afterwards = "a get gives something else";
+  EXPECT_THAT(kinds(other), ElementsAre("get "));
+  Outcome killed;
+  killed.end = Outcome::End::kSignal;
+  killed.code = SIGBUS;
+  EXPECT_FALSE(judge.Verdict({.event = 61}, killed).empty());
+  EXPECT_FALSE(IsRefusal(killed));
+}
+
 TEST_F(EngineJudgeTest, AnAnswerThatIsNoneIsAFinding) {
   EXPECT_THAT(Kinds(5, {.answer = "no cbor", .complaint = {}}), ElementsAre("garbled "));
   EXPECT_THAT(Kinds(5, {.answer = "", .complaint = {}}), ElementsAre("garbled "));

@@ -164,6 +164,7 @@ RecoveredStore EngineRecovery::RecoverStore(const std::string& path) {
     return store;
   }
   bool fine = Succeeded("for-each", ReadStore(**engine, &store), &store);
+  if (fine && afterwards_.gets) fine = Succeeded("get", GetEach(**engine, &store), &store);
   if (fine && row_.capabilities.audit) {
     Result<AuditReport> audit = (*engine)->Audit();
     fine = Succeeded("audit", audit.ok() ? Status::Ok() : audit.status(), &store);
@@ -177,6 +178,23 @@ RecoveredStore EngineRecovery::RecoverStore(const std::string& path) {
   const Status closed = (*engine)->Close();
   if (fine) Succeeded("close", closed, &store);
   return store;
+}
+
+// Not ok if a get fails; that one answers otherwise is noted in the store.
+Status EngineRecovery::GetEach(Engine& engine, RecoveredStore* store) const {
+  for (const auto& [key, token] : store->contents) {
+    std::string found = "absent";
+    const Status status = engine.Get(key, [&](std::string_view value) {
+      const ValueReading reading = ReadValue(KeyHash(key), value, VerifyLevel::kFull);
+      found = reading.fault == ValueFault::kNone ? VersionToken(reading.version)
+                                                 : std::string(ValueFaultName(reading.fault));
+    });
+    if (!status.ok() && !status.IsNotFound()) return status;
+    if (found == token || !store->afterwards.empty()) continue;
+    store->afterwards =
+        fmt::format("a walk over all pairs gives {} of {}, a get {}", token, key, found);
+  }
+  return Status::Ok();
 }
 
 bool EngineRecovery::ShouldUseOn(const RecoveredStore& recovered) {

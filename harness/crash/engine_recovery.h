@@ -32,6 +32,7 @@ struct UseAfterwards {
   unsigned operations = 12;  // 0: not at all
   bool every_time = false;   // for each image, not only the first of each outcome
   bool may_be_full = false;  // a refusal for want of space is no fault: the run had some as well
+  bool gets = false;         // before that: each pair that was read is read once more, by its key
 };
 
 class EngineRecovery : public Recoverer {
@@ -49,6 +50,7 @@ class EngineRecovery : public Recoverer {
 
  private:
   RecoveredStore RecoverStore(const std::string& path);
+  Status GetEach(Engine& engine, RecoveredStore* store) const;
   bool ShouldUseOn(const RecoveredStore& recovered);
   Status UseOn(const RecoveredStore& recovered);
 

@@ -76,6 +76,22 @@ TEST_F(MapRecovery, ReadsTheVersionsOfWholeValues) {
   EXPECT_EQ(store.afterwards, "");
 }
 
+TEST_F(MapRecovery, GetsEachPairThatWasReadIfAsked) {
+  const UseAfterwards gets = {.operations = 0, .gets = true};
+  EXPECT_EQ(Afterwards(gets), "");
+  EXPECT_EQ(std::count(store_.calls.begin(), store_.calls.end(), "get b"), 1);
+  store_.answer = [](const std::string& call) {
+    return call == "get" ? Status::NotFound() : Status::Ok();
+  };
+  EXPECT_EQ(Afterwards(gets), "a walk over all pairs gives v1 of a, a get absent");
+  store_.answer = [](const std::string& call) {
+    return call == "get" ? Status::Corrupt("a checksum") : Status::Ok();
+  };
+  const RecoveredStore refused = Recovered(gets);
+  EXPECT_EQ(refused.failed_call, "get");
+  EXPECT_EQ(refused.afterwards, "");
+}
+
 TEST_F(MapRecovery, TellsWhatIsWrongWithAValue) {
   std::string torn = ValueOf("a", 2);
   torn.back() = static_cast<char>(torn.back() + 1);

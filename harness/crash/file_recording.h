@@ -62,7 +62,7 @@ class FileEngineRecorder {
                                          const std::filesystem::path& disk);
 
   // Fills `folder`, which is there and empty. With a fault: whether the run came to it; then the
-  // run may end with an error, though not by a signal.
+  // run may end with an error, though by no signal but the fault's own.
   Result<bool> Record(const std::filesystem::path& folder, const IoFault& fault = {}) const;
 
  private:

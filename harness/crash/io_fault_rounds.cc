@@ -21,6 +21,8 @@ constexpr IoFaultRow kFaults[] = {
      IoFault::Kind::kShortWrite},
     {"sync-eio", "the k-th sync fails with EIO, and those after it do not",
      IoFault::Kind::kSyncEio},
+    {"sigbus", "the k-th store into a hole of a file that is mapped finds no room (SIGBUS)",
+     IoFault::Kind::kSigbus},
 };
 
 }  // namespace
@@ -59,9 +61,11 @@ Result<json> RunIoFaultRounds(const CrashSubject& subject, const IoFaultRow& fau
   }
   if (reports.empty()) {
     return Status::InvalidArgument(
-        fmt::format("--fault={}: the run makes no call that could fail so", fault.name));
+        fmt::format("--fault={}: the run does nothing that could fail so", fault.name));
   }
-  return MergeSchedules(reports, {reports.size(), reports.size()}, stopped, folder);
+  // How many there would have been is not known where it was stopped.
+  const uint64_t asked = stopped.empty() ? reports.size() : rounds;
+  return MergeSchedules(reports, {asked, reports.size()}, stopped, folder);
 }
 
 }  // namespace fencepost

@@ -5,7 +5,7 @@
 // What the engine acknowledged must be there all the same, after the fault or in spite of it; what
 // it refused must not; what failed with an error may be.
 //
-// Not covered: faults of reads; more than one fault in a run.
+// Not covered: reads that fail; more than one fault in a run.
 #ifndef FENCEPOST_HARNESS_CRASH_IO_FAULT_ROUNDS_H_
 #define FENCEPOST_HARNESS_CRASH_IO_FAULT_ROUNDS_H_
 

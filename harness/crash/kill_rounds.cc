@@ -5,9 +5,6 @@
 
 #include <chrono>
 #include <cstdio>
-#include <fstream>
-#include <memory>
-#include <optional>
 #include <random>
 #include <set>
 #include <thread>
@@ -17,11 +14,11 @@
 #include "faultinject/explore/worker_process.h"
 #include "harness/child_process.h"
 #include "harness/crash/crash_report.h"
+#include "harness/crash/ended_run.h"
 #include "harness/crash/engine_judge.h"
 #include "harness/crash/engine_recovery.h"
 #include "harness/crash/report_parts.h"
 #include "harness/interrupt.h"
-#include "harness/oracle/history_file.h"
 #include "harness/progress.h"
 
 namespace fencepost {
@@ -31,101 +28,24 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-// What survives the process, in the words of what survives a power loss, which the oracle knows.
-Durability AfterProcessDeath(Durability durability) {
-  switch (durability) {
-    case Durability::kPowerFail:
-    case Durability::kPrefix:
-    case Durability::kProcessCrash:
-      return Durability::kPowerFail;
-    case Durability::kBuffered:
-      return Durability::kBuffered;
-    case Durability::kNone:
-      break;
-  }
-  return Durability::kNone;
-}
-
-Status Copy(const fs::path& from, const fs::path& to) {
-  std::error_code error;
-  fs::remove_all(to, error);
-  fs::copy(from, to, fs::copy_options::recursive, error);
-  return error ? Status::IoError(fmt::format("copy: {}, {}", error.message(), to.string()))
-               : Status::Ok();
-}
-
-// Positions are the numbers of the history's lines, in the order in which the client wrote them.
-Result<History> ReadKilledHistory(const CrashSubject& subject, const fs::path& folder,
-                                  uint64_t* lines) {
-  OpSpans spans;
-  std::ifstream in(folder / "history.jsonl");
-  uint64_t number = 0;
-  for (std::string line; std::getline(in, line) && !in.eof();) {
-    const json parsed = json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!parsed.is_object()) return Status::Corrupt("the history of a killed run is damaged");
-    ++number;
-    if (parsed.contains("end")) {
-      spans[parsed["end"].get<uint64_t>()].end = number;
-    } else if (parsed.contains("id")) {
-      spans[parsed["id"].get<uint64_t>()].begin = number;
-    }
-  }
-  *lines = number;
-  ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
-  ASSIGN_OR_RETURN(History history, ReadHistory(folder / "history.jsonl", spans));
-  history.initial = LoadedContents(*plan.spec);
-  return history;
-}
-
 // Recovers from the store at `path` in a child, and judges.
-class KilledStore {
- public:
-  static Result<KilledStore> Read(const CrashSubject& subject, const fs::path& folder) {
-    KilledStore killed;
-    ASSIGN_OR_RETURN(killed.plan_, subject.Plan());
-    ASSIGN_OR_RETURN(History history, ReadKilledHistory(subject, folder, &killed.lines_));
-    killed.history_ = std::make_unique<const History>(std::move(history));
-    return killed;
-  }
-
-  Result<std::vector<Finding>> Recover(const fs::path& path, double timeout_s,
-                                       unsigned operations_after, Outcome* outcome) const {
-    bool may_be_full = false;
-    for (const HistoryOp& operation : history_->operations) {
-      may_be_full |= operation.end != kNever && !operation.replaces &&
-                     operation.outcome == HistoryOp::Outcome::kRefused;
-    }
-    EngineRecovery recovery(*plan_.row, plan_.options,
-                            {.operations = operations_after, .may_be_full = may_be_full});
-    WorkerProcess worker;
-    RETURN_IF_ERROR(worker.Start(
-        [&](const std::string& context) { return recovery.Recover({path.string()}, context); },
-        [] {}, [] {}));
-    RETURN_IF_ERROR(worker.Request("", timeout_s));
-    *outcome = worker.Collect();
-    outcome->complaint = WithImageNames(outcome->complaint, {path.string()});
-    worker.Kill();
-    ReapStrays({});
-    EngineJudge judge(*history_, AfterProcessDeath(plan_.options.durability), timeout_s);
-    return judge.Verdict(Point(), *outcome);
-  }
-
-  // Behind the last line.
-  CrashPoint Point() const { return {.index = 0, .event = lines_ + 1}; }
-  const RunPlan& plan() const { return plan_; }
-  std::unordered_map<uint64_t, OperationSpan> Operations() const {
-    std::unordered_map<uint64_t, OperationSpan> operations;
-    for (const HistoryOp& operation : history_->operations) {
-      operations[operation.id] = {operation.begin, operation.end};
-    }
-    return operations;
-  }
-
- private:
-  RunPlan plan_;
-  std::unique_ptr<const History> history_;
-  uint64_t lines_ = 0;
-};
+Result<std::vector<Finding>> Recover(const EndedRun& killed, const fs::path& path, double timeout_s,
+                                     unsigned operations_after, Outcome* outcome) {
+  EngineRecovery recovery(*killed.plan().row, killed.plan().options,
+                          {.operations = operations_after, .may_be_full = killed.MayBeFull()});
+  WorkerProcess worker;
+  RETURN_IF_ERROR(worker.Start(
+      [&](const std::string& context) { return recovery.Recover({path.string()}, context); }, [] {},
+      [] {}));
+  RETURN_IF_ERROR(worker.Request("", timeout_s));
+  *outcome = worker.Collect();
+  outcome->complaint = WithImageNames(outcome->complaint, {path.string()});
+  worker.Kill();
+  ReapStrays({});
+  EngineJudge judge(killed.history(), AfterProcessDeath(killed.plan().options.durability),
+                    timeout_s);
+  return judge.Verdict(killed.Point(), *outcome);
+}
 
 class Rounds {
  public:
@@ -163,20 +83,8 @@ class Rounds {
 
   // Starts a run and comes back once its first operation has begun.
   Result<ChildProcess> StartRun() const {
-    RETURN_IF_ERROR(Copy(loaded(), store()));
-    std::error_code error;
-    fs::remove_all(history(), error);
-    fs::create_directories(history(), error);
-    RETURN_IF_ERROR(subject_.Write(history()));
-    ASSIGN_OR_RETURN(ChildProcess run,
-                     ChildProcess::Start({fs::read_symlink("/proc/self/exe").string(),
-                                          "crash-client", history().string(), store().string()}));
-    const fs::path lines = history() / "history.jsonl";
-    while (!run.WaitFor(0)) {
-      if (fs::exists(lines, error) && fs::file_size(lines, error) > 0) break;
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
-    }
-    return run;
+    RETURN_IF_ERROR(CopyStore(loaded(), store()));
+    return StartClient(subject_, store(), history());
   }
 
   Status MeasureWholeRun() {
@@ -207,23 +115,23 @@ class Rounds {
                       run.error_text()));
     }
     ++rounds_;
-    ASSIGN_OR_RETURN(const KilledStore killed, KilledStore::Read(subject_, history()));
+    ASSIGN_OR_RETURN(const EndedRun killed, EndedRun::Read(subject_, history()));
     // What is recovered is a copy: the recovery changes it.
     const fs::path copy = scratch_.path() / "recovered";
-    RETURN_IF_ERROR(Copy(store(), copy));
+    RETURN_IF_ERROR(CopyStore(store(), copy));
     Outcome outcome;
     ASSIGN_OR_RETURN(
         const std::vector<Finding> findings,
-        killed.Recover(copy, settings_.timeout_s, settings_.operations_after, &outcome));
+        Recover(killed, copy, settings_.timeout_s, settings_.operations_after, &outcome));
     answers_.insert(outcome.answer);
-    for (const auto& [id, span] : killed.Operations()) operations_ += span.end != kNever ? 1 : 0;
+    operations_ += killed.CountAnswered();
     if (findings.empty()) return Status::Ok();
     ++failed_;
     const fs::path kept = folder_ / fmt::format("round-{}", number + 1);
     std::error_code error;
     fs::create_directories(kept, error);
-    RETURN_IF_ERROR(Copy(store(), kept / "store"));
-    RETURN_IF_ERROR(Copy(history(), kept / "history"));
+    RETURN_IF_ERROR(CopyStore(store(), kept / "store"));
+    RETURN_IF_ERROR(CopyStore(history(), kept / "history"));
     for (const Finding& finding : findings) {
       violations_.push_back(ViolationJson(finding, number, kept, killed));
     }
@@ -231,7 +139,7 @@ class Rounds {
   }
 
   static json ViolationJson(const Finding& finding, uint64_t round, const fs::path& kept,
-                            const KilledStore& killed) {
+                            const EndedRun& killed) {
     json entry = FindingJson(finding);
     entry.update({{"occurrences", 1u},
                   {"recording", fs::absolute(kept).lexically_normal().string()},
@@ -334,23 +242,23 @@ Result<ExitCode> ReplayKilled(const ReplayRequest& request, const json& report,
                               const json& violation) {
   const fs::path kept = violation["recording"].get<std::string>();
   ASSIGN_OR_RETURN(const CrashSubject subject, CrashSubject::Read(kept / "history"));
-  ASSIGN_OR_RETURN(const KilledStore killed, KilledStore::Read(subject, kept / "history"));
+  ASSIGN_OR_RETURN(const EndedRun killed, EndedRun::Read(subject, kept / "history"));
   if (!request.keep.empty()) {
-    RETURN_IF_ERROR(Copy(kept / "store", request.keep));
+    RETURN_IF_ERROR(CopyStore(kept / "store", request.keep));
     fmt::print("{}\n", request.keep);
     return ExitCode::kPass;
   }
   ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
   const fs::path copy = scratch.path() / "store";
-  RETURN_IF_ERROR(Copy(kept / "store", copy));
+  RETURN_IF_ERROR(CopyStore(kept / "store", copy));
   fmt::print("{}: round {}, killed after {} lines of its history\n", request.id,
              violation["crash_point"]["index"].get<uint64_t>() + 1, killed.Point().event - 1);
   std::fflush(stdout);
   BecomeOwnerOfWorkers();
   Outcome outcome;
   ASSIGN_OR_RETURN(const std::vector<Finding> findings,
-                   killed.Recover(copy, report["settings"]["timeout_s"].get<double>(),
-                                  report["subject"].value("operations_after", 0u), &outcome));
+                   Recover(killed, copy, report["settings"]["timeout_s"].get<double>(),
+                           report["subject"].value("operations_after", 0u), &outcome));
   return ShownAgain(findings, violation);
 }
 

@@ -72,6 +72,9 @@ bool IsState(const json& state) {
     return IsList(piece) && piece.size() == 2 && Each(piece, IsCount);
   };
   if (IsList(state)) return Each(state, is_line);
+  if (IsObject(state) && state.contains("bit")) {
+    return HasFields(state, {{"/file", IsText}, {"/byte", IsCount}, {"/bit", IsCount}});
+  }
   return HasFields(state, {{"/through", IsCount}, {"/lost", IsList}, {"/kept", IsList}}) &&
          Each(state["lost"], is_piece) && Each(state["kept"], is_piece);
 }
@@ -144,6 +147,12 @@ bool IsOfItsDomain(const json& report) {
   }
   if (report["domain"] == "process") {
     return HasFields(report, {{"/recording/rounds", IsCount}, {"/recording/killed", IsCount}});
+  }
+  if (report["domain"] == "medium") {
+    return HasFields(report, {{"/recording/files", IsCount},
+                              {"/recording/bytes_read", IsCount},
+                              {"/recording/refused", IsCount},
+                              {"/settings/checksums", IsFlag}});
   }
   return report["domain"] == "memory" && HasFields(report, {{"/recording/trace_bytes", IsCount},
                                                             {"/recording/events", IsCount},

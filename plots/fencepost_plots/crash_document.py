@@ -19,7 +19,7 @@ from .markup import Markup, Node, element, join
 _STYLE = Path(__file__).with_name("crash.css")
 # Even if something was not escaped, nothing would run or be loaded.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-_SIGNS = {"passed": "✓", "violated": "✗", "incomplete": "…"}
+_SIGNS = {"passed": "✓", "violated": "✗", "informational": "i", "incomplete": "…"}
 
 Row = tuple[str, Node]
 
@@ -29,9 +29,16 @@ def headline(report: dict[str, Any]) -> str:
     explored, strategy = report["explored"], report["settings"]["strategy"]
     if report["verdict"] == "violated":
         return count(len(report["violations"]), "distinct violation")
+    if report["verdict"] == "informational":
+        kinds = count(len(report["violations"]), "kind")
+        return f"information: {kinds} of damage, of which nothing was promised"
     if report["verdict"] == "incomplete":
         looked = "no violation in what was explored" if explored["verdicts"] else "nothing judged"
         return f"incomplete: {looked}"
+    if report["domain"] == "medium":
+        return "no flipped bit gave a wrong or lost pair; others may"
+    if report["domain"] == "process":
+        return "no violation in these runs; at another instant a kill may leave something else"
     if explored["every_state"]:
         if strategy == "reads":
             return (
@@ -52,19 +59,25 @@ def limits(report: dict[str, Any]) -> list[str]:
         said.append(f"It ended early: {explored['stopped']}.")
     if explored["next_point"] is not None:
         said.append(f"It would go on at crash point {explored['next_point']}.")
-    if done != points:
+    if done != points and report["domain"] == "medium":
+        said.append(f"{done:,} of {count(points, 'bit')} that were drawn were flipped.")
+    elif done != points:
         said.append(f"{done:,} of {count(points, 'crash point')} were explored to the end.")
     if settings["shards"] != 1:
         said.append(
             f"This is shard {settings['shard']} of {settings['shards']}, from 0: the other shards'"
             " images were not recovered here."
         )
-    if report["schedules"]["asked"] > 1:
+    of_threads = settings["fault"] == "power-loss"
+    if report["schedules"]["asked"] > 1 and of_threads:
         schedules = count(report["schedules"]["distinct"], "distinct schedule")
         said.append(f"{schedules} of the threads were explored: this says nothing of others.")
+    if report["verdict"] == "informational":
+        said.append(_why_nothing_is_promised(report))
     if explored["verdicts"] == 0:
         said.append("Not one outcome was judged.")
-    if not explored["every_state"] and report["verdict"] == "violated":
+    has_model = report["domain"] in ("memory", "files")
+    if has_model and not explored["every_state"] and report["verdict"] == "violated":
         said.append("Not every state that the model allows was tried: there may be more.")
     if explored["lines_cut"]:
         said.append("A line had too many states to try each.")
@@ -75,6 +88,13 @@ def limits(report: dict[str, Any]) -> list[str]:
         unmapped = count(report["recording"]["unmapped_bytes"], "byte")
         said.append(f"{unmapped} were stored where no file is mapped: they were not explored.")
     return said
+
+
+def _why_nothing_is_promised(report: dict[str, Any]) -> str:
+    subject = report["subject"]
+    if report["domain"] == "medium":
+        return f"{subject['engine']} has no checksums of what it reads: it promises nothing here."
+    return f"Durability {subject['durability']} promises nothing after such a crash."
 
 
 def _yes(value: bool) -> str:
@@ -124,6 +144,21 @@ def _schedules(schedules: dict[str, Any]) -> str:
 
 
 def _recording(recording: dict[str, Any], schedules: dict[str, Any]) -> list[Row]:
+    if "bytes_read" in recording:
+        quiet = recording["flipped"] - recording["refused"]
+        return [
+            ("operations answered", f"{recording['operations']:,}, then it was closed"),
+            (
+                "read",
+                f"{count(recording['bytes_read'], 'byte')} of {count(recording['files'], 'file')}",
+            ),
+            (
+                "bits flipped",
+                f"{recording['flipped']:,}: {recording['refused']:,} were reported by the engine, "
+                f"{quiet:,} were not",
+            ),
+            ("kept in", element("code", recording["path"])),
+        ]
     if "rounds" in recording:
         return [
             ("runs", f"{recording['rounds']:,}, of which {recording['killed']:,} were killed"),
@@ -159,8 +194,17 @@ def _recording_of_files(recording: dict[str, Any], schedules: dict[str, Any]) ->
     ]
 
 
-def _explored(explored: dict[str, Any], shards: int) -> list[Row]:
+def _explored(explored: dict[str, Any], shards: int, domain: str) -> list[Row]:
     seconds, recoveries = explored["seconds"], explored["recoveries"]
+    verdicts = f"{explored['verdicts']:,}, of which {explored['failed_verdicts']:,} failed"
+    if domain in ("process", "medium"):
+        # No model, so no states to be counted.
+        return [
+            ("stores recovered", f"{recoveries:,}"),
+            ("distinct outcomes", f"{explored['outcomes']:,}"),
+            ("verdicts", verdicts),
+            ("time", f"{seconds:,.2f} s"),
+        ]
     raw: Node = _power_of_ten(explored["log10_raw_states"])
     if explored["log10_explored_raw_states"] != explored["log10_raw_states"]:
         part = _power_of_ten(explored["log10_explored_raw_states"])
@@ -174,7 +218,7 @@ def _explored(explored: dict[str, Any], shards: int) -> list[Row]:
         ("states tried", f"{explored['states']:,}"),
         ("distinct images recovered", f"{recoveries:,}"),
         ("distinct outcomes", f"{explored['outcomes']:,}"),
-        ("verdicts", f"{explored['verdicts']:,}, of which {explored['failed_verdicts']:,} failed"),
+        ("verdicts", verdicts),
         ("every state tried", every),
         ("time", f"{seconds:,.2f} s"),
     ]
@@ -201,6 +245,8 @@ def _settings(settings: dict[str, Any]) -> list[Row]:
             ("file system", settings["file_system"]),
             ("never tears", f"a sector of {sector}" if settings["tearing"] else "a write"),
         ]
+    elif "checksums" in settings:
+        model = [("promises checksums", _yes(settings["checksums"]))]
     elif "tearing" in settings:
         model = [
             ("never tears", whole[settings["tearing"]]),
@@ -248,18 +294,20 @@ def _verdict(report: dict[str, Any]) -> Markup:
             words[:1].upper() + words[1:],
         ),
     ]
-    summary = (
+    tried = (
         f"strategy {report['settings']['strategy']}: {count(explored['states'], 'state')} tried, "
-        f"{count(explored['recoveries'], 'distinct image')} recovered, "
-        f"{count(explored['verdicts'], 'verdict')}"
+        f"{count(explored['recoveries'], 'distinct image')} recovered"
     )
-    if verdict == "violated":
+    if report["domain"] in ("process", "medium"):
+        tried = count(explored["states"], "flipped bit" if report["domain"] == "medium" else "run")
+    summary = f"{tried}, {count(explored['verdicts'], 'verdict')}"
+    if verdict in ("violated", "informational"):
         summary += f", of which {explored['failed_verdicts']:,} failed"
     parts.append(element("p", summary))
     said = limits(report)
     if said:
         parts.append(element("ul", *(element("li", text) for text in said), class_="limits"))
-    if verdict == "violated":
+    if verdict in ("violated", "informational"):
         links = (
             element("a", "What was done", href="#done"),
             " · ",
@@ -299,7 +347,7 @@ def page(report: dict[str, Any]) -> str:
         # A style sheet of ours, in which HTML knows no entities.
         element("style", Markup(_STYLE.read_text(encoding="utf-8"))),
     )
-    explored = _explored(report["explored"], report["settings"]["shards"])
+    explored = _explored(report["explored"], report["settings"]["shards"], report["domain"])
     assumptions = (element("li", text) for text in report["assumptions"])
     body = element(
         "body",

@@ -178,20 +178,51 @@ def _timeline(violation: dict[str, Any]) -> Markup:
     )
 
 
+def _section_of_bit(violation: dict[str, Any], about: Sequence[Node]) -> Markup:
+    """No crash: a bit that reads back flipped."""
+    state = violation["state"]
+    return element(
+        "section",
+        element("h2", element("span", violation["id"], class_="id"), " ", violation["kind"]),
+        element("p", violation["message"], class_="message"),
+        element("p", *about, class_="muted"),
+        _values(violation),
+        element("h3", "The flipped bit"),
+        element(
+            "p",
+            f"Bit {state['bit']} (counted from 0) of byte {state['byte']:,} of ",
+            element("code", state["file"]),
+            "; all else reads back as it was written.",
+        ),
+        element("h3", "See it again"),
+        element("pre", violation["replay"], class_="copy"),
+        id=violation["id"],
+        class_="violation",
+    )
+
+
 def section(violation: dict[str, Any]) -> Markup:
     number, missing = violation["id"], violation["missing"]
     about: list[Node] = []
     if violation["subject"]:
         about = ["About ", element("code", violation["subject"]), ". "]
     recoveries = count(violation["minimised_by"], "recovery", "recoveries")
-    about.append(f"Seen {count(violation['occurrences'], 'time')}; minimised by {recoveries}. In ")
+    minimised = "" if "bit" in violation["state"] else f"; minimised by {recoveries}"
+    about.append(f"Seen {count(violation['occurrences'], 'time')}{minimised}. In ")
     about += [element("code", violation["recording"]), "."]
     survived = "Every store had survived: no line is missing, and it fails even so."
+    if not isinstance(violation["state"], list):
+        survived = "Everything that was written had survived, and it fails even so."
     if violation["second_crash"] is not None:
         survived = "What is missing is missing of the recovery's stores, which are not listed."
-    had_to = "Everything else had survived: these alone make it fail."
+    else_, fewer = "Everything else had survived", "fewer lines"
+    if missing and "what" in missing[0]:
+        else_, fewer = f"{else_}, but for what rests on these", "fewer"
+    had_to = f"{else_}: these alone make it fail."
     if not violation["minimal"]:
-        had_to = "Everything else had survived; the search for fewer lines was cut short."
+        had_to = f"{else_}; the search for {fewer} was cut short."
+    if "bit" in violation["state"]:
+        return _section_of_bit(violation, about)
     return element(
         "section",
         element("h2", element("span", number, class_="id"), " ", violation["kind"]),

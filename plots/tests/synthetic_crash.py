@@ -112,6 +112,64 @@ def incomplete_report(stopped: str | None = "budget of states") -> dict[str, Any
     return document
 
 
+def medium_report(*bits: dict[str, Any], checksums: bool = True) -> dict[str, Any]:
+    """A medium that read back flipped bits."""
+    verdict = "passed" if not bits else "violated" if checksums else "informational"
+    document = report(verdict, *bits)
+    document["domain"] = "medium"
+    document["recording"] = {
+        "path": "results/crash/recording",
+        "files": 3,
+        "bytes_read": 81920,
+        "flipped": 1009,
+        "refused": 811,
+        "operations": 1013,
+    }
+    document["settings"] = {
+        "strategy": "read-flip",
+        "seed": 4711,
+        "fault": "read-flip",
+        "checksums": checksums,
+        "shard": 0,
+        "shards": 1,
+        "depth": 1,
+        "timeout_s": 10.0,
+    }
+    document["explored"] |= {
+        "crash_points": 1009,
+        "explored_points": 1009,
+        "log10_raw_states": None,
+        "log10_explored_raw_states": None,
+        "states": 1009,
+        "recoveries": 1009,
+        "verdicts": 1009,
+    }
+    return document
+
+
+def flipped_bit() -> dict[str, Any]:
+    found = violation(timeline=[])
+    found["state"] = {"file": "000004.log", "byte": 4711, "bit": 6}
+    found["crash_point"] |= {"before": "the end", "where": "a read of #.log", "stack": []}
+    return found
+
+
+def missing_name() -> dict[str, Any]:
+    """Of files: a name that had to survive."""
+    piece = {
+        "what": "create MANIFEST-000005 (event 47; operation 3)",
+        "place": "create MANIFEST-#",
+        "event": 47,
+        "part": 0,
+        "operation": 3,
+        "cover": "the first sync that covers it ends after the crash",
+    }
+    found = violation(timeline=[event(47, "create MANIFEST-000005"), event(90, "crash")])
+    found["missing"] = [piece]
+    found["state"] = {"through": 90, "lost": [[47, 0]], "kept": []}
+    return found
+
+
 def site(line: int, kind: str = "flush", necessary: bool = True) -> dict[str, Any]:
     """A place of the program, and what became of the recording without it."""
     prevented = {

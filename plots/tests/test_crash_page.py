@@ -58,6 +58,32 @@ class VerdictTest(unittest.TestCase):
         self.assertIn("recovery cannot tell from it", self.headline(document))
         self.assertNotIn("second crashes", _read(document))
 
+    def test_what_nothing_was_promised_of_is_information(self) -> None:
+        document = report("informational", violation())
+        document["subject"]["durability"] = "process-crash"
+        self.assertEqual(
+            self.headline(document),
+            "i Information: 1 kind of damage, of which nothing was promised",
+        )
+        self.assertIn("Durability process-crash promises nothing", _read(document))
+        document = synthetic_crash.medium_report(synthetic_crash.flipped_bit(), checksums=False)
+        self.assertIn("1 kind of damage", self.headline(document))
+        self.assertIn("cmap has no checksums", _read(document))
+
+    def test_a_flipped_bit_is_no_crash(self) -> None:
+        document = synthetic_crash.medium_report(synthetic_crash.flipped_bit())
+        text = _read(document)
+        self.assertIn("Bit 6 (counted from 0) of byte 4,711 of 000004.log", text)
+        self.assertIn("1,009: 811 were reported by the engine, 198 were not", text)
+        for words in ("crash points", "raw states", "Had to survive", "minimised"):
+            self.assertNotIn(words, text)
+        passed = self.headline(synthetic_crash.medium_report())
+        self.assertIn("No flipped bit gave a wrong or lost pair", passed)
+
+    def test_what_rests_on_a_lost_name_is_lost_with_it(self) -> None:
+        document = report("violated", synthetic_crash.missing_name())
+        self.assertIn("had survived, but for what rests on these", _read(document))
+
     def test_second_crashes_are_counted_apart(self) -> None:
         document = report("passed")
         document["settings"]["depth"] = 2

@@ -13,6 +13,8 @@
 #ifndef FENCEPOST_FAULTINJECT_IOTRACE_RECORDER_CALLS_H_
 #define FENCEPOST_FAULTINJECT_IOTRACE_RECORDER_CALLS_H_
 
+#include <signal.h>
+
 #include <cstdint>
 #include <span>
 
@@ -55,6 +57,10 @@ std::span<const CallRow> CallRows();
 inline constexpr uint64_t kSigsysBit = 1ULL << 30;  // signal 31 in a kernel's set
 // What handlers run with.
 inline constexpr uint64_t kAllSignals = ~kSigsysBit;
+
+using SignalHandler = void (*)(int number, siginfo_t* info, void* context);
+// Without libc; start.cc. With all signals blocked but SIGSYS.
+void HandleSignal(int number, SignalHandler handler);
 
 // As the program would have made it: its signals are delivered meanwhile.
 long PassThrough(const Call& call);

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "faultinject/iotrace/recorder/calls.h"
+#include "faultinject/iotrace/recorder/holes.h"
 #include "faultinject/iotrace/recorder/mappings.h"
 
 namespace fencepost::iorecorder {
@@ -56,6 +57,7 @@ long HandleMmap(Call& call) {
   if (IsError(result)) return result;
   AddMapping(static_cast<uint64_t>(result), call.args[1], FileAt(id, fd), call.args[5],
              is_writable);
+  if (is_writable) WatchHoles(static_cast<uint64_t>(result), call.args[1]);
   return result;
 }
 
@@ -88,6 +90,7 @@ long HandleMremap(Call& call) {
   if ((call.args[3] & MREMAP_DONTUNMAP) == 0) CutMappings(begin, begin + call.args[1]);
   AddMapping(static_cast<uint64_t>(result), call.args[2], FileAt(before.inode),
              before.file_offset + (begin - before.begin), before.is_writable);
+  if (before.is_writable) WatchHoles(static_cast<uint64_t>(result), call.args[2]);
   return result;
 }
 
@@ -99,7 +102,9 @@ long HandleMprotect(Call& call) {
     return PassThrough(call);
   }
   MakeWritableWithin(call.args[0], end);
-  return Perform(call);
+  const long result = Perform(call);
+  if (result == 0) WatchHoles(call.args[0], call.args[1]);
+  return result;
 }
 
 }  // namespace fencepost::iorecorder

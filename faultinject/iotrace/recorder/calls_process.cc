@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "faultinject/iotrace/recorder/calls.h"
+#include "faultinject/iotrace/recorder/holes.h"
 #include "faultinject/iotrace/recorder/mappings.h"
 
 namespace fencepost::iorecorder {
@@ -99,6 +100,10 @@ long HandleSignalAction(Call& call) {
     }
     believed_action = action;
     return 0;
+  }
+  if (call.args[0] == SIGSEGV && HolesAreWatched()) {
+    const LockHold hold;
+    Refuse("SIGSEGV is handled by the program, and stores into holes are watched by it", "");
   }
   action.mask &= ~kSigsysBit;
   return Raw(SYS_rt_sigaction, call.args[0], &action, call.args[2], call.args[3]);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "faultinject/iotrace/recorder/calls.h"
+#include "faultinject/iotrace/recorder/holes.h"
 
 namespace fencepost::iorecorder {
 namespace {
@@ -218,6 +219,7 @@ long HandleTruncate(Call& call) {
   if (id == kNoInode) return Perform(call);
   Prove(FileAt(id, fd), Reading::kAll);
   const long result = Perform(call);
+  if (result == 0) NotePunch(id, BytesOf(fd), UINT64_MAX);
   if (result == 0) RecordLength(id, static_cast<uint64_t>(status.st_size), BytesOf(fd));
   return result;
 }
@@ -242,9 +244,11 @@ long HandleFallocate(Call& call) {
   const uint64_t bytes = BytesOf(fd);
   switch (call.flags(1) & ~static_cast<uint32_t>(FALLOC_FL_KEEP_SIZE)) {
     case 0:
+      NoteAllocation(id, offset, length);
       RecordGrowth(id, offset, length, bytes_before, bytes);
       break;
     case FALLOC_FL_PUNCH_HOLE:
+      NotePunch(id, offset, length);
       RecordZeros(id, offset, length, bytes);
       break;
     case FALLOC_FL_ZERO_RANGE:

@@ -51,6 +51,7 @@ inline constexpr uint32_t kScratchBytes = 1 << 18;
 inline constexpr uint32_t kNoShadow = UINT32_MAX;
 inline constexpr uint32_t kNoHashes = UINT32_MAX;
 inline constexpr uint32_t kChangesMax = 16;
+inline constexpr uint32_t kAllocationsMax = 1024;
 
 // Blocks of a file, by number: [first, end).
 struct BlockRange {
@@ -98,6 +99,13 @@ struct Mapping {
   bool is_writable;
 };
 
+// Blocks that a file was given by fallocate: [begin, end), in bytes. Kept where holes are watched.
+struct Allocation {
+  InodeId inode;
+  uint64_t begin;
+  uint64_t end;
+};
+
 struct Shadow {
   InodeId inode;      // kNoInode: free
   uint32_t mappings;  // writable ones that are there
@@ -129,6 +137,8 @@ struct Control {
   uint32_t has_dirty_marks;      // the kernel tells which pages of a file are dirty
   uint32_t next_hashes;          // whose turn it is to be given to another file
   InodeId hashed[kHashedFiles];  // kNoInode: free
+  uint32_t allocations_used;
+  Allocation allocations[kAllocationsMax];
   char root[kPathBytes];
   Execution executions[kExecutionsMax];
   Shadow shadows[kShadows];

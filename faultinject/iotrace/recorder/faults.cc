@@ -37,6 +37,7 @@ bool IsLong(const Call& call) {
 bool Concerns(IoFault::Kind fault, const Call& call) {
   switch (fault) {
     case IoFault::Kind::kNone:
+    case IoFault::Kind::kSigbus:  // holes.h
       return false;
     case IoFault::Kind::kWriteEio:
       return IsWrite(call.number);

@@ -15,6 +15,7 @@
 
 #include "faultinject/iotrace/recorder/calls.h"
 #include "faultinject/iotrace/recorder/filter.h"
+#include "faultinject/iotrace/recorder/holes.h"
 #include "faultinject/iotrace/recorder/mappings.h"
 
 namespace fencepost::iorecorder {
@@ -46,14 +47,7 @@ extern "C" void FencepostIoReturn();
 asm(".text\n.hidden FencepostIoReturn\nFencepostIoReturn:\n  mov $15, %eax\n  syscall\n");
 
 void InstallHandler() {
-  struct {
-    void (*handler)(int, siginfo_t*, void*);
-    uint64_t flags;
-    void (*restorer)();
-    uint64_t mask;
-  } action = {OnTrap, SA_SIGINFO | SA_NODEFER | 0x04000000 /* SA_RESTORER */, FencepostIoReturn,
-              kAllSignals};
-  Raw(SYS_rt_sigaction, SIGSYS, &action, nullptr, sizeof action.mask);
+  HandleSignal(SIGSYS, OnTrap);
   Raw(SYS_rt_sigprocmask, SIG_UNBLOCK, &kSigsysBit, nullptr, sizeof kSigsysBit);
 }
 
@@ -94,6 +88,7 @@ void Begin(const char* folder) {
     rows_by_number[rows[i].number] = static_cast<uint8_t>(i + 1);
   }
   InstallHandler();
+  InstallHoleHandler();
   if (!HasFilter() && InstallFilter() != 0) Die("seccomp filters are not to be had here", "");
   ReleaseLockOfDeadProgram();
   const auto process = static_cast<uint32_t>(Raw(SYS_getpid));
@@ -126,6 +121,18 @@ void MarkOperation(IoEvent::Kind kind, uint64_t id) {
 }
 
 }  // namespace
+
+void HandleSignal(int number, SignalHandler handler) {
+  struct {
+    SignalHandler handler;
+    uint64_t flags;
+    void (*restorer)();
+    uint64_t mask;
+  } action = {handler, SA_SIGINFO | SA_NODEFER | 0x04000000 /* SA_RESTORER */, FencepostIoReturn,
+              kAllSignals};
+  Raw(SYS_rt_sigaction, number, &action, nullptr, sizeof action.mask);
+}
+
 }  // namespace fencepost::iorecorder
 
 extern "C" {

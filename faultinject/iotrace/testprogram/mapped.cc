@@ -152,6 +152,22 @@ void MappedBesides(uint64_t) {
   MUST(fsync(other) == 0);
 }
 
+// Three stores into two holes, and one into a block that is there.
+void MappedHoles(uint64_t) {
+  const MappedFile file = Map("mapped");
+  MUST(pwrite(file.fd, "there", 5, 2 * kPage) == 5);
+  MarkIoOperationBegin(1);
+  Put(file.data + 100, "first hole");
+  Put(file.data + 200, "again");
+  Put(file.data + 2 * kPage, "no hole");
+  MarkIoOperationEnd(1);
+  MarkIoOperationBegin(2);
+  Put(file.data + 4 * kPage, "second hole");
+  MarkIoOperationEnd(2);
+  MUST(munmap(file.data, kBytes) == 0);
+  MUST(close(file.fd) == 0);
+}
+
 constexpr Scenario kScenarios[] = {
     {"mapped-many", MappedMany},
     {"mapped-besides", MappedBesides},
@@ -161,6 +177,7 @@ constexpr Scenario kScenarios[] = {
     {"made-writable", MadeWritable},
     {"mapped-by-processes", MappedByProcesses},
     {"mapped-sparse", MappedSparse},
+    {"mapped-holes", MappedHoles},
     {"mapped-unlinked", MappedUnlinked},
 };
 
