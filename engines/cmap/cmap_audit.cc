@@ -118,6 +118,9 @@ class Map::Auditor {
   uint64_t pair_count_ = 0;
 };
 
-Result<AuditReport> Map::Audit() { return Auditor(*this).Run(); }
+Result<AuditReport> Map::Audit() {
+  FreeAllUnlinkedIfUnread();
+  return Auditor(*this).Run();
+}
 
 }  // namespace fencepost::cmap

@@ -19,7 +19,7 @@ Result<bool> Map::MoveRecord(uint64_t offset) {
   RecordView seen;
   if (!store_->ReadRecord({offset, false}, &seen)) return false;
   const uint64_t hash = store_->Hash(seen.key);
-  const std::unique_lock lock(StripeOf(hash).lock);
+  const std::unique_lock lock = LockForWriting(StripeOf(hash));
   Bucket* bucket = BucketOf(hash);
   for (;;) {
     for (uint64_t& slot : bucket->slots) {
@@ -47,15 +47,21 @@ Result<bool> Map::MoveRecord(uint64_t offset) {
   }
 }
 
-Result<uint64_t> Map::Defragment() {
-  // One at a time: the sparse slabs of another are not to be given back meanwhile.
-  const std::lock_guard defragmenting(defragment_mutex_);
+Status Map::PackChains() {
   for (uint64_t i = 0; i < store_->bucket_count(); ++i) {
     if (std::atomic_ref(store_->BucketAt(i)->overflow).load(std::memory_order_relaxed) == 0)
       continue;
     const pmem::Charge charge(AccountNumber(Account::kDefragment));
     RETURN_IF_ERROR(CompactChain(i));
   }
+  FreeAllUnlinkedIfUnread();
+  return Status::Ok();
+}
+
+Result<uint64_t> Map::Defragment() {
+  // One at a time: the sparse slabs of another are not to be given back meanwhile.
+  const std::lock_guard defragmenting(defragment_mutex_);
+  RETURN_IF_ERROR(PackChains());
   uint64_t moved = 0;
   Status status;
   for (const uint64_t offset : store_->heap().RetireSparseSlabs()) {

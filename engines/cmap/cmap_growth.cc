@@ -5,7 +5,9 @@
 // made durable first. One change then takes the moved slots out of the old chains and advances
 // bucket_count: after a crash the split has happened or it has not, and the buckets that an
 // unfinished split left behind are written anew by the next. Readers go on meanwhile: they find a
-// pair in the old chain or in the new one, or look again.
+// pair in the old chain or in the new one, or look again. One may be in an overflow bucket that is
+// being unlinked, for as long as a visit lasts: neither waits for the other, the bucket is freed
+// once the readers of its stripe have gone.
 #include <algorithm>
 #include <bit>
 #include <mutex>
@@ -39,9 +41,10 @@ struct Map::Chain {
     uint64_t offset;  // 0 for the first, which is part of a segment
   };
   std::vector<Node> nodes;
-  std::vector<uint64_t> slots;    // all, in the order of the chain
-  std::vector<uint64_t> moving;   // those that go to the new bucket
-  std::vector<uint64_t> staying;  // the others
+  std::vector<uint64_t> slots;     // all, in the order of the chain
+  std::vector<uint64_t> moving;    // those that go to the new bucket
+  std::vector<uint64_t> staying;   // the others
+  std::vector<uint64_t> unlinked;  // overflow buckets that the chain does without
 };
 
 void Map::Grow(size_t max_splits) {
@@ -80,11 +83,8 @@ class Map::MoveWatcher final : public CommitWatcher {
   }
 
   void AfterStores() override {
-    ForEachStripe([](Stripe& stripe, const Chain& chain) {
-      stripe.moves.fetch_add(1, std::memory_order_release);
-      // An overflow bucket is about to be freed: whoever is in it must have left.
-      if (chain.nodes.size() > 1) stripe.lock.AwaitReaders();
-    });
+    ForEachStripe(
+        [](Stripe& stripe, const Chain&) { stripe.moves.fetch_add(1, std::memory_order_release); });
   }
 
  private:
@@ -129,11 +129,15 @@ Status Map::SplitNextBuckets() {
   if (!change.FitsIntentLog()) return store_->Full("a chain is too long to be split");
   MoveWatcher watcher(*this, first_index, chains, bucket_count + group);
   change.CommitWords(&watcher);
+  for (size_t i = 0; i < group; ++i) {
+    Unlink(stripes_[(first_index + i) & stripe_mask_], chains[i]);
+  }
   return Status::Ok();
 }
 
 Status Map::CompactChain(uint64_t bucket_index) {
-  const UpdateLock lock(stripes_[bucket_index & stripe_mask_].lock);
+  Stripe& stripe = stripes_[bucket_index & stripe_mask_];
+  const UpdateLock lock(stripe.lock);
   Chain chain;
   RETURN_IF_ERROR(ReadChain(bucket_index, &chain));
   chain.staying = chain.slots;
@@ -143,6 +147,7 @@ Status Map::CompactChain(uint64_t bucket_index) {
   if (!change.FitsIntentLog()) return Status::Ok();
   MoveWatcher watcher(*this, bucket_index, {&chain, 1});
   change.CommitWords(&watcher);
+  Unlink(stripe, chain);
   return Status::Ok();
 }
 
@@ -192,19 +197,19 @@ Status Map::StageNewChain(Change& change, const Chain& chain, uint64_t new_index
 }
 
 // What stays is packed into as few buckets as hold it, moving as few slots as can be; the buckets
-// behind those are freed.
-void Map::StageOldChain(Change& change, const Chain& chain) {
+// behind those are unlinked.
+void Map::StageOldChain(Change& change, Chain& chain) {
   const size_t kept_nodes =
       std::max<size_t>(1, (chain.staying.size() + kSlotsPerBucket - 1) / kSlotsPerBucket);
   const auto stays = [&](uint64_t slot) {
     return std::find(chain.staying.begin(), chain.staying.end(), slot) != chain.staying.end();
   };
-  std::vector<uint64_t> homeless;  // staying, in a bucket that is freed
+  std::vector<uint64_t> homeless;  // staying, in a bucket that is unlinked
   for (size_t i = kept_nodes; i < chain.nodes.size(); ++i) {
     for (const uint64_t slot : chain.nodes[i].bucket->slots) {
       if (slot != 0 && stays(slot)) homeless.push_back(slot);
     }
-    change.FreeBucket(chain.nodes[i].offset);
+    chain.unlinked.push_back(chain.nodes[i].offset);
   }
   for (size_t i = 0; i < kept_nodes; ++i) {
     for (uint64_t& slot : chain.nodes[i].bucket->slots) {
@@ -219,6 +224,12 @@ void Map::StageOldChain(Change& change, const Chain& chain) {
   }
   Bucket& last = *chain.nodes[kept_nodes - 1].bucket;
   if (last.overflow != 0 && kept_nodes < chain.nodes.size()) change.StoreWord(&last.overflow, 0);
+}
+
+// Once the change is durable.
+void Map::Unlink(Stripe& stripe, const Chain& chain) {
+  stripe.unlinked.insert(stripe.unlinked.end(), chain.unlinked.begin(), chain.unlinked.end());
+  FreeUnlinkedIfUnread(stripe);
 }
 
 }  // namespace fencepost::cmap

@@ -80,6 +80,29 @@ Status Map::Find(const Load& load, uint64_t hash, std::string_view key, Place* p
   return Status::Ok();
 }
 
+std::unique_lock<StripeLock> Map::LockForWriting(Stripe& stripe) {
+  std::unique_lock lock(stripe.lock);
+  if (!stripe.unlinked.empty()) [[unlikely]]
+    FreeUnlinked(stripe);
+  return lock;
+}
+
+void Map::FreeUnlinked(Stripe& stripe) {
+  for (const uint64_t offset : stripe.unlinked) store_->heap().Free(offset, kBucketClass);
+  stripe.unlinked.clear();
+}
+
+void Map::FreeUnlinkedIfUnread(Stripe& stripe) {
+  if (!stripe.unlinked.empty() && !stripe.lock.MayHaveReaders()) FreeUnlinked(stripe);
+}
+
+void Map::FreeAllUnlinkedIfUnread() {
+  for (Stripe& stripe : stripes_) {
+    const UpdateLock lock(stripe.lock);
+    FreeUnlinkedIfUnread(stripe);
+  }
+}
+
 // Most absent keys have neither their fingerprint in the bucket nor an overflow bucket: that takes
 // no lock. Nor may a writer have been at it meanwhile: what it stored may not be durable yet, and
 // the answer would be given on the strength of it. False: not known.
@@ -183,7 +206,7 @@ Status Map::Put(std::string_view key, std::string_view value) {
   bool inserted;
   {
     pmem::Charge charge(AccountNumber(Account::kInsert));
-    const std::unique_lock lock(StripeOf(hash).lock);
+    const std::unique_lock lock = LockForWriting(StripeOf(hash));
     Change change(*store_);
     RecordRef record;
     RETURN_IF_ERROR(StageRecord(change, key, value, &record));
@@ -201,7 +224,7 @@ Status Map::Put(std::string_view key, std::string_view value) {
 Result<bool> Map::CompareAndPut(std::string_view key, std::string_view expected,
                                 std::string_view value) {
   const uint64_t hash = store_->Hash(key);
-  const std::unique_lock lock(StripeOf(hash).lock);
+  const std::unique_lock lock = LockForWriting(StripeOf(hash));
   Place place;
   RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
   if (place.slot == nullptr) return Status::NotFound();
@@ -218,7 +241,7 @@ Result<bool> Map::CompareAndPut(std::string_view key, std::string_view expected,
 Status Map::Delete(std::string_view key) {
   const uint64_t hash = store_->Hash(key);
   __builtin_prefetch(BucketOf(hash));
-  const std::unique_lock lock(StripeOf(hash).lock);
+  const std::unique_lock lock = LockForWriting(StripeOf(hash));
   Place place;
   RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
   if (place.slot == nullptr) return Status::NotFound();
@@ -260,7 +283,7 @@ Status Map::Apply(std::span<const Write> batch) {
     std::vector<std::unique_lock<StripeLock>> locks;
     locks.reserve(stripe_indexes.size());
     const pmem::Charge charge(AccountNumber(Account::kBatch));
-    for (const uint64_t index : stripe_indexes) locks.emplace_back(stripes_[index].lock);
+    for (const uint64_t index : stripe_indexes) locks.push_back(LockForWriting(stripes_[index]));
     Change change(*store_);
     for (size_t i = 0; i < batch.size(); ++i) {
       RETURN_IF_ERROR(StageWrite(change, hashes[i], batch[i], &count_change));
