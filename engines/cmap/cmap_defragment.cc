@@ -8,6 +8,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "engines/cmap/cmap_chain.h"
 #include "engines/cmap/cmap_map.h"
 
 namespace fencepost::cmap {
@@ -21,14 +22,13 @@ Result<bool> Map::MoveRecord(uint64_t offset) {
   const uint64_t hash = store_->Hash(seen.key);
   const std::unique_lock lock = LockForWriting(StripeOf(hash));
   Bucket* bucket = BucketOf(hash);
-  for (;;) {
+  for (uint64_t length = 1; length <= kMaxChainBuckets; ++length) {
     for (uint64_t& slot : bucket->slots) {
       if (slot == 0 || SlotRecord(slot).offset != offset || SlotRecord(slot).is_object) continue;
       RecordView record;
-      if (!store_->ReadRecord({offset, false}, &record))
-        return store_->Corrupt("a slot refers to no record");
+      ASSIGN_OR_RETURN(const uint64_t hash_now, store_->ReadPair(slot, &record));
       // Another pair's by now: what was read without the lock was what the position had held.
-      if (store_->Hash(record.key) != hash) return false;
+      if (hash_now != hash) return false;
       const uint64_t bytes = RecordBytes(record.key.size(), record.value.size());
       const pmem::Charge charge(AccountNumber(Account::kDefragment));
       Change change(*store_);
@@ -42,9 +42,10 @@ Result<bool> Map::MoveRecord(uint64_t offset) {
       return true;
     }
     if (bucket->overflow == 0) return false;
-    bucket = store_->OverflowAt(bucket->overflow);
-    if (bucket == nullptr) return store_->Corrupt("a chain of buckets is broken");
+    bucket = store_->OverflowIn(bucket->overflow);
+    if (bucket == nullptr) break;
   }
+  return store_->Corrupt("a chain of buckets is broken");
 }
 
 Status Map::PackChains() {

@@ -123,7 +123,7 @@ Status Map::SplitNextBuckets() {
     RETURN_IF_ERROR(StageNewChain(change, chains[i], bucket_count + i));
     StageOldChain(change, chains[i]);
   }
-  change.StoreWord(store_->bucket_count_word(), bucket_count + group);
+  change.StoreWord(store_->bucket_count_word(), CheckedNumber(bucket_count + group));
   // The new buckets, which may hold what an earlier split that a crash cut off has left there.
   change.NoteWrittenInPlace();
   if (!change.FitsIntentLog()) return store_->Full("a chain is too long to be split");
@@ -167,10 +167,8 @@ Status Map::ReadChain(uint64_t bucket_index, Chain* chain) const {
 Status Map::DivideChain(uint64_t moved_bit, Chain* chain) const {
   for (const uint64_t slot : chain->slots) {
     RecordView record;
-    if (!store_->ReadRecord(SlotRecord(slot), &record)) {
-      return store_->Corrupt("a slot refers to no record");
-    }
-    const bool moves = (store_->Hash(record.key) & moved_bit) != 0;
+    ASSIGN_OR_RETURN(const uint64_t hash, store_->ReadPair(slot, &record));
+    const bool moves = (hash & moved_bit) != 0;
     (moves ? chain->moving : chain->staying).push_back(slot);
   }
   return Status::Ok();
@@ -182,17 +180,19 @@ Status Map::StageNewChain(Change& change, const Chain& chain, uint64_t new_index
   size_t next = 0;
   for (;;) {
     Bucket content{};
+    uint64_t overflow = 0;
     for (size_t i = 0; i < kSlotsPerBucket && next < chain.moving.size(); ++i) {
       content.slots[i] = chain.moving[next++];
     }
     if (next < chain.moving.size()) {
-      content.overflow = change.ReserveBucket();
-      if (content.overflow == 0) return store_->Full("no space for an overflow bucket");
+      overflow = change.ReserveBucket();
+      if (overflow == 0) return store_->Full("no space for an overflow bucket");
+      content.overflow = Checked(overflow);
     }
     *bucket = content;
     pool.Flush(bucket, sizeof(*bucket));
-    if (content.overflow == 0) return Status::Ok();
-    bucket = pool.At<Bucket>(content.overflow);
+    if (overflow == 0) return Status::Ok();
+    bucket = pool.At<Bucket>(overflow);
   }
 }
 

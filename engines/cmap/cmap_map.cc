@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 #include <shared_mutex>
 
@@ -31,6 +33,27 @@ struct LoadThrough {
   uint64_t operator()(uint64_t* word) const { return change.LoadWord(word); }
 };
 
+// A bucket, all of it seen once, without a branch that depends on where something is.
+struct Look {
+  template <typename Load>
+  Look(const Load& load, Bucket& bucket, uint64_t fingerprint) {
+    for (size_t i = 0; i < kSlotsPerBucket; ++i) slots[i] = load(&bucket.slots[i]);
+    sum = overflow = load(&bucket.overflow);
+    for (size_t i = 0; i < kSlotsPerBucket; ++i) {
+      sum ^= slots[i];
+      matches |= static_cast<unsigned>(SlotFingerprint(slots[i]) == fingerprint) << i;
+      empty |= static_cast<unsigned>(slots[i] == 0) << i;
+    }
+    matches &= ~empty;
+  }
+
+  std::array<uint64_t, kSlotsPerBucket> slots;
+  uint64_t overflow;
+  uint64_t sum;          // sound unless the bucket is damaged
+  unsigned matches = 0;  // bit i: slot i has the fingerprint
+  unsigned empty = 0;
+};
+
 }  // namespace
 
 // Where a key is, or where it would go.
@@ -52,29 +75,33 @@ template <typename Load>
 Status Map::Find(const Load& load, uint64_t hash, std::string_view key, Place* place) const {
   Bucket* bucket = BucketOf(hash);
   for (uint64_t length = 1;; ++length) {
-    for (uint64_t& slot : bucket->slots) {
-      const uint64_t value = load(&slot);
-      if (value == 0) {
-        if (place->empty_slot == nullptr) place->empty_slot = &slot;
+    const Look look(load, *bucket, Fingerprint(hash));
+    for (unsigned matches = look.matches; matches != 0; matches &= matches - 1) {
+      const auto i = static_cast<size_t>(std::countr_zero(matches));
+      const uint64_t value = look.slots[i];
+      RecordView record;
+      if (!IsSound(value) || !store_->ReadRecord(SlotRecord(value), &record)) [[unlikely]]
+        return store_->Corrupt(fmt::format("a slot refers to no record ({:#x})", value));
+      if (record.key != key) [[unlikely]] {
+        // Two keys of one fingerprint; or a bit of the key has been flipped, which would hide it.
+        ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t other, store_->ReadPair(value, &record));
         continue;
       }
-      if (SlotFingerprint(value) != Fingerprint(hash)) continue;
-      RecordView record;
-      if (!store_->ReadRecord(SlotRecord(value), &record)) [[unlikely]] {
-        return store_->Corrupt(fmt::format("a slot refers to no record ({:#x})", value));
-      }
-      if (record.key != key) continue;
-      place->slot = &slot;
+      place->slot = &bucket->slots[i];
       place->record = SlotRecord(value);
       place->record_bytes = RecordBytes(record.key.size(), record.value.size());
       place->value = record.value;
       return Status::Ok();
     }
-    const uint64_t overflow = load(&bucket->overflow);
-    if (overflow == 0) break;
-    bucket = store_->OverflowAt(overflow);
+    if (!IsSound(look.sum)) [[unlikely]]
+      return store_->Corrupt(fmt::format("a bucket of the chain of {:#x} is damaged", hash));
+    if (place->empty_slot == nullptr && look.empty != 0) {
+      place->empty_slot = &bucket->slots[static_cast<size_t>(std::countr_zero(look.empty))];
+    }
+    if (look.overflow == 0) break;
+    bucket = store_->OverflowIn(look.overflow);
     if (bucket == nullptr || length == kMaxChainBuckets) [[unlikely]]
-      return store_->Corrupt(fmt::format("a chain of buckets is broken ({:#x})", overflow));
+      return store_->Corrupt(fmt::format("a chain of buckets is broken ({:#x})", look.overflow));
   }
   place->last = bucket;
   return Status::Ok();
@@ -103,20 +130,24 @@ void Map::FreeAllUnlinkedIfUnread() {
   }
 }
 
-// Most absent keys have neither their fingerprint in the bucket nor an overflow bucket: that takes
-// no lock. Nor may a writer have been at it meanwhile: what it stored may not be durable yet, and
-// the answer would be given on the strength of it. False: not known.
+// Before the lock is taken, a look at the bucket. Most absent keys have neither their fingerprint
+// in it nor an overflow bucket: that takes no lock. Nor may a writer have been at it meanwhile:
+// what it stored may not be durable yet, and the answer would be given on the strength of it. Of a
+// key that may be there, the record is on its way from memory while the lock is taken. False: not
+// known.
 bool Map::IsPlainlyAbsent(const Stripe& stripe, uint64_t hash) const {
   const uint32_t moves = stripe.moves.load(std::memory_order_acquire);
-  if (moves % 2 != 0 || stripe.lock.HasWriter()) return false;
-  const LoadDirectly load;
-  Bucket* const bucket = BucketOf(hash);
-  for (uint64_t& slot : bucket->slots) {
-    const uint64_t value = load(&slot);
-    if (value != 0 && SlotFingerprint(value) == Fingerprint(hash)) return false;
+  const bool had_writer = stripe.lock.HasWriter();
+  const Look look(LoadDirectly(), *BucketOf(hash), Fingerprint(hash));
+  if (look.matches != 0) {
+    const auto first = static_cast<size_t>(std::countr_zero(look.matches));
+    const char* const record = store_->pool().At<char>(SlotRecord(look.slots[first]).offset);
+    __builtin_prefetch(record);
+    __builtin_prefetch(record + kLineBytes);
+    return false;
   }
-  return load(&bucket->overflow) == 0 && !stripe.lock.HasWriter() &&
-         stripe.moves.load(std::memory_order_relaxed) == moves;
+  return look.overflow == 0 && IsSound(look.sum) && moves % 2 == 0 && !had_writer &&
+         !stripe.lock.HasWriter() && stripe.moves.load(std::memory_order_relaxed) == moves;
 }
 
 Status Map::Get(std::string_view key, ValueVisitor visit) {
@@ -183,7 +214,7 @@ Status Map::StagePut(Change& change, uint64_t hash, RecordRef record, const Plac
   bucket = Bucket{};
   bucket.slots[0] = slot_value;
   pool.Flush(&bucket, sizeof(bucket));
-  change.StoreWord(&place.last->overflow, overflow);
+  change.StoreWord(&place.last->overflow, Checked(overflow));
   return Status::Ok();
 }
 
@@ -307,9 +338,7 @@ Status Map::ForEach(PairVisitor visit) {
         for (const uint64_t slot : bucket.slots) {
           if (slot == 0 || !go_on) continue;
           RecordView record;
-          if (!store_->ReadRecord(SlotRecord(slot), &record)) {
-            return store_->Corrupt(fmt::format("a slot refers to no record ({:#x})", slot));
-          }
+          ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t hash, store_->ReadPair(slot, &record));
           go_on = visit(record.key, record.value);
         }
         return Status::Ok();

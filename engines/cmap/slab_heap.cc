@@ -99,11 +99,12 @@ Status SlabHeap::ReadExtents() {
     ASSIGN_OR_RETURN(Extent* const extent, AddToWindows(offset, index));
     for (uint64_t i = 0; i < extent->slab_count; ++i) {
       Slab& slab = extent->slabs[i];
-      if (*slab.class_word >= kClassCount) {
-        return Status::Corrupt(fmt::format("a slab of an extent has no possible class ({}): {}",
+      const uint64_t size_class = NumberOf(*slab.class_word);
+      if (!IsSound(*slab.class_word) || size_class >= kClassCount) {
+        return Status::Corrupt(fmt::format("a slab of an extent has no possible class ({:#x}): {}",
                                            *slab.class_word, pool_.path().string()));
       }
-      if (*slab.class_word != 0) SetClass(slab, *slab.class_word);
+      if (size_class != 0) SetClass(slab, size_class);
     }
     return Status::Ok();
   });
@@ -118,9 +119,9 @@ Result<SlabHeap::Extent*> SlabHeap::AddToWindows(uint64_t offset, uint64_t direc
     return corrupt("is outside of the pool");
   }
   auto* header = pool_.At<ExtentHeader>(offset);
-  const uint64_t slab_count = header->slab_count;
-  if (header->magic != kExtentMagic || slab_count == 0 || slab_count > kMaxSlabsAnExtent ||
-      slab_count % kSlabsPerChunk != 0) {
+  const uint64_t slab_count = NumberOf(header->slab_count);
+  if (header->magic != kExtentMagic || !IsSound(header->slab_count) || slab_count == 0 ||
+      slab_count > kMaxSlabsAnExtent || slab_count % kSlabsPerChunk != 0) {
     return corrupt("is none");
   }
   const uint64_t bytes = ExtentBytes(slab_count / kSlabsPerChunk);
@@ -278,10 +279,10 @@ SlabHeap::Slab* SlabHeap::NextSlab(size_t size_class) {
   if (slab == nullptr && AddExtent()) slab = PopFree();
   if (slab != nullptr) {
     SetClass(*slab, size_class);
-    if (*slab->class_word != size_class) {
+    if (*slab->class_word != CheckedNumber(size_class)) {
       // Whoever publishes a position fences before; and giving the arena's lock back is a fence for
       // those that other threads take.
-      *slab->class_word = size_class;
+      *slab->class_word = CheckedNumber(size_class);
       pool_.Flush(slab->class_word, sizeof(*slab->class_word));
     }
     pool_.Populate(slab->offset, kSlabBytes);
@@ -411,7 +412,7 @@ bool SlabHeap::TryAddExtent(uint64_t chunks) {
   const uint64_t slab_count = chunks * kSlabsPerChunk;
   auto* header = pool_.At<ExtentHeader>(offset);
   header->magic = kExtentMagic;
-  header->slab_count = slab_count;
+  header->slab_count = CheckedNumber(slab_count);
   std::fill_n(header->classes(), slab_count, 0);
   pool_.Flush(header, ExtentHeaderBytes(slab_count));
   const uint64_t index = unused_entries_.empty() ? next_entry_ : unused_entries_.back();

@@ -280,9 +280,13 @@ TEST_F(SlabHeapTest, AnExtentThatCannotBeIsCorrupt) {
   ASSERT_EQ(read(), StatusCode::kOk);
   for (uint64_t* const word : {&header->magic, &header->slab_count, &header->classes()[0]}) {
     const uint64_t good = *word;
-    for (const uint64_t bad : {uint64_t{77}, uint64_t{1} << 40, UINT64_MAX}) {
+    for (const uint64_t bad : {CheckedNumber(77), uint64_t{1} << 40, UINT64_MAX}) {
       *word = bad;
       EXPECT_EQ(read(), StatusCode::kCorrupt) << bad;
+    }
+    for (unsigned bit = 0; bit < 64; ++bit) {
+      *word = good ^ uint64_t { 1 } << bit;
+      EXPECT_EQ(read(), StatusCode::kCorrupt) << bit;
     }
     *word = good;
   }
