@@ -188,11 +188,21 @@ Status Map::StageRecord(Change& change, std::string_view key, std::string_view v
   if (bytes <= kCopyThroughCacheBytes) {
     if (!value.empty()) std::memcpy(value_at, value.data(), value.size());
     pool.Flush(record, bytes);
-  } else {
-    pool.CopyFlush(value_at, value.data(), value.size());
-    pool.Flush(record, static_cast<uint64_t>(value_at - record));
-    pool.Flush(value_at + value.size(), 1);
+    return Status::Ok();
   }
+  // Whole lines of a large value; what is before the first and behind the last shares its line with
+  // the rest of the record, and is flushed with that, once.
+  const auto to_line = static_cast<size_t>(-reinterpret_cast<uintptr_t>(value_at) % kLineBytes);
+  const size_t head_bytes = std::min(to_line, value.size());
+  const size_t line_bytes = (value.size() - head_bytes) / kLineBytes * kLineBytes;
+  const std::string_view tail = value.substr(head_bytes + line_bytes);
+  char* const lines_at = value_at + head_bytes;
+  char* const tail_at = lines_at + line_bytes;
+  value.copy(value_at, head_bytes);
+  pool.Flush(record, static_cast<uint64_t>(lines_at - record));
+  if (line_bytes != 0) pool.CopyFlush(lines_at, value.data() + head_bytes, line_bytes);
+  tail.copy(tail_at, tail.size());
+  pool.Flush(tail_at, tail.size() + 1);
   return Status::Ok();
 }
 
