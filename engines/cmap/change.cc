@@ -132,8 +132,6 @@ void Change::FreeRecord(RecordRef record, uint64_t bytes) {
   }
 }
 
-void Change::FreeBucket(uint64_t offset) { FreePosition(offset, kBucketClass); }
-
 bool Change::FitsIntentLog() const { return scratch_->stores.size() <= kIntentEntries; }
 
 void Change::CommitWords(CommitWatcher* watcher) {

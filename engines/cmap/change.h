@@ -50,7 +50,6 @@ class Change {
 
   // What was reachable before, or was reserved here; `bytes` as reserved.
   void FreeRecord(RecordRef record, uint64_t bytes);
-  void FreeBucket(uint64_t offset);
 
   // kFull if a redo log does not fit into the pool; then nothing has changed.
   Status Commit();

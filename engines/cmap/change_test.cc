@@ -188,33 +188,54 @@ TEST_F(ChangeTest, AWatcherIsToldBeforeTheFirstStoreAndAfterTheLast) {
 
 class IntentLogTest : public ChangeTest {
  protected:
-  IntentLogUnit& unit() { return *store_->pool().At<IntentLogUnit>(store_->root().intent_log); }
+  IntentLogUnit& unit() {
+    return *store_->pool().At<IntentLogUnit>(Unchecked(store_->root().intent_log));
+  }
+  uint64_t OffsetOf(size_t word) { return store_->pool().OffsetOf(words_[word]); }
+  StatusCode Recover() { return store_->intent_log().Recover().code(); }
 };
 
 TEST_F(IntentLogTest, ACommittedChangeIsFinishedByRecovery) {
-  const uint64_t first = store_->pool().OffsetOf(words_[0]);
-  const uint64_t second = store_->pool().OffsetOf(words_[9]);
-  unit().entries[0] = {first, 5};
-  unit().entries[1] = {second, 6};
-  ASSERT_TRUE(store_->intent_log().Recover().ok());
+  unit().entries[0] = {CheckedNumber(OffsetOf(0)), CheckedNumber(5)};
+  unit().entries[1] = {CheckedNumber(OffsetOf(9)), CheckedNumber(6)};
+  ASSERT_EQ(Recover(), StatusCode::kOk);
   EXPECT_EQ(*words_[0], 0u);  // without a count nothing was committed
-  unit().count = 2;
-  ASSERT_TRUE(store_->intent_log().Recover().ok());
-  EXPECT_EQ(*words_[0], 5u);
-  EXPECT_EQ(*words_[9], 6u);
+  unit().count = CheckedNumber(2);
+  ASSERT_EQ(Recover(), StatusCode::kOk);
+  EXPECT_EQ(*words_[0], CheckedNumber(5));
+  EXPECT_EQ(*words_[9], CheckedNumber(6));
   EXPECT_EQ(unit().count, 0u);
 }
 
 TEST_F(IntentLogTest, WhatItCannotSayIsCorruptAndStoresNothing) {
-  const uint64_t good = store_->pool().OffsetOf(words_[0]);
-  unit().count = kIntentEntries + 1;
-  EXPECT_EQ(store_->intent_log().Recover().code(), StatusCode::kCorrupt);
-  unit().count = 2;
-  for (const uint64_t bad : {uint64_t{8}, good + 1, store_->pool().bytes(), UINT64_MAX - 7}) {
-    unit().entries[0] = {good, 5};
-    unit().entries[1] = {bad, 6};
-    EXPECT_EQ(store_->intent_log().Recover().code(), StatusCode::kCorrupt) << bad;
+  unit().count = CheckedNumber(kIntentEntries + 1);
+  EXPECT_EQ(Recover(), StatusCode::kCorrupt);
+  unit().count = CheckedNumber(2);
+  for (const uint64_t bad :
+       {uint64_t{8}, OffsetOf(0) + 1, store_->pool().bytes(), (uint64_t{1} << 60) - 8}) {
+    unit().entries[0] = {CheckedNumber(OffsetOf(0)), CheckedNumber(5)};
+    unit().entries[1] = {CheckedNumber(bad), CheckedNumber(6)};
+    EXPECT_EQ(Recover(), StatusCode::kCorrupt) << bad;
     EXPECT_EQ(*words_[0], 0u);
+  }
+}
+
+TEST_F(IntentLogTest, AnyFlippedBitIsCorruptAndStoresNothing) {
+  for (unsigned bit = 0; bit < 64; ++bit) {
+    unit().count = uint64_t{1} << bit;
+    EXPECT_EQ(Recover(), StatusCode::kCorrupt) << "of a log that counts nothing, " << bit;
+  }
+  for (uint64_t* const word : {&unit().count, &unit().entries[0].word, &unit().entries[0].value,
+                               &unit().entries[1].word, &unit().entries[1].value}) {
+    for (unsigned bit = 0; bit < 64; ++bit) {
+      unit().count = CheckedNumber(2);
+      unit().entries[0] = {CheckedNumber(OffsetOf(0)), CheckedNumber(5)};
+      unit().entries[1] = {CheckedNumber(OffsetOf(9)), CheckedNumber(6)};
+      *word ^= uint64_t{1} << bit;
+      EXPECT_EQ(Recover(), StatusCode::kCorrupt) << bit;
+      EXPECT_EQ(*words_[0], 0u);
+      EXPECT_EQ(*words_[9], 0u);
+    }
   }
 }
 

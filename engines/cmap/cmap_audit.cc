@@ -94,14 +94,13 @@ class Map::Auditor {
   Status AuditPair(uint64_t index, uint64_t slot, std::set<std::string_view>* keys) {
     RecordView record;
     const RecordRef ref = SlotRecord(slot);
-    if (!store_.ReadRecord(ref, &record)) {
-      return store_.Corrupt(fmt::format("a slot refers to no record ({:#x})", slot));
-    }
+    ASSIGN_OR_RETURN(const uint64_t hash, store_.ReadPair(slot, &record));
     const uint64_t bytes = RecordBytes(record.key.size(), record.value.size());
+    if (*record.key.end() != '\0' || *record.value.end() != '\0') {
+      return store_.Corrupt(fmt::format("a key or a value is not ended by a NUL ({:#x})", slot));
+    }
     RETURN_IF_ERROR(ref.is_object ? Reach(ref.offset, bytes) : ReachPosition(ref.offset, bytes));
-    const uint64_t hash = store_.Hash(record.key);
-    if (BucketIndex(hash, store_.bucket_count()) != index ||
-        SlotFingerprint(slot) != Fingerprint(hash)) {
+    if (BucketIndex(hash, store_.bucket_count()) != index) {
       return store_.Corrupt(fmt::format("a pair is in the wrong bucket, {}", index));
     }
     if (!keys->insert(record.key).second) {
@@ -118,6 +117,9 @@ class Map::Auditor {
   uint64_t pair_count_ = 0;
 };
 
-Result<AuditReport> Map::Audit() { return Auditor(*this).Run(); }
+Result<AuditReport> Map::Audit() {
+  FreeAllUnlinkedIfUnread();
+  return Auditor(*this).Run();
+}
 
 }  // namespace fencepost::cmap

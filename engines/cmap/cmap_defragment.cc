@@ -8,6 +8,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "engines/cmap/cmap_chain.h"
 #include "engines/cmap/cmap_map.h"
 
 namespace fencepost::cmap {
@@ -19,16 +20,15 @@ Result<bool> Map::MoveRecord(uint64_t offset) {
   RecordView seen;
   if (!store_->ReadRecord({offset, false}, &seen)) return false;
   const uint64_t hash = store_->Hash(seen.key);
-  const std::unique_lock lock(StripeOf(hash).lock);
+  const std::unique_lock lock = LockForWriting(StripeOf(hash));
   Bucket* bucket = BucketOf(hash);
-  for (;;) {
+  for (uint64_t length = 1; length <= kMaxChainBuckets; ++length) {
     for (uint64_t& slot : bucket->slots) {
       if (slot == 0 || SlotRecord(slot).offset != offset || SlotRecord(slot).is_object) continue;
       RecordView record;
-      if (!store_->ReadRecord({offset, false}, &record))
-        return store_->Corrupt("a slot refers to no record");
+      ASSIGN_OR_RETURN(const uint64_t hash_now, store_->ReadPair(slot, &record));
       // Another pair's by now: what was read without the lock was what the position had held.
-      if (store_->Hash(record.key) != hash) return false;
+      if (hash_now != hash) return false;
       const uint64_t bytes = RecordBytes(record.key.size(), record.value.size());
       const pmem::Charge charge(AccountNumber(Account::kDefragment));
       Change change(*store_);
@@ -42,20 +42,27 @@ Result<bool> Map::MoveRecord(uint64_t offset) {
       return true;
     }
     if (bucket->overflow == 0) return false;
-    bucket = store_->OverflowAt(bucket->overflow);
-    if (bucket == nullptr) return store_->Corrupt("a chain of buckets is broken");
+    bucket = store_->OverflowIn(bucket->overflow);
+    if (bucket == nullptr) break;
   }
+  return store_->Corrupt("a chain of buckets is broken");
 }
 
-Result<uint64_t> Map::Defragment() {
-  // One at a time: the sparse slabs of another are not to be given back meanwhile.
-  const std::lock_guard defragmenting(defragment_mutex_);
+Status Map::PackChains() {
   for (uint64_t i = 0; i < store_->bucket_count(); ++i) {
     if (std::atomic_ref(store_->BucketAt(i)->overflow).load(std::memory_order_relaxed) == 0)
       continue;
     const pmem::Charge charge(AccountNumber(Account::kDefragment));
     RETURN_IF_ERROR(CompactChain(i));
   }
+  FreeAllUnlinkedIfUnread();
+  return Status::Ok();
+}
+
+Result<uint64_t> Map::Defragment() {
+  // One at a time: the sparse slabs of another are not to be given back meanwhile.
+  const std::lock_guard defragmenting(defragment_mutex_);
+  RETURN_IF_ERROR(PackChains());
   uint64_t moved = 0;
   Status status;
   for (const uint64_t offset : store_->heap().RetireSparseSlabs()) {

@@ -5,7 +5,9 @@
 // made durable first. One change then takes the moved slots out of the old chains and advances
 // bucket_count: after a crash the split has happened or it has not, and the buckets that an
 // unfinished split left behind are written anew by the next. Readers go on meanwhile: they find a
-// pair in the old chain or in the new one, or look again.
+// pair in the old chain or in the new one, or look again. One may be in an overflow bucket that is
+// being unlinked, for as long as a visit lasts: neither waits for the other, the bucket is freed
+// once the readers of its stripe have gone.
 #include <algorithm>
 #include <bit>
 #include <mutex>
@@ -39,9 +41,10 @@ struct Map::Chain {
     uint64_t offset;  // 0 for the first, which is part of a segment
   };
   std::vector<Node> nodes;
-  std::vector<uint64_t> slots;    // all, in the order of the chain
-  std::vector<uint64_t> moving;   // those that go to the new bucket
-  std::vector<uint64_t> staying;  // the others
+  std::vector<uint64_t> slots;     // all, in the order of the chain
+  std::vector<uint64_t> moving;    // those that go to the new bucket
+  std::vector<uint64_t> staying;   // the others
+  std::vector<uint64_t> unlinked;  // overflow buckets that the chain does without
 };
 
 void Map::Grow(size_t max_splits) {
@@ -80,11 +83,8 @@ class Map::MoveWatcher final : public CommitWatcher {
   }
 
   void AfterStores() override {
-    ForEachStripe([](Stripe& stripe, const Chain& chain) {
-      stripe.moves.fetch_add(1, std::memory_order_release);
-      // An overflow bucket is about to be freed: whoever is in it must have left.
-      if (chain.nodes.size() > 1) stripe.lock.AwaitReaders();
-    });
+    ForEachStripe(
+        [](Stripe& stripe, const Chain&) { stripe.moves.fetch_add(1, std::memory_order_release); });
   }
 
  private:
@@ -123,17 +123,21 @@ Status Map::SplitNextBuckets() {
     RETURN_IF_ERROR(StageNewChain(change, chains[i], bucket_count + i));
     StageOldChain(change, chains[i]);
   }
-  change.StoreWord(store_->bucket_count_word(), bucket_count + group);
+  change.StoreWord(store_->bucket_count_word(), CheckedNumber(bucket_count + group));
   // The new buckets, which may hold what an earlier split that a crash cut off has left there.
   change.NoteWrittenInPlace();
   if (!change.FitsIntentLog()) return store_->Full("a chain is too long to be split");
   MoveWatcher watcher(*this, first_index, chains, bucket_count + group);
   change.CommitWords(&watcher);
+  for (size_t i = 0; i < group; ++i) {
+    Unlink(stripes_[(first_index + i) & stripe_mask_], chains[i]);
+  }
   return Status::Ok();
 }
 
 Status Map::CompactChain(uint64_t bucket_index) {
-  const UpdateLock lock(stripes_[bucket_index & stripe_mask_].lock);
+  Stripe& stripe = stripes_[bucket_index & stripe_mask_];
+  const UpdateLock lock(stripe.lock);
   Chain chain;
   RETURN_IF_ERROR(ReadChain(bucket_index, &chain));
   chain.staying = chain.slots;
@@ -143,6 +147,7 @@ Status Map::CompactChain(uint64_t bucket_index) {
   if (!change.FitsIntentLog()) return Status::Ok();
   MoveWatcher watcher(*this, bucket_index, {&chain, 1});
   change.CommitWords(&watcher);
+  Unlink(stripe, chain);
   return Status::Ok();
 }
 
@@ -162,10 +167,8 @@ Status Map::ReadChain(uint64_t bucket_index, Chain* chain) const {
 Status Map::DivideChain(uint64_t moved_bit, Chain* chain) const {
   for (const uint64_t slot : chain->slots) {
     RecordView record;
-    if (!store_->ReadRecord(SlotRecord(slot), &record)) {
-      return store_->Corrupt("a slot refers to no record");
-    }
-    const bool moves = (store_->Hash(record.key) & moved_bit) != 0;
+    ASSIGN_OR_RETURN(const uint64_t hash, store_->ReadPair(slot, &record));
+    const bool moves = (hash & moved_bit) != 0;
     (moves ? chain->moving : chain->staying).push_back(slot);
   }
   return Status::Ok();
@@ -177,34 +180,36 @@ Status Map::StageNewChain(Change& change, const Chain& chain, uint64_t new_index
   size_t next = 0;
   for (;;) {
     Bucket content{};
+    uint64_t overflow = 0;
     for (size_t i = 0; i < kSlotsPerBucket && next < chain.moving.size(); ++i) {
       content.slots[i] = chain.moving[next++];
     }
     if (next < chain.moving.size()) {
-      content.overflow = change.ReserveBucket();
-      if (content.overflow == 0) return store_->Full("no space for an overflow bucket");
+      overflow = change.ReserveBucket();
+      if (overflow == 0) return store_->Full("no space for an overflow bucket");
+      content.overflow = Checked(overflow);
     }
     *bucket = content;
     pool.Flush(bucket, sizeof(*bucket));
-    if (content.overflow == 0) return Status::Ok();
-    bucket = pool.At<Bucket>(content.overflow);
+    if (overflow == 0) return Status::Ok();
+    bucket = pool.At<Bucket>(overflow);
   }
 }
 
 // What stays is packed into as few buckets as hold it, moving as few slots as can be; the buckets
-// behind those are freed.
-void Map::StageOldChain(Change& change, const Chain& chain) {
+// behind those are unlinked.
+void Map::StageOldChain(Change& change, Chain& chain) {
   const size_t kept_nodes =
       std::max<size_t>(1, (chain.staying.size() + kSlotsPerBucket - 1) / kSlotsPerBucket);
   const auto stays = [&](uint64_t slot) {
     return std::find(chain.staying.begin(), chain.staying.end(), slot) != chain.staying.end();
   };
-  std::vector<uint64_t> homeless;  // staying, in a bucket that is freed
+  std::vector<uint64_t> homeless;  // staying, in a bucket that is unlinked
   for (size_t i = kept_nodes; i < chain.nodes.size(); ++i) {
     for (const uint64_t slot : chain.nodes[i].bucket->slots) {
       if (slot != 0 && stays(slot)) homeless.push_back(slot);
     }
-    change.FreeBucket(chain.nodes[i].offset);
+    chain.unlinked.push_back(chain.nodes[i].offset);
   }
   for (size_t i = 0; i < kept_nodes; ++i) {
     for (uint64_t& slot : chain.nodes[i].bucket->slots) {
@@ -219,6 +224,12 @@ void Map::StageOldChain(Change& change, const Chain& chain) {
   }
   Bucket& last = *chain.nodes[kept_nodes - 1].bucket;
   if (last.overflow != 0 && kept_nodes < chain.nodes.size()) change.StoreWord(&last.overflow, 0);
+}
+
+// Once the change is durable.
+void Map::Unlink(Stripe& stripe, const Chain& chain) {
+  stripe.unlinked.insert(stripe.unlinked.end(), chain.unlinked.begin(), chain.unlinked.end());
+  FreeUnlinkedIfUnread(stripe);
 }
 
 }  // namespace fencepost::cmap

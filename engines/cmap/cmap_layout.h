@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // cmap on media: what each byte of a pool means. README.md says which store publishes which.
 //
-// All integers are little-endian. An offset is from the pool's first byte; 0 means none.
+// All integers are little-endian. An offset is from the pool's first byte; 0 means none. Slots and
+// all offsets, counts and classes are checked words (checked_word.h).
 //
 //   root -> directory (radix tree of 2,048-way tables) -> segments of 256 buckets
 //   bucket (one line): 7 slots and the offset of an overflow bucket of the same form
 //   slot: 48 bits offset of a record, 16 bits fingerprint; 0 is an empty slot. Records lie at
-//   multiples of 16; the lowest bit says that this one is an object of its own
+//   multiples of 16, which leaves the check's bits, and the lowest: an object of its own
 //   record: header (24 bits key bytes, 34 bits value bytes, 6 bits check), key, NUL, value, NUL
 //   root -> directory -> extents of slabs; a slab holds records of one size class, or overflow
 //   buckets; a record too large for a slab is an object of its own
@@ -22,11 +23,13 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "engines/cmap/checked_word.h"
+
 namespace fencepost::cmap {
 
 inline constexpr char kLayoutName[] = "fencepost-cmap";
 inline constexpr uint64_t kMagic = 0x70616d6374736f70;  // "postcmap"
-inline constexpr uint64_t kLayoutVersion = 2;
+inline constexpr uint64_t kLayoutVersion = 3;
 
 inline constexpr uint64_t kLineBytes = 64;
 inline constexpr uint64_t kSlotsPerBucket = 7;
@@ -60,7 +63,7 @@ struct Root {
   uint64_t pool_bytes;
   uint64_t checksum;  // of the five above, which never change
 
-  uint64_t bucket_count;   // changed by growth, through the intent log
+  uint64_t bucket_count;   // a checked number; changed by growth, through the intent log
   DirectoryRoot segments;  // entry: offset of a segment
   DirectoryRoot extents;   // entry: offset of an extent, or 0
   uint64_t intent_log;     // offset
@@ -73,6 +76,12 @@ struct alignas(kLineBytes) Bucket {
   uint64_t overflow;
 };
 static_assert(sizeof(Bucket) == kLineBytes && std::is_trivially_copyable_v<Bucket>);
+// REQUIRES: nobody changes it meanwhile.
+constexpr bool IsSound(const Bucket& bucket) {
+  uint64_t sum = bucket.overflow;
+  for (const uint64_t slot : bucket.slots) sum ^= slot;
+  return IsSound(sum);
+}
 
 inline constexpr unsigned kOffsetBits = 48;
 inline constexpr uint64_t kOffsetMask = (uint64_t{1} << kOffsetBits) - 1;
@@ -80,6 +89,7 @@ inline constexpr uint64_t kOffsetMask = (uint64_t{1} << kOffsetBits) - 1;
 constexpr uint64_t Fingerprint(uint64_t hash) { return hash >> kOffsetBits; }
 inline constexpr uint64_t kRecordAlignment = 16;
 inline constexpr uint64_t kObjectBit = 1;
+static_assert((kRecordAlignment - 1) == (kObjectBit | kCheckBits));
 
 // A reference to a record: its offset, and whether it is an object of its own.
 struct RecordRef {
@@ -87,10 +97,11 @@ struct RecordRef {
   bool is_object = false;
 };
 constexpr uint64_t PackSlot(RecordRef record, uint64_t hash) {
-  return record.offset | (record.is_object ? kObjectBit : 0) | Fingerprint(hash) << kOffsetBits;
+  return Checked(record.offset | (record.is_object ? kObjectBit : 0) |
+                 Fingerprint(hash) << kOffsetBits);
 }
 constexpr RecordRef SlotRecord(uint64_t slot) {
-  return {slot & kOffsetMask & ~kObjectBit, (slot & kObjectBit) != 0};
+  return {slot & kOffsetMask & ~(kRecordAlignment - 1), (slot & kObjectBit) != 0};
 }
 constexpr uint64_t SlotFingerprint(uint64_t slot) { return slot >> kOffsetBits; }
 
@@ -121,11 +132,11 @@ constexpr uint64_t RecordBytes(uint64_t key_bytes, uint64_t value_bytes) {
   return sizeof(uint64_t) + key_bytes + 1 + value_bytes + 1;
 }
 
-// The words of a change, while it is being carried out: a unit as large as a segment. `count` is
-// the number of entries that are to be stored, 0 when nothing is under way.
+// The words of a change, while it is being carried out: a unit as large as a segment. `count`, a
+// checked number, is that of the entries to be stored, 0 when nothing is under way.
 struct IntentEntry {
-  uint64_t offset;  // of an 8-byte word
-  uint64_t value;
+  uint64_t word;   // offset of an 8-byte word, a checked number
+  uint64_t value;  // a checked word itself
 };
 inline constexpr uint64_t kIntentEntries = (kSegmentBytes - kLineBytes) / sizeof(IntentEntry);
 struct IntentLogUnit {

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 #include <shared_mutex>
 
@@ -32,6 +34,27 @@ struct LoadThrough {
   uint64_t operator()(uint64_t* word) const { return change.LoadWord(word); }
 };
 
+// A bucket, all of it seen once, without a branch that depends on where something is.
+struct Look {
+  template <typename Load>
+  Look(const Load& load, Bucket& bucket, uint64_t fingerprint) {
+    for (size_t i = 0; i < kSlotsPerBucket; ++i) slots[i] = load(&bucket.slots[i]);
+    sum = overflow = load(&bucket.overflow);
+    for (size_t i = 0; i < kSlotsPerBucket; ++i) {
+      sum ^= slots[i];
+      matches |= static_cast<unsigned>(SlotFingerprint(slots[i]) == fingerprint) << i;
+      empty |= static_cast<unsigned>(slots[i] == 0) << i;
+    }
+    matches &= ~empty;
+  }
+
+  std::array<uint64_t, kSlotsPerBucket> slots;
+  uint64_t overflow;
+  uint64_t sum;          // sound unless the bucket is damaged
+  unsigned matches = 0;  // bit i: slot i has the fingerprint
+  unsigned empty = 0;
+};
+
 }  // namespace
 
 // Where a key is, or where it would go.
@@ -54,51 +77,83 @@ Status Map::Find(const Load& load, uint64_t hash, std::string_view key, Place* p
   Bucket* bucket = BucketOf(hash);
   for (uint64_t length = 1;; ++length) {
     pmem::ToldRead(bucket, sizeof(*bucket));
-    for (uint64_t& slot : bucket->slots) {
-      const uint64_t value = load(&slot);
-      if (value == 0) {
-        if (place->empty_slot == nullptr) place->empty_slot = &slot;
-        continue;
-      }
-      if (SlotFingerprint(value) != Fingerprint(hash)) continue;
+    const Look look(load, *bucket, Fingerprint(hash));
+    for (unsigned matches = look.matches; matches != 0; matches &= matches - 1) {
+      const auto i = static_cast<size_t>(std::countr_zero(matches));
+      const uint64_t value = look.slots[i];
       RecordView record;
-      if (!store_->ReadRecord(SlotRecord(value), &record)) [[unlikely]] {
+      if (!IsSound(value) || !store_->ReadRecord(SlotRecord(value), &record)) [[unlikely]]
         return store_->Corrupt(fmt::format("a slot refers to no record ({:#x})", value));
-      }
       // From the header, which is in front of the key.
       pmem::ToldRead(record.key.data() - sizeof(uint64_t), sizeof(uint64_t) + record.key.size());
-      if (record.key != key) continue;
-      place->slot = &slot;
+      if (record.key != key) [[unlikely]] {
+        // Two keys of one fingerprint; or a bit of the key has been flipped, which would hide it.
+        ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t other, store_->ReadPair(value, &record));
+        continue;
+      }
+      place->slot = &bucket->slots[i];
       place->record = SlotRecord(value);
       place->record_bytes = RecordBytes(record.key.size(), record.value.size());
       place->value = record.value;
       return Status::Ok();
     }
-    const uint64_t overflow = load(&bucket->overflow);
-    if (overflow == 0) break;
-    bucket = store_->OverflowAt(overflow);
+    if (!IsSound(look.sum)) [[unlikely]]
+      return store_->Corrupt(fmt::format("a bucket of the chain of {:#x} is damaged", hash));
+    if (place->empty_slot == nullptr && look.empty != 0) {
+      place->empty_slot = &bucket->slots[static_cast<size_t>(std::countr_zero(look.empty))];
+    }
+    if (look.overflow == 0) break;
+    bucket = store_->OverflowIn(look.overflow);
     if (bucket == nullptr || length == kMaxChainBuckets) [[unlikely]]
-      return store_->Corrupt(fmt::format("a chain of buckets is broken ({:#x})", overflow));
+      return store_->Corrupt(fmt::format("a chain of buckets is broken ({:#x})", look.overflow));
   }
   place->last = bucket;
   return Status::Ok();
 }
 
-// Most absent keys have neither their fingerprint in the bucket nor an overflow bucket: that takes
-// no lock. Nor may a writer have been at it meanwhile: what it stored may not be durable yet, and
-// the answer would be given on the strength of it. False: not known.
+std::unique_lock<StripeLock> Map::LockForWriting(Stripe& stripe) {
+  std::unique_lock lock(stripe.lock);
+  if (!stripe.unlinked.empty()) [[unlikely]]
+    FreeUnlinked(stripe);
+  return lock;
+}
+
+void Map::FreeUnlinked(Stripe& stripe) {
+  for (const uint64_t offset : stripe.unlinked) store_->heap().Free(offset, kBucketClass);
+  stripe.unlinked.clear();
+}
+
+void Map::FreeUnlinkedIfUnread(Stripe& stripe) {
+  if (!stripe.unlinked.empty() && !stripe.lock.MayHaveReaders()) FreeUnlinked(stripe);
+}
+
+void Map::FreeAllUnlinkedIfUnread() {
+  for (Stripe& stripe : stripes_) {
+    const UpdateLock lock(stripe.lock);
+    FreeUnlinkedIfUnread(stripe);
+  }
+}
+
+// Before the lock is taken, a look at the bucket. Most absent keys have neither their fingerprint
+// in it nor an overflow bucket: that takes no lock. Nor may a writer have been at it meanwhile:
+// what it stored may not be durable yet, and the answer would be given on the strength of it. Of a
+// key that may be there, the record is on its way from memory while the lock is taken. False: not
+// known.
 bool Map::IsPlainlyAbsent(const Stripe& stripe, uint64_t hash) const {
   const uint32_t moves = stripe.moves.load(std::memory_order_acquire);
-  if (moves % 2 != 0 || stripe.lock.HasWriter()) return false;
-  const LoadDirectly load;
+  const bool had_writer = stripe.lock.HasWriter();
   Bucket* const bucket = BucketOf(hash);
   pmem::ToldRead(bucket, sizeof(*bucket));
-  for (uint64_t& slot : bucket->slots) {
-    const uint64_t value = load(&slot);
-    if (value != 0 && SlotFingerprint(value) == Fingerprint(hash)) return false;
+  const Look look(LoadDirectly(), *bucket, Fingerprint(hash));
+  if (look.matches != 0) {
+    const auto first = static_cast<size_t>(std::countr_zero(look.matches));
+    const char* const record = store_->pool().At<char>(SlotRecord(look.slots[first]).offset);
+    __builtin_prefetch(record);
+    __builtin_prefetch(record + kLineBytes);
+    return false;
   }
-  return load(&bucket->overflow) == 0 && !stripe.lock.HasWriter() &&
-         stripe.moves.load(std::memory_order_relaxed) == moves;
+  return look.overflow == 0 && IsSound(look.sum) && moves % 2 == 0 && !had_writer &&
+         !stripe.lock.HasWriter() && stripe.moves.load(std::memory_order_relaxed) == moves;
 }
 
 Status Map::Get(std::string_view key, ValueVisitor visit) {
@@ -140,11 +195,21 @@ Status Map::StageRecord(Change& change, std::string_view key, std::string_view v
   if (bytes <= kCopyThroughCacheBytes) {
     if (!value.empty()) std::memcpy(value_at, value.data(), value.size());
     pool.Flush(record, bytes);
-  } else {
-    pool.CopyFlush(value_at, value.data(), value.size());
-    pool.Flush(record, static_cast<uint64_t>(value_at - record));
-    pool.Flush(value_at + value.size(), 1);
+    return Status::Ok();
   }
+  // Whole lines of a large value; what is before the first and behind the last shares its line with
+  // the rest of the record, and is flushed with that, once.
+  const auto to_line = static_cast<size_t>(-reinterpret_cast<uintptr_t>(value_at) % kLineBytes);
+  const size_t head_bytes = std::min(to_line, value.size());
+  const size_t line_bytes = (value.size() - head_bytes) / kLineBytes * kLineBytes;
+  const std::string_view tail = value.substr(head_bytes + line_bytes);
+  char* const lines_at = value_at + head_bytes;
+  char* const tail_at = lines_at + line_bytes;
+  value.copy(value_at, head_bytes);
+  pool.Flush(record, static_cast<uint64_t>(lines_at - record));
+  if (line_bytes != 0) pool.CopyFlush(lines_at, value.data() + head_bytes, line_bytes);
+  tail.copy(tail_at, tail.size());
+  pool.Flush(tail_at, tail.size() + 1);
   return Status::Ok();
 }
 
@@ -166,7 +231,7 @@ Status Map::StagePut(Change& change, uint64_t hash, RecordRef record, const Plac
   bucket = Bucket{};
   bucket.slots[0] = slot_value;
   pool.Flush(&bucket, sizeof(bucket));
-  change.StoreWord(&place.last->overflow, overflow);
+  change.StoreWord(&place.last->overflow, Checked(overflow));
   return Status::Ok();
 }
 
@@ -189,7 +254,7 @@ Status Map::Put(std::string_view key, std::string_view value) {
   bool inserted;
   {
     pmem::Charge charge(AccountNumber(Account::kInsert));
-    const std::unique_lock lock(StripeOf(hash).lock);
+    const std::unique_lock lock = LockForWriting(StripeOf(hash));
     Change change(*store_);
     RecordRef record;
     RETURN_IF_ERROR(StageRecord(change, key, value, &record));
@@ -207,7 +272,7 @@ Status Map::Put(std::string_view key, std::string_view value) {
 Result<bool> Map::CompareAndPut(std::string_view key, std::string_view expected,
                                 std::string_view value) {
   const uint64_t hash = store_->Hash(key);
-  const std::unique_lock lock(StripeOf(hash).lock);
+  const std::unique_lock lock = LockForWriting(StripeOf(hash));
   Place place;
   RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
   if (place.slot == nullptr) return Status::NotFound();
@@ -225,7 +290,7 @@ Result<bool> Map::CompareAndPut(std::string_view key, std::string_view expected,
 Status Map::Delete(std::string_view key) {
   const uint64_t hash = store_->Hash(key);
   __builtin_prefetch(BucketOf(hash));
-  const std::unique_lock lock(StripeOf(hash).lock);
+  const std::unique_lock lock = LockForWriting(StripeOf(hash));
   Place place;
   RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
   if (place.slot == nullptr) return Status::NotFound();
@@ -267,7 +332,7 @@ Status Map::Apply(std::span<const Write> batch) {
     std::vector<std::unique_lock<StripeLock>> locks;
     locks.reserve(stripe_indexes.size());
     const pmem::Charge charge(AccountNumber(Account::kBatch));
-    for (const uint64_t index : stripe_indexes) locks.emplace_back(stripes_[index].lock);
+    for (const uint64_t index : stripe_indexes) locks.push_back(LockForWriting(stripes_[index]));
     Change change(*store_);
     for (size_t i = 0; i < batch.size(); ++i) {
       RETURN_IF_ERROR(StageWrite(change, hashes[i], batch[i], &count_change));
@@ -291,9 +356,7 @@ Status Map::ForEach(PairVisitor visit) {
         for (const uint64_t slot : bucket.slots) {
           if (slot == 0 || !go_on) continue;
           RecordView record;
-          if (!store_->ReadRecord(SlotRecord(slot), &record)) {
-            return store_->Corrupt(fmt::format("a slot refers to no record ({:#x})", slot));
-          }
+          ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t hash, store_->ReadPair(slot, &record));
           go_on = visit(record.key, record.value);
         }
         return Status::Ok();

@@ -8,11 +8,12 @@
 //      not above the initial bucket count, so a bucket and the one split from it have one stripe,
 //      and a pair never leaves its stripe.
 //   3. A record is written once, before it is published, and never changed.
-//   4. Whoever holds a stripe shared sees no record of it freed; whoever holds it for update or
-//      exclusively is the only one to change its chains.
+//   4. Whoever holds a stripe shared sees no record or overflow bucket of it freed; whoever holds
+//      it for update or exclusively is the only one to change its chains.
 // Threads: any. Readers hold a stripe shared during the visit; writers exclusively; a split for
-//   update, beside readers. Lock order: growth_mutex_, then stripes in ascending order, then the
-//   intent log; growth_mutex_ is never waited for.
+//   update, beside readers, of whom neither waits for the other: what a split unlinks under readers
+//   is freed later, by who next holds the stripe and finds them gone. Lock order: growth_mutex_,
+//   then stripes in ascending order, then the intent log; growth_mutex_ is never waited for.
 // Not covered: shrinking; the table keeps its buckets when pairs are deleted.
 // Source: Litwin, Linear Hashing, VLDB 1980. Fingerprints: Oukid et al., FPTree, SIGMOD 2016; Lu et
 //   al., Dash, VLDB 2020.
@@ -73,6 +74,9 @@ class Map {
   // others may work meanwhile. The number of records moved.
   Result<uint64_t> Defragment();
 
+  // The part of it that packs chains, so that overflow buckets that deletes have emptied are freed.
+  Status PackChains();
+
   uint64_t count() const { return count_.load(std::memory_order_relaxed); }
   Store& store() { return *store_; }
 
@@ -89,6 +93,9 @@ class Map {
     StripeLock lock;
     // Odd while a split moves slots: a reader that finds nothing then looks again.
     std::atomic<uint32_t> moves{0};
+    // Overflow buckets that no durable word refers to any more, but in which readers may be. For
+    // who holds the lock for update or exclusively.
+    std::vector<uint64_t> unlinked;
   };
 
   explicit Map(std::unique_ptr<Store> store);
@@ -97,6 +104,11 @@ class Map {
   Bucket* BucketOf(uint64_t hash) const {
     return store_->BucketAt(BucketIndex(hash, store_->bucket_count()));
   }
+  std::unique_lock<StripeLock> LockForWriting(Stripe& stripe);
+  void FreeUnlinked(Stripe& stripe);
+  // REQUIRES: the stripe is held for update.
+  void FreeUnlinkedIfUnread(Stripe& stripe);
+  void FreeAllUnlinkedIfUnread();
   bool IsPlainlyAbsent(const Stripe& stripe, uint64_t hash) const;
   template <typename Load>
   Status Find(const Load& load, uint64_t hash, std::string_view key, Place* place) const;
@@ -115,7 +127,8 @@ class Map {
   Status ReadChain(uint64_t bucket_index, Chain* chain) const;
   Status DivideChain(uint64_t moved_bit, Chain* chain) const;
   Status StageNewChain(Change& change, const Chain& chain, uint64_t new_index);
-  void StageOldChain(Change& change, const Chain& chain);
+  void StageOldChain(Change& change, Chain& chain);
+  void Unlink(Stripe& stripe, const Chain& chain);
 
   // Packs a chain into as few buckets as hold it.
   Status CompactChain(uint64_t bucket_index);

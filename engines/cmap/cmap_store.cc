@@ -38,7 +38,7 @@ Status Store::Create(const std::filesystem::path& path, uint64_t pool_bytes,
                               root.initial_buckets = initial_buckets;
                               root.pool_bytes = pool.bytes();
                               root.checksum = RootChecksum(root);
-                              root.bucket_count = initial_buckets;
+                              root.bucket_count = CheckedNumber(initial_buckets);
                               pool.Persist(&root, sizeof(root));
                               Store store(&pool);
                               RETURN_IF_ERROR(store.Attach());
@@ -58,7 +58,7 @@ Result<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& path) {
   RETURN_IF_ERROR(store->AttachIntentLog());
   RETURN_IF_ERROR(store->intent_log().Recover());
   RETURN_IF_ERROR(store->CheckRoot());  // again: growth goes through the log
-  store->SetBucketCount(store->root_->bucket_count);
+  store->SetBucketCount(NumberOf(store->root_->bucket_count));
   RETURN_IF_ERROR(store->MirrorSegments());
   RETURN_IF_ERROR(store->heap().ReadExtents());
   return store;
@@ -76,7 +76,7 @@ Status Store::Attach() {
   // calloc: the kernel provides the zero pages that are touched and no others.
   segments_.reset(static_cast<Bucket**>(std::calloc(segment_capacity_, sizeof(Bucket*))));
   CHECK(segments_ != nullptr);
-  SetBucketCount(root_->bucket_count);
+  SetBucketCount(NumberOf(root_->bucket_count));
   return Status::Ok();
 }
 
@@ -96,9 +96,19 @@ Status Store::CheckRoot() const {
     return Corrupt(fmt::format("the pool was made with {} bytes, the file has {}",
                                root_->pool_bytes, pool_->bytes()));
   }
-  const uint64_t count = root_->bucket_count;
-  if (count < initial || count > kMaxBuckets || count > pool_->bytes() / sizeof(Bucket)) {
-    return Corrupt(fmt::format("the root's bucket count {} is impossible", count));
+  for (const DirectoryRoot* const directory : {&root_->segments, &root_->extents}) {
+    for (const uint64_t word : *directory) {
+      if (!IsSound(word)) return Corrupt(fmt::format("the root is damaged ({:#x})", word));
+    }
+  }
+  if (!IsSound(root_->intent_log)) {
+    return Corrupt(fmt::format("the root's intent log is damaged ({:#x})", root_->intent_log));
+  }
+  const uint64_t count = NumberOf(root_->bucket_count);
+  if (!IsSound(root_->bucket_count) || count < initial || count > kMaxBuckets ||
+      count > pool_->bytes() / sizeof(Bucket)) {
+    return Corrupt(
+        fmt::format("the root's bucket count is impossible ({:#x})", root_->bucket_count));
   }
   return Status::Ok();
 }
@@ -107,13 +117,13 @@ Status Store::AddIntentLog() {
   pmem::Publication publication(*pool_);
   const uint64_t offset = publication.ReserveZeroedUnit(segment_unit_);
   if (offset == 0) return Full("no space for the intent log");
-  publication.Store(&root_->intent_log, offset);
+  publication.Store(&root_->intent_log, Checked(offset));
   RETURN_IF_ERROR(publication.Publish());
   return AttachIntentLog();
 }
 
 Status Store::AttachIntentLog() {
-  ASSIGN_OR_RETURN(Bucket* const unit, SegmentAt(root_->intent_log));
+  ASSIGN_OR_RETURN(Bucket* const unit, SegmentAt(Unchecked(root_->intent_log)));
   intent_log_ = std::make_unique<IntentLog>(*pool_, reinterpret_cast<IntentLogUnit*>(unit));
   return Status::Ok();
 }
@@ -152,7 +162,7 @@ Status Store::AddSegment(uint64_t segment) {
 
 Status Store::ForEachOwnObject(FunctionRef<Status(uint64_t, uint64_t)> visit) const {
   const auto visit_unit = [&](uint64_t offset) { return visit(offset, kSegmentBytes); };
-  RETURN_IF_ERROR(visit_unit(root_->intent_log));
+  RETURN_IF_ERROR(visit_unit(Unchecked(root_->intent_log)));
   RETURN_IF_ERROR(segment_directory_->ForEachTable(visit_unit));
   RETURN_IF_ERROR(extent_directory_->ForEachTable(visit_unit));
   RETURN_IF_ERROR(segment_directory_->ForEachEntry(
@@ -183,6 +193,17 @@ bool Store::ReadRecord(RecordRef ref, RecordView* record) const {
   record->key = {key, key_bytes};
   record->value = {key + key_bytes + 1, value_bytes};
   return true;
+}
+
+Result<uint64_t> Store::ReadPair(uint64_t slot, RecordView* record) const {
+  if (!IsSound(slot) || !ReadRecord(SlotRecord(slot), record)) {
+    return Corrupt(fmt::format("a slot refers to no record ({:#x})", slot));
+  }
+  const uint64_t hash = Hash(record->key);
+  if (SlotFingerprint(slot) != Fingerprint(hash)) {
+    return Corrupt(fmt::format("a record is not the one that its slot names ({:#x})", slot));
+  }
+  return hash;
 }
 
 Status Store::Corrupt(std::string_view what) const {

@@ -59,13 +59,20 @@ class Store {
   Bucket* BucketAt(uint64_t index) const {
     return segments_[index / kBucketsPerSegment] + index % kBucketsPerSegment;
   }
-  // Null if no bucket can be there.
-  Bucket* OverflowAt(uint64_t offset) const {
-    if (offset % kLineBytes != 0 || !pool_->Contains(offset, sizeof(Bucket))) return nullptr;
+  // The bucket that `link`, a bucket's overflow which is not 0, refers to; null if none can be
+  // there.
+  Bucket* OverflowIn(uint64_t link) const {
+    const uint64_t offset = Unchecked(link);
+    if (!IsSound(link) || offset % kLineBytes != 0 || !pool_->Contains(offset, sizeof(Bucket))) {
+      return nullptr;
+    }
     return pool_->At<Bucket>(offset);
   }
   // False if no record can be there.
   bool ReadRecord(RecordRef ref, RecordView* record) const;
+  // Reads what a slot refers to; the hash of its key. kCorrupt if that is no record, or not one of
+  // the slot's fingerprint.
+  Result<uint64_t> ReadPair(uint64_t slot, RecordView* record) const;
 
   // Makes the segment exist; kFull, with nothing changed, if there is no space for it.
   Status AddSegment(uint64_t segment);

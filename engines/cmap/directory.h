@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Directory: a radix tree on media, from an index to the offset of a segment or an extent.
+// Directory: a radix tree on media, from an index to the offset of a segment or an extent, a
+// multiple of 16.
 //
-// Invariant: a table, once linked, stays; all of it that is not in use is zero.
+// Invariant: a table, once linked, stays; all of it that is not in use is zero, the rest is checked
+//   words.
 // Threads: one at a time, for all that changes it.
 #ifndef FENCEPOST_ENGINES_CMAP_DIRECTORY_H_
 #define FENCEPOST_ENGINES_CMAP_DIRECTORY_H_
@@ -22,7 +24,8 @@ class Directory {
   Directory(pmem::Pool& pool, const pmem::UnitClass& table_unit, DirectoryRoot& root)
       : pool_(pool), table_unit_(table_unit), root_(root) {}
 
-  // What the entry holds; 0 also where there is no table for it. kCorrupt if a table is damaged.
+  // What the entry holds; 0 also where there is no table for it. kCorrupt if what leads to it, or
+  // itself, is damaged.
   Result<uint64_t> Load(uint64_t index) const;
 
   // Adds to the publication that the entry becomes `value`, and the tables that it needs. kFull.
@@ -34,7 +37,10 @@ class Directory {
   Status ForEachEntry(FunctionRef<Status(uint64_t index, uint64_t value)> visit) const;
 
  private:
-  Result<uint64_t*> TableAt(uint64_t offset) const;
+  // What is in a word of a table, or of the root.
+  Result<uint64_t> OffsetIn(uint64_t word) const;
+  // The table that a word which is not 0 refers to.
+  Result<uint64_t*> TableIn(uint64_t word) const;
 
   pmem::Pool& pool_;
   const pmem::UnitClass table_unit_;

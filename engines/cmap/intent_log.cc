@@ -8,27 +8,30 @@
 namespace fencepost::cmap {
 
 void IntentLog::SetCount(uint64_t count) {
-  unit_->count = count;
+  unit_->count = CheckedNumber(count);
   pool_.Persist(&unit_->count, sizeof(unit_->count));
 }
 
 Status IntentLog::Recover() {
-  const uint64_t count = unit_->count;
-  if (count == 0) return Status::Ok();
-  if (count > kIntentEntries) {
-    return Status::Corrupt(
-        fmt::format("the intent log counts {} entries: {}", count, pool_.path().string()));
+  const uint64_t count = NumberOf(unit_->count);
+  if (unit_->count == 0) return Status::Ok();
+  if (!IsSound(unit_->count) || count > kIntentEntries) {
+    return Status::Corrupt(fmt::format("the intent log has an impossible count ({:#x}): {}",
+                                       unit_->count, pool_.path().string()));
   }
   for (uint64_t i = 0; i < count; ++i) {
     const IntentEntry& entry = unit_->entries[i];
-    if (entry.offset % sizeof(uint64_t) != 0 || !pool_.Contains(entry.offset, sizeof(uint64_t))) {
-      return Status::Corrupt(fmt::format("the intent log has an impossible offset {}: {}",
-                                         entry.offset, pool_.path().string()));
+    const uint64_t offset = NumberOf(entry.word);
+    if (!IsSound(entry.word) || !IsSound(entry.value) || offset % sizeof(uint64_t) != 0 ||
+        !pool_.Contains(offset, sizeof(uint64_t))) {
+      return Status::Corrupt(
+          fmt::format("the intent log has an impossible entry ({:#x}, {:#x}): {}", entry.word,
+                      entry.value, pool_.path().string()));
     }
   }
   for (uint64_t i = 0; i < count; ++i) {
     const IntentEntry& entry = unit_->entries[i];
-    auto* const word = pool_.At<uint64_t>(entry.offset);
+    auto* const word = pool_.At<uint64_t>(NumberOf(entry.word));
     *word = entry.value;
     pool_.Flush(word, sizeof(*word));
   }
@@ -42,7 +45,7 @@ void IntentLog::CarryOut(const pmem::PendingStores& stores, CommitWatcher* watch
   const std::lock_guard lock(mutex_);
   IntentEntry* entry = unit_->entries.data();
   for (const pmem::PendingStore& store : stores) {
-    *entry++ = {pool_.OffsetOf(store.word), store.value};
+    *entry++ = {CheckedNumber(pool_.OffsetOf(store.word)), store.value};
   }
   pool_.Flush(unit_->entries.data(), stores.size() * sizeof(IntentEntry));
   // The entries are durable before the count can say that they are to be stored.

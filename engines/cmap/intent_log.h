@@ -3,8 +3,9 @@
 //
 // The words are written to the log and made durable; then their count is, which is the moment of
 // commitment; then they are stored in place and made durable; then the count is cleared. A crash
-// after the commitment leaves a count, and recovery stores the words again. There is no checksum:
-// each step is durable before the next begins, so recovery never reads what may be torn.
+// after the commitment leaves a count, and recovery stores the words again. There is no checksum
+// of the whole: each step is durable before the next begins, so recovery never reads what may be
+// torn. All words are checked ones, so it stores none that a flipped bit has changed.
 //
 // Threads: any; one change at a time is carried out.
 #ifndef FENCEPOST_ENGINES_CMAP_INTENT_LOG_H_
@@ -38,8 +39,8 @@ class IntentLog {
   Status Recover();
 
   // Carries out the stores. What was flushed before is durable before any of them is. `watcher`
-  // may be null. REQUIRES: at most kIntentEntries stores; the caller keeps other writers from the
-  // words.
+  // may be null. REQUIRES: at most kIntentEntries stores, of checked words; the caller keeps other
+  // writers from them.
   void CarryOut(const pmem::PendingStores& stores, CommitWatcher* watcher);
 
  private:

@@ -61,12 +61,23 @@ struct alignas(kLineBytes) SlabHeap::Slab {
 };
 
 struct SlabHeap::Extent {
+  explicit Extent(uint64_t slabs_of_it)
+      : slab_count(slabs_of_it), slabs(std::make_unique<Slab[]>(slabs_of_it)) {}
+
+  // Null if the offset is in none of its slabs. A lookup of another extent's offset may come here
+  // while this one is released and serves again elsewhere: it finds none in either place.
+  Slab* SlabAt(uint64_t at) const {
+    const uint64_t first = first_slab_offset.load(std::memory_order_relaxed);
+    const uint64_t index = (at - first) / kSlabBytes;
+    return at >= first && index < slab_count ? &slabs[index] : nullptr;
+  }
+
   uint64_t offset = 0;
-  uint64_t first_slab_offset = 0;
-  uint64_t slab_count = 0;
+  std::atomic<uint64_t> first_slab_offset{0};
+  const uint64_t slab_count;
   uint64_t directory_index = 0;
   bool released = false;
-  std::unique_ptr<Slab[]> slabs;
+  const std::unique_ptr<Slab[]> slabs;
 };
 
 // For the threads of an arena and each class: the slab that they take positions from, and positions
@@ -99,11 +110,12 @@ Status SlabHeap::ReadExtents() {
     ASSIGN_OR_RETURN(Extent* const extent, AddToWindows(offset, index));
     for (uint64_t i = 0; i < extent->slab_count; ++i) {
       Slab& slab = extent->slabs[i];
-      if (*slab.class_word >= kClassCount) {
-        return Status::Corrupt(fmt::format("a slab of an extent has no possible class ({}): {}",
+      const uint64_t size_class = NumberOf(*slab.class_word);
+      if (!IsSound(*slab.class_word) || size_class >= kClassCount) {
+        return Status::Corrupt(fmt::format("a slab of an extent has no possible class ({:#x}): {}",
                                            *slab.class_word, pool_.path().string()));
       }
-      if (*slab.class_word != 0) SetClass(slab, *slab.class_word);
+      if (size_class != 0) SetClass(slab, size_class);
     }
     return Status::Ok();
   });
@@ -118,47 +130,56 @@ Result<SlabHeap::Extent*> SlabHeap::AddToWindows(uint64_t offset, uint64_t direc
     return corrupt("is outside of the pool");
   }
   auto* header = pool_.At<ExtentHeader>(offset);
-  const uint64_t slab_count = header->slab_count;
-  if (header->magic != kExtentMagic || slab_count == 0 || slab_count > kMaxSlabsAnExtent ||
-      slab_count % kSlabsPerChunk != 0) {
+  const uint64_t slab_count = NumberOf(header->slab_count);
+  if (header->magic != kExtentMagic || !IsSound(header->slab_count) || slab_count == 0 ||
+      slab_count > kMaxSlabsAnExtent || slab_count % kSlabsPerChunk != 0) {
     return corrupt("is none");
   }
   const uint64_t bytes = ExtentBytes(slab_count / kSlabsPerChunk);
   if (!pool_.Contains(offset, bytes)) return corrupt("is outside of the pool");
-  auto extent = std::make_unique<Extent>();
-  extent->offset = offset;
-  extent->directory_index = directory_index;
-  extent->slab_count = slab_count;
-  extent->first_slab_offset =
-      (offset + ExtentHeaderBytes(slab_count) + kLineBytes - 1) / kLineBytes * kLineBytes;
-  extent->slabs = std::make_unique<Slab[]>(slab_count);
-  for (uint64_t i = 0; i < slab_count; ++i) {
-    extent->slabs[i].offset = extent->first_slab_offset + i * kSlabBytes;
-    extent->slabs[i].class_word = &header->classes()[i];
-  }
   const uint64_t first = offset >> kWindowBits;
   const uint64_t last = (offset + bytes - 1) >> kWindowBits;
   bool free = starting_[first] == nullptr;
   for (uint64_t i = first + 1; i <= last; ++i) free = free && reaching_[i] == nullptr;
   if (!free) return corrupt("overlaps another");
-  starting_[first].store(extent.get(), std::memory_order_release);
-  for (uint64_t i = first + 1; i <= last; ++i) {
-    reaching_[i].store(extent.get(), std::memory_order_release);
+  Extent& extent = TakeExtent(slab_count);
+  extent.offset = offset;
+  extent.directory_index = directory_index;
+  const uint64_t first_slab_offset =
+      (offset + ExtentHeaderBytes(slab_count) + kLineBytes - 1) / kLineBytes * kLineBytes;
+  extent.first_slab_offset.store(first_slab_offset, std::memory_order_relaxed);
+  for (uint64_t i = 0; i < slab_count; ++i) {
+    extent.slabs[i].offset = first_slab_offset + i * kSlabBytes;
+    extent.slabs[i].class_word = &header->classes()[i];
   }
-  extents_.push_back(std::move(extent));
-  return extents_.back().get();
+  starting_[first].store(&extent, std::memory_order_release);
+  for (uint64_t i = first + 1; i <= last; ++i) {
+    reaching_[i].store(&extent, std::memory_order_release);
+  }
+  return &extent;
+}
+
+// The slabs of a released extent were all free, as those of a new one are; what class they had is
+// set anew before any of their positions is handed out.
+SlabHeap::Extent& SlabHeap::TakeExtent(uint64_t slab_count) {
+  for (const auto& extent : extents_) {
+    if (!extent->released || extent->slab_count != slab_count) continue;
+    extent->released = false;
+    return *extent;
+  }
+  extents_.push_back(std::make_unique<Extent>(slab_count));
+  return *extents_.back();
 }
 
 SlabHeap::Slab* SlabHeap::SlabAt(uint64_t offset) const {
   const uint64_t window = offset >> kWindowBits;
   if (window >= window_count_) return nullptr;
-  const Extent* extent = starting_[window].load(std::memory_order_acquire);
-  if (extent == nullptr || offset < extent->first_slab_offset) {
-    extent = reaching_[window].load(std::memory_order_acquire);
-    if (extent == nullptr || offset < extent->first_slab_offset) return nullptr;
+  for (const std::atomic<Extent*>* const in : {&starting_[window], &reaching_[window]}) {
+    const Extent* const extent = in->load(std::memory_order_acquire);
+    Slab* const slab = extent == nullptr ? nullptr : extent->SlabAt(offset);
+    if (slab != nullptr) return slab;
   }
-  const uint64_t index = (offset - extent->first_slab_offset) / kSlabBytes;
-  return index < extent->slab_count ? &extent->slabs[index] : nullptr;
+  return nullptr;
 }
 
 // REQUIRES: no position is taken.
@@ -278,10 +299,10 @@ SlabHeap::Slab* SlabHeap::NextSlab(size_t size_class) {
   if (slab == nullptr && AddExtent()) slab = PopFree();
   if (slab != nullptr) {
     SetClass(*slab, size_class);
-    if (*slab->class_word != size_class) {
+    if (*slab->class_word != CheckedNumber(size_class)) {
       // Whoever publishes a position fences before; and giving the arena's lock back is a fence for
       // those that other threads take.
-      *slab->class_word = size_class;
+      *slab->class_word = CheckedNumber(size_class);
       pool_.Flush(slab->class_word, sizeof(*slab->class_word));
     }
     pool_.Populate(slab->offset, kSlabBytes);
@@ -411,7 +432,7 @@ bool SlabHeap::TryAddExtent(uint64_t chunks) {
   const uint64_t slab_count = chunks * kSlabsPerChunk;
   auto* header = pool_.At<ExtentHeader>(offset);
   header->magic = kExtentMagic;
-  header->slab_count = slab_count;
+  header->slab_count = CheckedNumber(slab_count);
   std::fill_n(header->classes(), slab_count, 0);
   pool_.Flush(header, ExtentHeaderBytes(slab_count));
   const uint64_t index = unused_entries_.empty() ? next_entry_ : unused_entries_.back();
@@ -507,6 +528,7 @@ uint64_t SlabHeap::TakenBytes(uint64_t offset) const {
 SlabHeap::Usage SlabHeap::ReadUsage() const {
   const std::lock_guard lock(mutex_);
   Usage usage;
+  usage.extent_objects = extents_.size();
   for (const auto& extent : extents_) {
     if (extent->released) continue;
     ++usage.extents;

@@ -68,7 +68,8 @@ class SlabHeap {
   // counts as taken.
   uint64_t TakenBytes(uint64_t offset) const;
   struct Usage {
-    uint64_t positions = 0;  // taken
+    uint64_t extent_objects = 0;  // in DRAM, those of released extents too
+    uint64_t positions = 0;       // taken
     uint64_t position_bytes = 0;
     uint64_t slabs = 0;  // with a taken position
     uint64_t extents = 0;
@@ -94,6 +95,8 @@ class SlabHeap {
 
   Result<Extent*> AddToWindows(uint64_t offset, uint64_t directory_index);
   Slab* SlabAt(uint64_t offset) const;
+  // One of that many slabs that was released, or a new one; owned by extents_.
+  Extent& TakeExtent(uint64_t slab_count);
   static Marked Mark(Place place, bool bucket);
   void SetClass(Slab& slab, size_t size_class);
   uint64_t TakePosition(Slab& slab);
@@ -124,8 +127,9 @@ class SlabHeap {
   std::atomic<bool> arenas_keep_{true};
 
   mutable std::mutex mutex_;
-  std::vector<std::unique_ptr<Extent>> extents_;  // released ones too: a lookup may look at them
-  std::vector<uint64_t> unused_entries_;          // of the directory, below next_entry_
+  // Released ones too: a lookup may look at them. They serve for new extents of as many slabs.
+  std::vector<std::unique_ptr<Extent>> extents_;
+  std::vector<uint64_t> unused_entries_;  // of the directory, below next_entry_
   uint64_t next_entry_ = 0;
   // A heap, the lowest of the pool on top: what is in use stays together, so that extents become
   // empty.

@@ -202,6 +202,28 @@ TEST_F(SlabHeapTest, EmptyExtentsGoBackAndTheirSpaceServesAgain) {
   EXPECT_EQ(again.size(), all.size());
 }
 
+TEST_F(SlabHeapTest, ExtentsThatComeAndGoNeedNoMoreMemoryThanOnceTheyDid) {
+  MakePool(uint64_t{64} << 20);
+  uint64_t objects = 0;
+  for (int cycle = 0; cycle < 20; ++cycle) {
+    // Another size each time: slabs must forget what they were.
+    const uint64_t bytes = 400 + 30 * static_cast<uint64_t>(cycle);
+    std::set<uint64_t> all;
+    for (int i = 0; i < 20'000; ++i) {
+      const uint64_t offset = AllocateFor(bytes);
+      ASSERT_NE(offset, 0u);
+      ASSERT_TRUE(all.insert(offset).second);
+      ASSERT_GE(heap_->TakenBytes(offset), bytes);
+    }
+    if (cycle == 19) objects = heap_->ReadUsage().extent_objects;
+    for (const uint64_t offset : all) FreeFor(offset, bytes);
+    EXPECT_TRUE(*heap_->ReleaseEmptyExtents());
+  }
+  // 20,000 of the largest, and not as many again for each cycle; a few are held by slabs in use.
+  const uint64_t needed = 20'000 * 1'024 / (kMaxSlabsAnExtent * kSlabBytes) + 20;
+  EXPECT_LE(objects, needed);
+}
+
 TEST_F(SlabHeapTest, RetiredSlabsHandNothingOutAndAreFreeOnceEmpty) {
   MakePool();
   std::vector<uint64_t> all;
@@ -280,9 +302,13 @@ TEST_F(SlabHeapTest, AnExtentThatCannotBeIsCorrupt) {
   ASSERT_EQ(read(), StatusCode::kOk);
   for (uint64_t* const word : {&header->magic, &header->slab_count, &header->classes()[0]}) {
     const uint64_t good = *word;
-    for (const uint64_t bad : {uint64_t{77}, uint64_t{1} << 40, UINT64_MAX}) {
+    for (const uint64_t bad : {CheckedNumber(77), uint64_t{1} << 40, UINT64_MAX}) {
       *word = bad;
       EXPECT_EQ(read(), StatusCode::kCorrupt) << bad;
+    }
+    for (unsigned bit = 0; bit < 64; ++bit) {
+      *word = good ^ uint64_t { 1 } << bit;
+      EXPECT_EQ(read(), StatusCode::kCorrupt) << bit;
     }
     *word = good;
   }

@@ -31,9 +31,10 @@ inline constexpr uint64_t kMaxSlabsAnExtent = kMaxChunksAnExtent * kSlabsPerChun
 
 struct ExtentHeader {
   uint64_t magic;
-  uint64_t slab_count;
+  uint64_t slab_count;  // a checked number
 
-  // Of each slab, behind the header: an index of kSizeClasses; 0 if it never had one.
+  // Of each slab, behind the header: an index of kSizeClasses, as a checked number; 0 if it never
+  // had one.
   uint64_t* classes() { return reinterpret_cast<uint64_t*>(this + 1); }
 };
 

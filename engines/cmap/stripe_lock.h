@@ -42,13 +42,11 @@ class alignas(64) StripeLock {
 
   void lock_update() { Claim(kUpdater); }
   void unlock_update() { state_.fetch_and(~kUpdater, std::memory_order_release); }
-  // Until those who read now have gone. REQUIRES: locked for update.
-  void AwaitReaders() {
-    state_.fetch_or(kWriter, std::memory_order_relaxed);
-    const uint32_t alone = kWriter | kUpdater;
-    for (unsigned spins = 0; state_.load(std::memory_order_acquire) != alone; Pause(spins++)) {
-    }
-    state_.fetch_and(~kWriter, std::memory_order_release);
+  // False: whoever read has gone, and whoever comes sees all that was stored before this call. A
+  // change of the state, not a load: a reader's own change of it comes before this one, and is
+  // seen, or after it, and sees. REQUIRES: locked for update.
+  bool MayHaveReaders() {
+    return (state_.fetch_add(0, std::memory_order_acq_rel) & ~(kWriter | kUpdater)) != 0;
   }
 
  private:

@@ -70,24 +70,41 @@ TEST(StripeLock, AnUpdaterLetsReadersInAndKeepsWritersAndUpdatersOut) {
   EXPECT_EQ(entered, 2);
 }
 
-TEST(StripeLock, AwaitReadersReturnsWhenThoseWhoReadHaveGone) {
+TEST(StripeLock, AnUpdaterIsToldOfReadersAndWaitsForNone) {
   StripeLock lock;
-  std::atomic<bool> reading{false}, awaited{false}, left_first{false};
-  std::thread reader([&] {
-    const std::shared_lock hold(lock);
-    reading = true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    left_first = !awaited;
-  });
-  while (!reading) std::this_thread::yield();
+  const UpdateLock mine(lock);
+  EXPECT_FALSE(lock.MayHaveReaders());
   {
-    const UpdateLock mine(lock);
-    lock.AwaitReaders();
-    awaited = true;
-    const std::shared_lock again(lock);  // readers may come again
+    const std::shared_lock reader(lock);
+    const std::shared_lock another(lock);
+    EXPECT_TRUE(lock.MayHaveReaders());
+  }
+  EXPECT_FALSE(lock.MayHaveReaders());
+}
+
+// Either the reader sees what was stored before the question, or the question sees the reader.
+TEST(StripeLock, AReaderIsNeverMissedByBoth) {
+  constexpr int kRounds = 20'000;
+  std::vector<StripeLock> locks(kRounds);
+  std::vector<std::atomic<int>> stored(kRounds);
+  std::vector<int> seen(kRounds), told(kRounds);
+  std::atomic<int> round{-1};
+  std::thread reader([&] {
+    for (int i = 0; i < kRounds; ++i) {
+      while (round.load(std::memory_order_relaxed) < i) {
+      }
+      locks[i].lock_shared();
+      seen[i] = stored[i].load(std::memory_order_relaxed);
+    }
+  });
+  for (int i = 0; i < kRounds; ++i) {
+    const UpdateLock hold(locks[i]);
+    round.store(i, std::memory_order_relaxed);
+    stored[i].store(1, std::memory_order_relaxed);
+    told[i] = locks[i].MayHaveReaders() ? 1 : 0;
   }
   reader.join();
-  EXPECT_TRUE(left_first);
+  for (int i = 0; i < kRounds; ++i) ASSERT_TRUE(seen[i] == 1 || told[i] == 1) << i;
 }
 
 }  // namespace
