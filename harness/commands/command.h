@@ -47,6 +47,7 @@ std::function<ExitCode()> DeclareRecord(CLI::App& app, const Arguments& argument
 std::function<ExitCode()> DeclareExplore(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareDoctor(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareTrace(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareReport(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareProperties(CLI::App& app, const Arguments& arguments);
 
 }  // namespace fencepost

@@ -19,6 +19,7 @@ constexpr Command kCommands[] = {
     {"explore", "crash a recorded program everywhere, with a checker of your own", DeclareExplore},
     {"crash-client", "the traced process of crash", DeclareCrashClient, /*hidden=*/true},
     {"recovery-client", "the traced recovery of crash", DeclareRecoveryClient, /*hidden=*/true},
+    {"report", "results as one HTML page, or as a table for a paper", DeclareReport},
     {"doctor", "what this machine is: what will be measured, what only modelled", DeclareDoctor},
     {"trace", "what a trace of persistent-memory events says", DeclareTrace},
     {"properties", "every property that -p and workload files take", DeclareProperties},
