@@ -52,6 +52,7 @@ std::function<ExitCode()> DeclareExplore(CLI::App& app, const Arguments& argumen
 std::function<ExitCode()> DeclareDoctor(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareMedia(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareTrace(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareReport(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareProperties(CLI::App& app, const Arguments& arguments);
 
 }  // namespace fencepost

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness/report/page/load_results.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "harness/report/page/embedded_files.h"
+#include "harness/report/page/schema_check.h"
+
+namespace fencepost {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// The document `name`.json in `folder`, valid by the schema of that name.
+Result<json> ReadDocument(const fs::path& folder, const std::string& name) {
+  const fs::path path = folder / (name + ".json");
+  std::ifstream in(path);
+  std::ostringstream text;
+  if (!in || !(text << in.rdbuf())) {
+    return Status::InvalidArgument(fmt::format("{}: cannot be read, or is empty", path.string()));
+  }
+  json document = json::parse(text.str(), nullptr, /*allow_exceptions=*/false);
+  if (document.is_discarded()) {
+    return Status::Corrupt(fmt::format("{}: is no JSON, or is cut", path.string()));
+  }
+  const json schema = json::parse(EmbeddedFile(name + ".schema.json"));
+  // Said first, since of another version everything else may be wrong too.
+  const json& version = schema["properties"]["schema"]["const"];
+  if (!document.is_object() || document.value("schema", json()) != version) {
+    return Status::Corrupt(fmt::format("{}: is no {}", path.string(), version.get<std::string>()));
+  }
+  if (Status status = CheckSchema(schema, document); !status.ok()) {
+    return Status::Corrupt(fmt::format("{}: {}", path.string(), status.message()));
+  }
+  return document;
+}
+
+Result<LoadedRun> ReadRun(const fs::path& folder) {
+  LoadedRun run{.folder = folder, .summary = {}, .manifest = {}};
+  ASSIGN_OR_RETURN(run.summary, ReadDocument(folder, "summary"));
+  ASSIGN_OR_RETURN(run.manifest, ReadDocument(folder, "manifest"));
+  const json& engine = run.manifest["engine"];
+  if (run.summary["run_id"] != run.manifest["run_id"] || run.summary["engine"] != engine["name"] ||
+      run.summary["durability"] != engine["durability"]) {
+    return Status::Corrupt(
+        fmt::format("{}: summary.json and manifest.json are not of one run", folder.string()));
+  }
+  return run;
+}
+
+Result<LoadedBench> ReadBench(const fs::path& folder) {
+  LoadedBench bench{.folder = folder, .report = {}, .cell_runs = {}};
+  ASSIGN_OR_RETURN(bench.report, ReadDocument(folder, "bench"));
+  size_t index = 0;
+  for (const json& cell : bench.report["cells"]) {
+    std::vector<LoadedRun> runs;
+    for (const json& run_id : cell["repeats"]) {
+      // A name that leads out of the folder is a name of nothing that a bench has left.
+      const std::string name = run_id;
+      if (name == "." || name == "..") {
+        return Status::Corrupt(
+            fmt::format("{}/bench.json: /cells/{}/repeats: {}", folder.string(), index, name));
+      }
+      ASSIGN_OR_RETURN(LoadedRun run, ReadRun(folder / name));
+      for (const char* field : {"engine", "workload", "threads", "medium", "durability"}) {
+        if (run.summary[field] != cell[field]) {
+          return Status::Corrupt(fmt::format("{}/bench.json: /cells/{}/{}: {} here, {} in {}",
+                                             folder.string(), index, field, cell[field].dump(),
+                                             run.summary[field].dump(), name));
+        }
+      }
+      runs.push_back(std::move(run));
+    }
+    bench.cell_runs.push_back(std::move(runs));
+    ++index;
+  }
+  return bench;
+}
+
+// The run folders that a bench has taken.
+std::set<fs::path> FoldersOf(const LoadedResults& results) {
+  std::set<fs::path> folders;
+  for (const LoadedBench& bench : results.benches) {
+    for (const std::vector<LoadedRun>& runs : bench.cell_runs) {
+      for (const LoadedRun& run : runs) folders.insert(fs::weakly_canonical(run.folder));
+    }
+  }
+  return folders;
+}
+
+}  // namespace
+
+Result<LoadedResults> LoadResults(const std::vector<std::string>& folders) {
+  LoadedResults results;
+  std::set<fs::path> seen;
+  for (const std::string& name : folders) {
+    std::error_code error;
+    const fs::path folder(name);
+    if (!fs::is_directory(folder, error)) {
+      return Status::InvalidArgument(fmt::format("{}: no such folder", name));
+    }
+    if (!seen.insert(fs::weakly_canonical(folder, error)).second) continue;
+    if (fs::exists(folder / "bench.json", error)) {
+      ASSIGN_OR_RETURN(LoadedBench bench, ReadBench(folder));
+      results.benches.push_back(std::move(bench));
+    } else if (fs::exists(folder / "summary.json", error)) {
+      ASSIGN_OR_RETURN(LoadedRun run, ReadRun(folder));
+      results.runs.push_back(std::move(run));
+    } else if (fs::exists(folder / "crash.json", error)) {
+      LoadedCampaign campaign{.folder = folder, .report = {}};
+      ASSIGN_OR_RETURN(campaign.report, ReadDocument(folder, "crash"));
+      results.campaigns.push_back(std::move(campaign));
+    } else {
+      return Status::InvalidArgument(
+          fmt::format("{}: is no result: it has no bench.json, summary.json or crash.json", name));
+    }
+  }
+  const std::set<fs::path> taken = FoldersOf(results);
+  std::erase_if(results.runs, [&](const LoadedRun& run) {
+    return taken.contains(fs::weakly_canonical(run.folder));
+  });
+  return results;
+}
+
+}  // namespace fencepost
