@@ -9,22 +9,18 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <filesystem>
 
-#include "faultinject/explore/scratch_folder.h"
+#include "harness/book/book_folder.h"
 #include "harness/book/cold_gets.h"
 #include "harness/book/pyramid.h"
 #include "harness/clock.h"
 #include "harness/exit_code.h"
 #include "harness/interrupt.h"
 #include "harness/pinning.h"
-#include "harness/placement.h"
 #include "harness/run_files.h"
 
 namespace fencepost {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct BookFlags {
   std::string out;
@@ -36,25 +32,11 @@ struct BookFlags {
   size_t samples = 25;
 };
 
-// A folder of our own where an engine's data goes by default.
-Result<ScratchFolder> FolderFor(std::string_view engine) {
-  ASSIGN_OR_RETURN(const EngineRow* row, FindEngine(engine));
-  ASSIGN_OR_RETURN(fs::path place, PlaceFor(*row, Placement::kDefault, ""));
-  if (row->capabilities.path_is_file) place = place.parent_path();
-  std::error_code error;
-  fs::create_directories(place.parent_path(), error);
-  if (error) {
-    return Status::IoError(
-        fmt::format("mkdir: {}: {}", error.message(), place.parent_path().string()));
-  }
-  return ScratchFolder::Make(place.parent_path());
-}
-
 Status RunPyramid(const BookFlags& flags) {
   ASSIGN_OR_RETURN(const std::vector<int> cpus, AllowedCpus());
   RETURN_IF_ERROR(PinThisThread(cpus, cpus.size() - 1));
-  ASSIGN_OR_RETURN(const ScratchFolder disk, FolderFor("filestore"));
-  const Result<ScratchFolder> pmem = FolderFor("cmap");
+  ASSIGN_OR_RETURN(const ScratchFolder disk, BookFolder("filestore"));
+  const Result<ScratchFolder> pmem = BookFolder("cmap");
   PyramidOptions options;
   options.disk = disk.path();
   if (pmem.ok()) options.pmem = pmem->path();
@@ -81,7 +63,7 @@ Status RunCold(const BookFlags& flags) {
     for (const uint64_t value_bytes : flags.value_bytes) {
       if (Interrupted()) return Status::Ok();
       ASSIGN_OR_RETURN(const EngineRow* row, FindEngine(name));
-      ASSIGN_OR_RETURN(const ScratchFolder folder, FolderFor(name));
+      ASSIGN_OR_RETURN(const ScratchFolder folder, BookFolder(name));
       ColdGetsOptions options;
       options.engine.path = folder.path() / name;
       options.engine.size_hint = {flags.pairs, BookKey(0).size(), value_bytes};

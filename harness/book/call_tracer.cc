@@ -2,7 +2,6 @@
 #include "harness/book/call_tracer.h"
 
 #include <fmt/format.h>
-#include <linux/ptrace.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -129,8 +128,8 @@ class Tracer {
  private:
   void Stopped(pid_t thread, int status);
   void AtCall(pid_t thread);
-  void Entered(pid_t thread, const ptrace_syscall_info& info);
-  void Left(pid_t thread, const ptrace_syscall_info& info);
+  void Entered(pid_t thread, const __ptrace_syscall_info& info);
+  void Left(pid_t thread, const __ptrace_syscall_info& info);
   void AtStep(pid_t thread);
   void Touch(uint64_t address, uint64_t bytes, bool reads, bool writes);
   void EndEpisode();
@@ -146,7 +145,7 @@ class Tracer {
   pid_t stepping_ = 0;
   std::vector<Range> watched_ranges_;
   std::vector<Range> code_here_;
-  std::set<uint64_t> lines_read_, lines_written_;  // of this episode of steps
+  std::set<uint64_t> lines_read_, lines_written_;           // of this episode of steps
   std::map<pid_t, std::pair<unsigned, uint64_t>> pending_;  // phase and number of the call
 };
 
@@ -157,7 +156,7 @@ void Tracer::EndEpisode() {
   lines_written_.clear();
 }
 
-void Tracer::Entered(pid_t thread, const ptrace_syscall_info& info) {
+void Tracer::Entered(pid_t thread, const __ptrace_syscall_info& info) {
   const uint64_t number = info.entry.nr;
   if (number == SYS_getpgid && (info.entry.args[0] & ~uint64_t{0xff}) == kMark) {
     EndEpisode();
@@ -165,18 +164,19 @@ void Tracer::Entered(pid_t thread, const ptrace_syscall_info& info) {
     stepping_ = 0;
     if ((info.entry.args[0] & kStepBit) != 0) {
       stepping_ = thread;
-      watched_ranges_ =
-          watched_.empty() ? std::vector<Range>() : Mappings(thread, watched_, false);
+      watched_ranges_ = watched_.empty() ? std::vector<Range>() : Mappings(thread, watched_, false);
       code_here_ = Mappings(getpid(), "", true);
     }
     pending_[thread] = {0, number};
     return;
   }
   pending_[thread] = {phase_, number};
-  ++phases_[phase_].calls[CallName(number)].calls;
+  CallCount& count = phases_[phase_].calls[CallName(number)];
+  ++count.calls;
+  count.direction = CallDirection(number);
 }
 
-void Tracer::Left(pid_t thread, const ptrace_syscall_info& info) {
+void Tracer::Left(pid_t thread, const __ptrace_syscall_info& info) {
   const auto found = pending_.find(thread);
   if (found == pending_.end()) return;
   const auto [phase, number] = found->second;
@@ -190,7 +190,7 @@ void Tracer::Left(pid_t thread, const ptrace_syscall_info& info) {
 }
 
 void Tracer::AtCall(pid_t thread) {
-  ptrace_syscall_info info{};
+  __ptrace_syscall_info info{};
   if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, reinterpret_cast<void*>(sizeof(info)), &info) <= 0) {
     return;
   }
@@ -219,7 +219,7 @@ void Tracer::AtStep(pid_t thread) {
   }
   const auto* code = reinterpret_cast<const unsigned char*>(registers.rip);
   if (code[0] == 0x0f && code[1] == 0x05) {  // SYSCALL
-    ptrace_syscall_info info{};
+    __ptrace_syscall_info info{};
     info.entry.nr = registers.rax;
     info.entry.args[0] = registers.rdi;
     Entered(thread, info);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// CallTracer: counts the system calls of a forked client, by name, between its own marks; and, where
-// a mark asks for it, the 64-byte lines of a mapped file that the client's instructions touch.
+// CallTracer: counts the system calls of a forked client, by name, between its own marks; and,
+// where a mark asks for it, the 64-byte lines of a mapped file that the client's instructions
+// touch.
 //
 // The client is a function that runs in a child of this process (forked, not executed, so that code
 // lies at the same addresses here and there). It says where a phase begins and ends with
@@ -32,6 +33,7 @@ struct CallCount {
   uint64_t calls = 0;
   uint64_t failed = 0;
   uint64_t bytes = 0;  // what read and write calls moved
+  int direction = 0;   // -1: from the kernel, 1: to the kernel, 0: neither
 };
 
 struct TracedPhase {
@@ -47,9 +49,9 @@ struct TracedPhase {
 // one instruction at a time. Without a tracer it does nothing.
 void MarkPhase(unsigned phase, bool step = false);
 
-// Runs `client` in a child and gives what it did by phase. `watched`: a part of the path of the file
-// whose lines are counted; "": none. kUnsupported where ptrace is not permitted; kInternal if the
-// client does not end with 0.
+// Runs `client` in a child and gives what it did by phase. `watched`: a part of the path of the
+// file whose lines are counted; "": none. kUnsupported where ptrace is not permitted; kInternal if
+// the client does not end with 0.
 Result<std::map<unsigned, TracedPhase>> TraceCalls(const std::function<int()>& client,
                                                    const std::string& watched);
 

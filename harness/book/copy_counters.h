@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Counts allocations and copies of the whole process: a program that links this file defines malloc,
-// memcpy and their kin itself, counts where it is asked to, and does as the C library does.
+// Counts allocations and copies of the whole process: a program that links this file defines
+// malloc, memcpy and their kin itself, counts where it is asked to, and does as the C library does.
 //
-// Copies of shared libraries are counted too (they call through their dynamic symbols); those that a
-// compiler has put in line, mostly of fixed sizes up to a few dozen bytes, and those of the C
+// Copies of shared libraries are counted too (they call through their dynamic symbols); those that
+// a compiler has put in line, mostly of fixed sizes up to a few dozen bytes, and those of the C
 // library inside itself are not. Allocations: malloc and all that calls it, operator new included.
 // Threads: any; the counters are of all threads together.
 // Not covered: memory that is mapped; allocators of a library's own.
