@@ -21,9 +21,7 @@ struct Sample {
 
 Status Load(const EngineRow& row, const ColdGetsOptions& options, ColdGets* found) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenEngine(row, options.engine));
-  for (uint64_t i = 0; i < options.pairs; ++i) {
-    RETURN_IF_ERROR(engine->Put(BookKey(i), BookValue(i, 0, options.value_bytes)));
-  }
+  RETURN_IF_ERROR(LoadBookPairs(*engine, options.pairs, options.value_bytes));
   RETURN_IF_ERROR(engine->Sync());
   RETURN_IF_ERROR(engine->Settle());
   found->medium = engine->medium();
@@ -65,6 +63,24 @@ std::string BookValue(uint64_t number, uint64_t version, uint64_t bytes) {
   }
   value.resize(bytes);
   return value;
+}
+
+Status LoadBookPairs(Engine& engine, uint64_t pairs, uint64_t value_bytes) {
+  constexpr uint64_t kBatchBytes = 256 << 10;
+  const uint64_t batch_pairs = std::max<uint64_t>(1, kBatchBytes / (value_bytes + 64));
+  for (uint64_t begin = 0; begin < pairs; begin += batch_pairs) {
+    std::vector<std::string> texts;
+    for (uint64_t i = begin; i < std::min(pairs, begin + batch_pairs); ++i) {
+      texts.push_back(BookKey(i));
+      texts.push_back(BookValue(i, 0, value_bytes));
+    }
+    std::vector<Write> batch;
+    for (size_t i = 0; i < texts.size(); i += 2) {
+      batch.push_back({.key = texts[i], .value = texts[i + 1]});
+    }
+    RETURN_IF_ERROR(engine.Apply(batch));
+  }
+  return Status::Ok();
 }
 
 Result<ColdGets> MeasureColdGets(const EngineRow& row, const ColdGetsOptions& options) {

@@ -38,6 +38,10 @@ struct ColdGets {
 std::string BookKey(uint64_t number);
 std::string BookValue(uint64_t number, uint64_t version, uint64_t bytes);
 
+// Puts the pairs 0 to `pairs`, version 0, many at a time: one sync for each would be most of the
+// time. REQUIRES: the engine's row says `atomic_batch`.
+Status LoadBookPairs(Engine& engine, uint64_t pairs, uint64_t value_bytes);
+
 // Loads the store and measures. kCorrupt if a get has found another value than was put.
 Result<ColdGets> MeasureColdGets(const EngineRow& row, const ColdGetsOptions& options);
 

@@ -151,9 +151,7 @@ Status Client::WriteCounts() const {
 
 Status Client::Run() {
   ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(row_, options_.engine));
-  for (uint64_t i = 0; i < options_.pairs; ++i) {
-    RETURN_IF_ERROR(engine->Put(BookKey(i), BookValue(i, 0, options_.value_bytes)));
-  }
+  RETURN_IF_ERROR(LoadBookPairs(*engine, options_.pairs, options_.value_bytes));
   RETURN_IF_ERROR(engine->Sync());
   RETURN_IF_ERROR(engine->Settle());
   // Once without being counted: what is only made at first use is there then.

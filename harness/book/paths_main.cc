@@ -62,6 +62,8 @@ Status Run(const PathFlags& flags) {
       ASSIGN_OR_RETURN(const Medium medium, MediumOf(folder.path()));
       PathCostsOptions options;
       options.engine.path = folder.path() / "store";
+      // Enough for several blocks of each store, and quickly loaded.
+      options.pairs = value_bytes <= 4096 ? 1000 : 200;
       options.engine.size_hint = {2 * options.pairs, BookKey(0).size(), value_bytes};
       options.counts_file = folder.path() / "counts";
       options.value_bytes = value_bytes;
