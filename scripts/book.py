@@ -51,7 +51,7 @@ SETTINGS = {
         name="full",
         seconds_per_point=0.5,
         path_bytes=(16, 64, 256, 1024, 4096, 16384, 65536),
-        path_operations=100,
+        path_operations=50,
         latency_bytes=(64, 1024, 16384),
         cold_samples=25,
         records=2000,
@@ -309,6 +309,9 @@ def main(argv: list[str]) -> int:
     except Failed as error:
         print(f"book.py: {error}", file=sys.stderr)
         return error.code
+    except KeyboardInterrupt:
+        print("book.py: interrupted; the parts that are there are kept", file=sys.stderr)
+        return 130
     except OSError as error:
         print(f"book.py: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2

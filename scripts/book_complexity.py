@@ -23,7 +23,8 @@ INTERFACES = {
     "lmdb": ("LMDB", r"\b(mdb_(?!strerror)\w+)\("),
     "files": (
         "POSIX files",
-        r"(?<![\w\".:])((?:open|close|read|rewind)dir|dirfd|mkdir|openat|close|read|write|fsync|renameat)\(",
+        r"(?<![\w\".:])((?:open|close|read|rewind)dir|dirfd|mkdir|openat|close|read|write|fsync|"
+        r"renameat)\(",
     ),
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstring>
 #include <fstream>
 #include <map>
 
@@ -16,9 +17,9 @@
 namespace fencepost {
 namespace {
 
-enum Phase : unsigned { kNone, kGet, kGetCold, kPut, kWriteBack, kGetStep, kPutStep, kPhases };
-constexpr std::array<const char*, kPhases> kNames = {"",           "get",      "get-cold", "put",
-                                                     "write-back", "get-step", "put-step"};
+enum Phase : unsigned { kNone, kGet, kGetCold, kPut, kWriteBack, kGetStep, kPhases };
+constexpr std::array<const char*, kPhases> kNames = {"",    "get",        "get-cold",
+                                                     "put", "write-back", "get-step"};
 
 // What the client counts of itself, by phase.
 struct OwnCounts {
@@ -29,10 +30,16 @@ struct OwnCounts {
   uint64_t lines_flushed = 0, fences = 0;
 };
 
-// A sum over all bytes, so that each has been read.
+// A sum over all bytes, by words of eight, so that each has been read.
 uint64_t SumOf(std::string_view value) {
   uint64_t sum = value.size();
-  for (const char byte : value) sum = sum * 31 + static_cast<unsigned char>(byte);
+  size_t at = 0;
+  for (; at + sizeof(uint64_t) <= value.size(); at += sizeof(uint64_t)) {
+    uint64_t word;
+    std::memcpy(&word, value.data() + at, sizeof(word));
+    sum = sum * 31 + word;
+  }
+  for (; at < value.size(); ++at) sum = sum * 31 + static_cast<unsigned char>(value[at]);
   return sum;
 }
 
@@ -64,7 +71,7 @@ Status Client::In(Phase phase, uint64_t operations, Engine& engine, Work work) {
   ASSIGN_OR_RETURN(const ProcessUsage before, ReadProcessUsage());
   const CopyCounters copies_before = ReadCopyCounters();
   CountCopies(true);
-  MarkPhase(phase, phase == kGetStep || phase == kPutStep);
+  MarkPhase(phase, phase == kGetStep);
   Status status = work();
   MarkPhase(kNone);
   CountCopies(false);
@@ -166,9 +173,6 @@ Status Client::Run() {
   for (uint64_t i = 0; i < options_.step_operations; ++i) {
     RETURN_IF_ERROR(Gets(kGetStep, *engine, i, 1));
   }
-  for (uint64_t i = 0; i < options_.step_operations; ++i) {
-    RETURN_IF_ERROR(Puts(kPutStep, *engine, i, 1));
-  }
   RETURN_IF_ERROR(engine->Sync());
   RETURN_IF_ERROR(engine->Close());
   engine.reset();
@@ -238,7 +242,7 @@ Result<std::vector<PathCosts>> MeasurePathCosts(const EngineRow& row,
   ASSIGN_OR_RETURN(const auto traced, TraceCalls(client, options.engine.path.string()));
   ASSIGN_OR_RETURN(const auto own, ReadCounts(options.counts_file));
   std::vector<PathCosts> found;
-  for (const Phase phase : {kGet, kGetCold, kPut, kWriteBack, kGetStep, kPutStep}) {
+  for (const Phase phase : {kGet, kGetCold, kPut, kWriteBack, kGetStep}) {
     if (own[phase].operations == 0) continue;
     const auto at = traced.find(phase);
     found.push_back(CostsOf(phase, own[phase], at == traced.end() ? TracedPhase() : at->second));

@@ -7,8 +7,8 @@
 //   get-cold    the first get after opening, the store's files out of the page cache
 //   put         a value of the same size over an old one; acknowledged means durable
 //   write-back  what the puts left to be done later (Settle), charged to them
-//   get-step, put-step  as get and put, an instruction at a time: the lines of the store's mapped
-//               file that are touched
+//   get-step    as get, an instruction at a time: the lines of the store's mapped file that are
+//               touched
 // Counts are means of an operation. The client is a forked child under CallTracer; the copies are
 // counted in it by copy_counters.
 // Threads: none here.
@@ -36,12 +36,12 @@ struct PathCostsOptions {
   uint64_t value_bytes = 64;
   uint64_t operations = 100;  // of each warm phase
   uint64_t cold_operations = 10;
-  uint64_t step_operations = 5;
+  uint64_t step_operations = 2;
 };
 
 // Per operation.
 struct PathCosts {
-  std::string phase;  // "get", "get-cold", "put", "write-back", "get-step", "put-step"
+  std::string phase;  // "get", "get-cold", "put", "write-back", "get-step"
   uint64_t operations = 0;
   double system_calls = 0;
   double read_calls = 0, read_call_bytes = 0;    // bytes copied by the kernel to the program
@@ -52,7 +52,7 @@ struct PathCosts {
   double copies = 0, copied_bytes = 0;  // in the program
   double device_bytes_read = 0, device_bytes_written = 0;
   double lines_flushed = 0, fences = 0;
-  double instructions = 0, lines_read = 0, lines_written = 0;  // of a -step phase
+  double instructions = 0, lines_read = 0, lines_written = 0;  // of get-step
   double unknown_instructions = 0;
   std::string calls;  // "pwrite64 1, fdatasync 1"
 };

@@ -8,10 +8,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <numeric>
-#include <optional>
 
 #include "engines/pmem/pmem_environment.h"
 #include "harness/book/page_cache.h"
@@ -80,33 +81,56 @@ Result<Mapping> MapFile(const fs::path& path, uint64_t bytes) {
   return Mapping(static_cast<char*>(base), Unmap{bytes});
 }
 
+// What a batch is timed with. kThread is the CPU time of the thread: where others want the CPU too,
+// their share is not taken for latency. What waits for a device is timed with kWall.
+enum class Timer : unsigned char { kThread, kWall };
+
+struct Measured {
+  Estimate ns;
+  uint64_t steps = 0;
+  double cpu_share = 1;  // of the wall time in which the thread ran, where that is what is timed
+};
+
+double ThreadNs() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+}
+
 // Runs `step(n)`, which does n accesses, in batches that fill the time.
 template <typename Step>
-std::pair<Estimate, uint64_t> Batches(const PyramidOptions& options, uint64_t steps_min,
-                                      Step step) {
+Measured Batches(const PyramidOptions& options, Timer timer, uint64_t steps_min, Step step) {
+  double wall_ns = 0, cpu_ns = 0;
+  const auto timed = [&](uint64_t steps) {
+    const uint64_t begin = Clock::Ticks();
+    const double begin_cpu_ns = ThreadNs();
+    step(steps);
+    const double cpu = ThreadNs() - begin_cpu_ns;
+    const auto wall = static_cast<double>(Clock::NsBetween(begin, Clock::Ticks()));
+    wall_ns += wall;
+    cpu_ns += cpu;
+    return timer == Timer::kThread ? cpu : wall;
+  };
   const double batch_ns = options.seconds_per_point * 1e9 / static_cast<double>(options.batches);
   uint64_t steps = steps_min;
   for (;;) {
-    const uint64_t begin = Clock::Ticks();
-    step(steps);
-    const auto took = static_cast<double>(Clock::NsBetween(begin, Clock::Ticks()));
+    const double took = timed(steps);
     if (took >= batch_ns / 2 || steps > (uint64_t{1} << 30)) break;
     steps = took * 8 < batch_ns
                 ? steps * 8
                 : static_cast<uint64_t>(static_cast<double>(steps) * batch_ns / took) + 1;
   }
+  wall_ns = cpu_ns = 0;
   std::vector<double> values;
   for (size_t i = 0; i < options.batches; ++i) {
-    const uint64_t begin = Clock::Ticks();
-    step(steps);
-    values.push_back(static_cast<double>(Clock::NsBetween(begin, Clock::Ticks())) /
-                     static_cast<double>(steps));
+    values.push_back(timed(steps) / static_cast<double>(steps));
   }
-  return {MedianEstimate(values), steps * options.batches};
+  return {MedianEstimate(values), steps * options.batches,
+          timer == Timer::kThread ? cpu_ns / wall_ns : 1};
 }
 
 // Lays a ring of pointers into [base, base + bytes) and follows it.
-std::pair<Estimate, uint64_t> Chase(const PyramidOptions& options, char* base, uint64_t bytes) {
+Measured Chase(const PyramidOptions& options, char* base, uint64_t bytes) {
   const uint64_t spread = bytes > kDenseBytesMax ? 4 * kLineBytes : kLineBytes;
   const auto count = static_cast<uint32_t>(bytes / spread);
   const auto place = [&](uint32_t i) { return reinterpret_cast<char**>(base + i * spread); };
@@ -123,7 +147,7 @@ std::pair<Estimate, uint64_t> Chase(const PyramidOptions& options, char* base, u
   };
   // One round, so that what fits a cache is in it.
   follow(count);
-  return Batches(options, 1024, follow);
+  return Batches(options, Timer::kThread, 1024, follow);
 }
 
 class Measurement {
@@ -146,9 +170,13 @@ class Measurement {
 
  private:
   void Add(std::string name, std::string label, std::string medium, uint64_t set_bytes,
-           std::pair<Estimate, uint64_t> measured, std::string note) {
-    found_.points.push_back({std::move(name), std::move(label), std::move(medium), measured.first,
-                             set_bytes, measured.second, std::move(note)});
+           Measured measured, std::string note) {
+    if (measured.cpu_share < 0.9) {
+      note += fmt::format("{}the machine was busy: others had {:.0f} % of this CPU",
+                          note.empty() ? "" : "; ", 100 * (1 - measured.cpu_share));
+    }
+    found_.points.push_back({std::move(name), std::move(label), std::move(medium), measured.ns,
+                             set_bytes, measured.steps, std::move(note)});
   }
   void Absent(std::string_view what, std::string_view why) {
     found_.absent.push_back(fmt::format("not measured: {}: {}", what, why));
@@ -204,7 +232,7 @@ Status Measurement::Memory() {
           : "cc");
     }
   };
-  Add("register", "register", "cpu", 0, Batches(options_, 1 << 16, add),
+  Add("register", "register", "cpu", 0, Batches(options_, Timer::kThread, 1 << 16, add),
       "an addition that waits for the one before: one cycle");
   RETURN_IF_ERROR(Level("l1", "L1 cache", sets_.l1_bytes));
   RETURN_IF_ERROR(Level("l2", "L2 cache", sets_.l2_bytes));
@@ -248,7 +276,7 @@ Status Measurement::PersistentMemory() {
     }
   };
   Add("pmem-persist", "persistent memory: store + CLWB + SFENCE", name, bytes,
-      Batches(options_, 256, store), note);
+      Batches(options_, Timer::kThread, 256, store), note);
   return Status::Ok();
 }
 
@@ -272,7 +300,7 @@ Status Measurement::Blocks(const fs::path& path) {
                        static_cast<off_t>(number * kBlockBytes)) == kBlockBytes;
     }
   };
-  const auto measured = Batches(options_, 4, read);
+  const auto measured = Batches(options_, Timer::kWall, 4, read);
   if (!ok) {
     // Some file systems take the flag and refuse the read.
     Absent("block read",
@@ -310,7 +338,7 @@ Status Measurement::Storage() {
       ok = ok && pread(file.get(), block.data(), kBlockBytes, offset()) == kBlockBytes;
     }
   };
-  auto measured = Batches(options_, 256, read);
+  auto measured = Batches(options_, Timer::kThread, 256, read);
   if (!ok) return Failed("pread", path);
   Add("page-cache-read", "page cache: read of 4 KiB", "page-cache", kFileBytes, measured, "");
   if (Interrupted()) return Status::Ok();
@@ -321,7 +349,7 @@ Status Measurement::Storage() {
            fdatasync(file.get()) == 0;
     }
   };
-  measured = Batches(options_, 2, sync);
+  measured = Batches(options_, Timer::kWall, 2, sync);
   if (!ok) return Failed("pwrite or fdatasync", path);
   Add("sync", "sync: write of 4 KiB + fdatasync", "page-cache", kFileBytes, measured,
       virtual_machine_ ? "virtual disk: when the host calls it durable" : "");
@@ -336,8 +364,8 @@ Status Measurement::Curve() {
   ASSIGN_OR_RETURN(const Mapping memory, MapMemory(sets_.dram_bytes));
   for (uint64_t bytes = 8 << 10; bytes <= sets_.dram_bytes && !Interrupted(); bytes *= 2) {
     say_(fmt::format("curve: a set of {} KiB", bytes >> 10));
-    const auto [ns, steps] = Chase(brief, memory.get(), bytes);
-    found_.curve.push_back({"curve", "one load", "memory", ns, bytes, steps, ""});
+    const Measured measured = Chase(brief, memory.get(), bytes);
+    found_.curve.push_back({"curve", "one load", "memory", measured.ns, bytes, measured.steps, ""});
   }
   return Status::Ok();
 }

@@ -7,9 +7,10 @@
 // has half the size of the cache that is meant, or four times the largest for memory.
 //
 // A value is the median of batches, each a mean over many steps: of what is stable, and not of one
-// step. Its interval is of the batches.
-// Threads: none. Pin the caller.
-// Not covered: bandwidth, several accesses at once; a disk's own cache, or a hypervisor's: a block
+// step. Its interval is of the batches. What does not wait for a device is timed by the thread's
+// own CPU time, and a note says if others had much of the CPU meanwhile. Threads: none. Pin the
+// caller. Not covered: bandwidth, several accesses at once; a disk's own cache, or a hypervisor's:
+// a block
 //   that was read with O_DIRECT may have come from there, and a sync may have ended there.
 // Source: the levels and their order are those of the memory-storage hierarchy in chapter 1 of
 //   Programming Persistent Memory (Scargall, 2020); Drepper, What every programmer should know
