@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""book.html: the story of the book's first chapter, measured: one file, no network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from . import book_paths, style
+from .book_tables import Book, Row
+from .markup import Markup, Node, element, join
+from .schema import BadInput
+
+_TITLE = "Persistent memory and storage: the performance story, measured"
+_CSS = Path(__file__).with_name("book.css")
+_VERDICTS = {"holds": "holds", "does not": "fails", "not testable here": "open"}
+_SIGNS = {"holds": "✓", "does not": "✗", "not testable here": "–"}
+
+
+def _svg(path: Path) -> Markup:
+    """The figure as it is, its names made its own: several figures share the page."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from error
+    text = text[text.index("<svg") :]
+    prefix = re.sub(r"\W", "", path.stem)
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r"url\(#", f"url(#{prefix}-", text)
+    text = re.sub(r'href="#', f'href="#{prefix}-', text)
+    # A style sheet inside would be the page's too; its one rule is in book.css.
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.S)
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    return Markup(text)
+
+
+def _figure(folder: Path, name: str, alt: str) -> Markup:
+    picture = element(
+        "div", _svg(folder / f"{name}.svg"), class_="picture", role="img", aria_label=alt
+    )
+    link = element("a", "PNG", href=f"figures/{name}.png")
+    svg = element("a", "SVG", href=f"figures/{name}.svg")
+    return element("figure", picture, element("figcaption", link, " · ", svg))
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[Node]], numbers: int) -> Markup:
+    """The last `numbers` columns are numbers."""
+    texts = len(titles) - numbers
+    head = element("tr", *(element("th", title, scope="col") for title in titles))
+    body = [
+        element(
+            "tr",
+            *(element("td", cell, class_="n" if i >= texts else "t") for i, cell in enumerate(row)),
+        )
+        for row in rows
+    ]
+    table = element("table", element("thead", head), element("tbody", *body))
+    return element("div", table, class_="scroll", tabindex=0)
+
+
+def _claims(book: Book) -> Markup:
+    rows = []
+    for row in book["claims"]:
+        verdict = row["verdict"]
+        sign = element(
+            "span", f"{_SIGNS[verdict]} {verdict}", class_=f"verdict {_VERDICTS[verdict]}"
+        )
+        note = element("div", row["note"], class_="note") if row["note"] else Markup("")
+        rows.append([row["section"], row["claim"], sign, join(row["measured"], note)])
+    return _table(
+        ["section", "what the chapter says, in other words", "verdict", "measured"], rows, 0
+    )
+
+
+def _ns(text: str) -> str:
+    return style.duration(float(text)) if text else "–"
+
+
+def _pyramid(book: Book) -> Markup:
+    rows: list[Sequence[Node]] = []
+    for row in book["pyramid"]:
+        if row["point"] != "curve":
+            interval = f"{_ns(row['low_ns'])} to {_ns(row['high_ns'])}"
+            rows.append(
+                [
+                    row["label"],
+                    row["kind"],
+                    row["medium"],
+                    row.get("note", ""),
+                    _ns(row["latency_ns"]),
+                    interval,
+                ]
+            )
+    for band in book["published"]:
+        ends = [band["low_ns"], band["high_ns"]]
+        text = _ns(ends[0]) if ends[0] == ends[1] else f"{_ns(ends[0])} to {_ns(ends[1])}"
+        rows.append([band["label"], "published", "", band["source"], text, ""])
+    return _table(["access", "kind", "medium", "note or source", "latency", "interval"], rows, 2)
+
+
+def _amount(row: Row, column: str) -> str:
+    return book_paths.amount(float(row[column]))
+
+
+_PATH_COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
+    ("system calls", lambda row: _amount(row, "system_calls")),
+    ("syncs", lambda row: _amount(row, "sync_calls")),
+    ("page faults", lambda row: _amount(row, "page_faults")),
+    ("buffers", lambda row: _amount(row, "allocations")),
+    (
+        "bytes copied by the kernel",
+        lambda row: book_paths.amount(
+            float(row["read_call_bytes"]) + float(row["write_call_bytes"])
+        ),
+    ),
+    ("bytes copied by the program", lambda row: _amount(row, "copied_bytes")),
+    ("device bytes read", lambda row: _amount(row, "device_bytes_read")),
+    ("device bytes written", lambda row: _amount(row, "device_bytes_written")),
+    ("lines flushed", lambda row: _amount(row, "lines_flushed")),
+    ("fences", lambda row: _amount(row, "fences")),
+)
+_PHASES = {"get": "get, warm", "get-cold": "get, cold", "put": "update", "write-back": "owed by it"}
+
+
+def _paths(book: Book) -> Markup:
+    size = book_paths.shown_size(book)
+    rows = [
+        [row["engine"], row["medium"], _PHASES[row["phase"]], *(f(row) for _, f in _PATH_COLUMNS)]
+        for row in book["paths"]
+        if int(row["value_bytes"]) == size and row["phase"] in _PHASES
+    ]
+    titles = ["engine", "medium", "operation", *(name for name, _ in _PATH_COLUMNS)]
+    return _table(titles, rows, len(_PATH_COLUMNS))
+
+
+def _moved(book: Book) -> Markup:
+    sizes = sorted({int(row["value_bytes"]) for row in book["paths"]})
+    rows = []
+    for size in sizes:
+        cells: list[Node] = [f"{size:,} B"]
+        for name in book_paths.ENGINES:
+            put, later = book.path(name, "put", size), book.path(name, "write-back", size)
+            if put is None:
+                cells.append("–")
+                continue
+            text = book_paths.amount(book_paths.bytes_written(put))
+            owed = float(later["device_bytes_written"]) if later else 0.0
+            cells.append(f"{text} + {book_paths.amount(owed)}" if owed > 0 else text)
+        for name in book_paths.ENGINES:
+            steps = book.path(name, "get-step", size)
+            cold = book.path(name, "get-cold", size)
+            read = book_paths.bytes_read(cold, steps) if steps else None
+            cells.append("–" if read is None else book_paths.amount(read))
+        rows.append(cells)
+    titles = ["value"] + [
+        f"{name}: {word}" for word in ("written", "read") for name in book_paths.ENGINES
+    ]
+    return _table(titles, rows, len(titles) - 1)
+
+
+def _latency(book: Book) -> Markup:
+    names = {"get": "get", "put": "update", "miss": "get, not there"}
+    rows = []
+    for row in book["latency"]:
+        interval = f"{_ns(row['p50_low_ns'])} to {_ns(row['p50_high_ns'])}"
+        shown = interval if row["p50_low_ns"] else "one run"
+        rows.append(
+            [
+                names[row["operation"]],
+                row["engine"],
+                row["medium"],
+                row["kind"],
+                row["durability"],
+                f"{int(row['value_bytes']):,}",
+                row["threads"],
+                _ns(row["p50_ns"]),
+                shown,
+                _ns(row["p99_ns"]),
+            ]
+        )
+    titles = [
+        "operation",
+        "engine",
+        "medium",
+        "kind",
+        "durability",
+        "value, B",
+        "threads",
+        "p50",
+        "interval of p50",
+        "p99",
+    ]
+    return _table(titles, rows, 5)
+
+
+def _cold(book: Book) -> Markup:
+    rows = [
+        [
+            row["engine"],
+            row["medium"],
+            "evicted (POSIX_FADV_DONTNEED)" if row["evicted"] == "yes" else "cannot be evicted",
+            f"{int(row['value_bytes']):,}",
+            row["samples"],
+            _ns(row["cold_ns"]),
+            _ns(row["reopened_ns"]),
+        ]
+        for row in book["cold"]
+    ]
+    titles = [
+        "engine",
+        "medium",
+        "page cache",
+        "value, B",
+        "samples",
+        "cold, median",
+        "page cache warm, median",
+    ]
+    return _table(titles, rows, 4)
+
+
+def _complexity(book: Book) -> Markup:
+    rows = [
+        [
+            row["engine"],
+            row["interface"],
+            element("code", row["source"]),
+            row["code_lines"],
+            row["calls"],
+            row["distinct_calls"],
+        ]
+        for row in book["complexity"]
+    ]
+    titles = ["store", "interface", "source", "lines of code", "calls", "different calls"]
+    return _table(titles, rows, 3)
+
+
+def _summary(book: Book) -> Markup:
+    verdicts = [row["verdict"] for row in book["claims"]]
+    parts = [
+        element("span", f"{verdicts.count(name)} {text}", class_=f"verdict {_VERDICTS[name]}")
+        for name, text in (("holds", "hold"), ("does not", "do not"), ("not testable here",) * 2)
+    ]
+    return element(
+        "p",
+        f"Of {len(verdicts)} sentences: ",
+        *(join(part, " ") for part in parts),
+        class_="summary",
+    )
+
+
+def _section(title: str, *children: Node) -> Markup:
+    return element("section", element("h2", title), *children)
+
+
+def _details(summary: str, table: Markup) -> Markup:
+    return element("details", element("summary", summary), table)
+
+
+def document(book: Book, figures: Path) -> str:
+    modelled = any(row["kind"] == "modelled" for row in book["latency"])
+    tmpfs = any(row["medium"] == "tmpfs" for row in book["pyramid"] if row["point"] == "pmem-load")
+    size = book_paths.shown_size(book)
+    stand_in = (
+        "No persistent memory is in this machine: what is said of it was run on tmpfs, that is, "
+        "DRAM. Its counts (lines, fences, calls) are those of persistent memory, its times not. "
+        if tmpfs
+        else ""
+    )
+    kinds = element(
+        "ul",
+        element(
+            "li",
+            element("b", "Measured"),
+            ": every latency and every count, on the machine "
+            "below, unless its row says otherwise.",
+        ),
+        element(
+            "li",
+            element("b", "Published"),
+            ": the bands and the grey marks of the pyramid; the "
+            "table beside it names their sources.",
+        ),
+        element(
+            "li",
+            element("b", "Modelled"),
+            ": rows that say so, from published measurements."
+            if modelled
+            else ": nothing on this page.",
+        ),
+    )
+    body = [
+        element("h1", _TITLE),
+        element(
+            "p",
+            "Chapter 1 of ",
+            element("cite", "Programming Persistent Memory"),
+            " (Scargall, 2020), reproduced by ",
+            element("code", "scripts/reproduce_book.sh"),
+            ". ",
+            stand_in,
+            class_="lead",
+        ),
+        _summary(book),
+        kinds,
+        element("p", book.footer, class_="note"),
+        _section("The chapter's claims", _claims(book)),
+        _section(
+            "The pyramid",
+            element(
+                "p",
+                "Latency of one access. The points are medians; a load is one step of a chase "
+                "of pointers in random order through a set of the size that fits the level.",
+            ),
+            _figure(figures, "pyramid", "latency by level of the hierarchy"),
+            _details("Numbers and sources", _pyramid(book)),
+        ),
+        _section(
+            "What is different",
+            element(
+                "p",
+                f"The same get and the same update of {size} bytes on each engine, counted. "
+                "A file engine brings a block through the kernel into a buffer; persistent memory "
+                "is loaded from and stored to.",
+            ),
+            _figure(figures, "data-paths", "data paths with counts"),
+            _details("All counts, means of an operation", _paths(book)),
+            element("h3", "By size of value"),
+            element(
+                "p",
+                "Bytes that move. Written: until the put is durable, + what is owed and written "
+                "later. Read: by a cold get.",
+            ),
+            _figure(figures, "bytes-moved", "bytes moved by size of value"),
+            _details("Numbers", _moved(book)),
+        ),
+        _section(
+            "The performance difference",
+            element(
+                "p",
+                "All engines promise the same: every acknowledged write survives a power loss. "
+                "On tmpfs a file's sync is free, and cmap flushes to DRAM: compare engines on "
+                "one medium, and read tmpfs as the software's share.",
+            ),
+            _figure(figures, "performance", "latency by engine and size of value"),
+            _details("All latencies: hits, misses, threads", _latency(book)),
+            element("h3", "A cold page cache"),
+            element(
+                "p", "The first get after the store was opened, its files evicted before or not."
+            ),
+            _cold(book),
+        ),
+        _section(
+            "Program complexity",
+            element(
+                "p",
+                "One program (open, three puts, get all) on each store's own interface; lines "
+                "that are neither blank nor a comment, and calls of the interface. A test builds "
+                "and runs all four.",
+            ),
+            _complexity(book),
+        ),
+    ]
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", _TITLE),
+        element("style", Markup(_CSS.read_text(encoding="utf-8"))),
+    )
+    page = element("html", head, element("body", element("main", *body)), lang="en")
+    return f"<!DOCTYPE html>\n{page}\n"

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Sentences of the book's first chapter that can be tested, held against what a run has measured.
+
+A verdict is computed from the tables of that run. "not testable here" is what this machine cannot
+say, whatever the number: a latency of persistent memory on DRAM, of an SSD on a virtual disk.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+NEEDED = ("pyramid", "paths", "latency", "complexity")
+Tables = dict[str, list[dict[str, str]]]
+FILE_ENGINES = ("filestore", "rocksdb", "lmdb")
+PERSISTENT = "cmap"
+
+HOLDS, FAILS, UNKNOWN = "holds", "does not", "not testable here"
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    section: str
+    claim: str
+    measured: str
+    verdict: str
+    note: str
+
+
+class Data:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def point(self, name: str) -> dict[str, str] | None:
+        return next((row for row in self._tables["pyramid"] if row["point"] == name), None)
+
+    def ns(self, name: str) -> float | None:
+        row = self.point(name)
+        return float(row["latency_ns"]) if row else None
+
+    def path_bytes(self) -> int:
+        """The size of the value that the paths are told by: 64 bytes, or the nearest measured."""
+        sizes = {int(row["value_bytes"]) for row in self._tables["paths"]}
+        return min(sizes, key=lambda size: abs(size - 64))
+
+    def path(self, engine: str, phase: str, column: str) -> float | None:
+        for row in self._tables["paths"]:
+            same = (row["engine"], row["phase"]) == (engine, phase)
+            if same and int(row["value_bytes"]) == self.path_bytes():
+                return float(row[column])
+        return None
+
+    def p50(self, engine: str, operation: str) -> dict[str, str] | None:
+        """One thread, the smallest value, the engine's own medium."""
+        rows = [
+            row
+            for row in self._tables["latency"]
+            if (row["engine"], row["operation"], row["threads"], row["kind"])
+            == (engine, operation, "1", "measured")
+            and (row["medium"] != "tmpfs" or engine == PERSISTENT)
+        ]
+        return min(rows, key=lambda row: int(row["value_bytes"])) if rows else None
+
+    def code_lines(self) -> dict[str, int]:
+        return {row["engine"]: int(row["code_lines"]) for row in self._tables["complexity"]}
+
+
+def _duration(value_ns: float) -> str:
+    for factor, unit in ((1e6, "ms"), (1e3, "µs")):
+        if value_ns >= factor:
+            return f"{value_ns / factor:.3g} {unit}"
+    return f"{value_ns:.3g} ns"
+
+
+def _if(condition: bool) -> str:
+    return HOLDS if condition else FAILS
+
+
+Judged = tuple[str, str, str]  # measured, verdict, note
+_NOTHING: Judged = ("", UNKNOWN, "not measured on this machine")
+
+
+def _order(data: Data) -> Judged:
+    names = ("register", "l1", "l2", "l3", "dram", "block-read", "sync")
+    found = [(name, data.ns(name)) for name in names]
+    known = [(name, ns) for name, ns in found if ns is not None]
+    if len(known) < 3:
+        return _NOTHING
+    text = " < ".join(f"{name} {_duration(ns)}" for name, ns in sorted(known, key=lambda p: p[1]))
+    values = [ns for _, ns in known]
+    return text, _if(values == sorted(values)), ""
+
+
+def _caches(data: Data) -> Judged:
+    found = [(name, data.ns(name)) for name in ("l1", "l2", "l3")]
+    known = [(name.upper(), ns) for name, ns in found if ns is not None]
+    if not known:
+        return _NOTHING
+    text = ", ".join(f"{name} {_duration(ns)}" for name, ns in known)
+    outside = [name for name, ns in known if not 0.95 <= ns <= 10]
+    note = f"outside: {', '.join(outside)}" if outside else ""
+    return text, _if(not outside), note
+
+
+def _within(name: str, low_ns: float, high_ns: float) -> Callable[[Data], Judged]:
+    def judge(data: Data) -> Judged:
+        ns = data.ns(name)
+        if ns is None:
+            return _NOTHING
+        return _duration(ns), _if(low_ns <= ns <= high_ns), ""
+
+    return judge
+
+
+def _pmem(data: Data) -> Judged:
+    point = data.point("pmem-load")
+    if point is None:
+        return _NOTHING
+    text = f"a load {_duration(float(point['latency_ns']))} on {point['medium']}"
+    if point["medium"] != "dax":
+        return text, UNKNOWN, "DRAM stands in for persistent memory"
+    return text, _if(float(point["latency_ns"]) < 1000), ""
+
+
+def _ssd(data: Data) -> Judged:
+    point = data.point("block-read")
+    if point is None:
+        return _NOTHING
+    text = f"a 4 KiB read {_duration(float(point['latency_ns']))}"
+    return text, UNKNOWN, point["note"] or "what kind of disk this is, the system does not say"
+
+
+def _blocks_read(data: Data) -> Judged:
+    device = data.path("filestore", "get-cold", "device_bytes_read")
+    lines = data.path(PERSISTENT, "get-step", "lines_read")
+    if device is None or lines is None:
+        return _NOTHING
+    text = f"filestore {device:,.0f} bytes from the device; cmap {lines:.3g} lines of 64 bytes"
+    return text, _if(device >= 4096 > lines * 64), f"a get of {data.path_bytes()} bytes, cold"
+
+
+def _blocks_written(data: Data) -> Judged:
+    written = {name: data.path(name, "put", "device_bytes_written") for name in FILE_ENGINES}
+    lines = data.path(PERSISTENT, "put", "lines_flushed")
+    known = {name: value for name, value in written.items() if value is not None}
+    if not known or lines is None:
+        return _NOTHING
+    text = ", ".join(f"{name} {value:,.0f}" for name, value in known.items())
+    text += f" bytes; cmap {lines:.3g} lines, {lines * 64:.0f} bytes"
+    note = f"an update of {data.path_bytes()} bytes, until it is durable"
+    return text, _if(min(known.values()) >= 4096 > lines * 64), note
+
+
+def _buffers(data: Data) -> Judged:
+    kernel = data.path("filestore", "get-cold", "read_call_bytes")
+    copied = data.path(PERSISTENT, "get", "copied_bytes")
+    if kernel is None or copied is None:
+        return _NOTHING
+    text = f"filestore: {kernel:,.0f} bytes copied by the kernel into a buffer; cmap: {copied:.0f}"
+    return text, _if(kernel > data.path_bytes() and copied == 0), "copies that were not put in line"
+
+
+def _no_calls(data: Data) -> Judged:
+    pmem = [data.path(PERSISTENT, phase, "system_calls") for phase in ("get", "put")]
+    files = [data.path(name, "put", "system_calls") for name in FILE_ENGINES]
+    known = [value for value in files if value is not None]
+    if None in pmem or not known:
+        return _NOTHING
+    most = max(value for value in pmem if value is not None)
+    text = f"cmap {most:.2g} a get or put; file engines {min(known):.2g} to {max(known):.2g} a put"
+    return text, _if(most < 0.1 and min(known) >= 1), ""
+
+
+def _flushes(data: Data) -> Judged:
+    fences = data.path(PERSISTENT, "put", "fences")
+    lines = data.path(PERSISTENT, "put", "lines_flushed")
+    if fences is None or lines is None:
+        return _NOTHING
+    return f"{lines:.3g} lines flushed, {fences:.3g} fences a put", _if(fences > 0 < lines), ""
+
+
+def _faster(operation: str) -> Callable[[Data], Judged]:
+    def judge(data: Data) -> Judged:
+        pmem = data.p50(PERSISTENT, operation)
+        files = [data.p50(name, operation) for name in FILE_ENGINES]
+        known = {row["engine"]: float(row["p50_ns"]) for row in files if row is not None}
+        if pmem is None or not known:
+            return _NOTHING
+        own = float(pmem["p50_ns"])
+        text = f"cmap {_duration(own)}; " + ", ".join(
+            f"{name} {_duration(ns)} ({ns / own:.3g} times)" for name, ns in known.items()
+        )
+        if pmem["medium"] != "dax":
+            return text, UNKNOWN, "cmap ran on DRAM; the software's share of the difference only"
+        return text, _if(min(known.values()) > own), ""
+
+    return judge
+
+
+def _complexity(data: Data) -> Judged:
+    lines = data.code_lines()
+    others = {name: count for name, count in lines.items() if name != PERSISTENT}
+    text = ", ".join(f"{name} {count}" for name, count in lines.items())
+    return text, _if(lines[PERSISTENT] <= min(others.values())), "lines of code, same program"
+
+
+_DIFFERENT, _SPEED, _SIZE = "What's different", "The performance difference", "Program complexity"
+_CLAIMS: tuple[tuple[str, str, Callable[[Data], Judged]], ...] = (
+    (_DIFFERENT, "Storage is read in blocks, persistent memory in what is asked for", _blocks_read),
+    (
+        _DIFFERENT,
+        "A small change makes storage write a whole block, persistent memory the lines changed",
+        _blocks_written,
+    ),
+    (_DIFFERENT, "Storage needs a buffer in DRAM; persistent memory is used in place", _buffers),
+    (_DIFFERENT, "Persistent memory is reached without calling the kernel", _no_calls),
+    (_DIFFERENT, "Stores must be flushed out of the caches to be persistent", _flushes),
+    (_SPEED, "Each level of the hierarchy is slower than the one above", _order),
+    (_SPEED, "CPU caches answer in about 1 to 10 ns", _caches),
+    (_SPEED, "DRAM answers in about 80 to 100 ns", _within("dram", 80, 100)),
+    (_SPEED, "Persistent memory answers in under 1 µs", _pmem),
+    (_SPEED, "NAND SSDs answer in about 10 to 100 µs", _ssd),
+    (_SPEED, "A get is faster on persistent memory than on storage", _faster("get")),
+    (_SPEED, "A put is faster on persistent memory than on storage", _faster("put")),
+    (_SIZE, "With a library the program is no longer than on storage", _complexity),
+)
+
+
+def judge(tables: Tables) -> Iterable[Claim]:
+    data: Any = Data(tables)
+    for section, text, judged in _CLAIMS:
+        measured, verdict, note = judged(data)
+        yield Claim(section, text, measured or "nothing", verdict, note)
