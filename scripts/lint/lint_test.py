@@ -38,6 +38,28 @@ class LintTest(unittest.TestCase):
         self.assertIn(expected, output)
 
 
+class LinksTest(LintTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.plant("docs/a.md", "# Every state: `reads`\n")
+
+    def test_links_that_lead_somewhere_pass(self) -> None:
+        self.plant(
+            "README.md",
+            "[a](docs/a.md), [b](docs/a.md#every-state-reads), [c](docs), [d](https://x.org/y)\n"
+            "    [code](nowhere.md)\n`[code](nowhere.md)`\n",
+        )
+        self.assert_clean("check_links.py")
+
+    def test_a_file_that_is_not_there_is_found(self) -> None:
+        self.plant("docs/b.md", "\n![p](b.png)\n")
+        self.assert_finds("docs/b.md:2: leads nowhere: b.png", "check_links.py")
+
+    def test_a_heading_that_is_not_there_is_found(self) -> None:
+        self.plant("README.md", "[a](docs/a.md#every-state)\n")
+        self.assert_finds("there is no such heading", "check_links.py")
+
+
 class LayersTest(LintTest):
     def setUp(self) -> None:
         super().setUp()
