@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "harness/injected_spin.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "harness/clock.h"
@@ -8,10 +9,32 @@
 namespace fencepost {
 namespace {
 
+void Spin(uint64_t ticks) {
+  const uint64_t end = Clock::Ticks() + ticks;
+  while (Clock::Ticks() < end) {
+  }
+}
+
+// What has to be asked for so that a spin takes `ticks`: it overshoots by its own clock readings,
+// which are a good part of a short one.
+uint64_t TicksToAskFor(uint64_t ticks) {
+  constexpr uint64_t kBatch = 200;
+  constexpr int kBatches = 25;
+  uint64_t shortest = UINT64_MAX;  // of several: one may be interrupted
+  for (int i = 0; i < kBatches; ++i) {
+    const uint64_t begin = Clock::Ticks();
+    for (uint64_t k = 0; k < kBatch; ++k) Spin(0);
+    shortest = std::min(shortest, (Clock::Ticks() - begin) / kBatch);
+  }
+  // The two readings of a spin of nothing. In a longer one the last overlaps with what was asked
+  // for: one of them is too much.
+  return ticks - std::min(ticks, shortest / 2);
+}
+
 class SpinningEngine final : public Engine, public ComparesAndPuts, public Defragments {
  public:
   SpinningEngine(std::unique_ptr<Engine> engine, uint64_t spin_ns)
-      : engine_(std::move(engine)), spin_ticks_(Clock::NsToTicks(spin_ns)) {}
+      : engine_(std::move(engine)), spin_ticks_(TicksToAskFor(Clock::NsToTicks(spin_ns))) {}
 
   Status Put(std::string_view key, std::string_view value) override {
     return Slowed(engine_->Put(key, value));
@@ -45,9 +68,7 @@ class SpinningEngine final : public Engine, public ComparesAndPuts, public Defra
  private:
   template <typename Answer>
   Answer Slowed(Answer answer) const {
-    const uint64_t end = Clock::Ticks() + spin_ticks_;
-    while (Clock::Ticks() < end) {
-    }
+    Spin(spin_ticks_);
     return answer;
   }
 

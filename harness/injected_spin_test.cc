@@ -14,6 +14,8 @@ namespace fencepost {
 namespace {
 
 constexpr uint64_t kSpinNs = 200'000;
+// The clock readings that are taken off, when they happen to be slower at that time.
+constexpr uint64_t kLeastNs = kSpinNs - 1'000;
 
 std::unique_ptr<Engine> OpenBlackhole() {
   const Result<const EngineRow*> row = FindEngine("blackhole");
@@ -35,13 +37,13 @@ uint64_t NsOf(Call call) {
 
 TEST(InjectedSpin, CallsOfOperationsTakeLongerByIt) {
   const std::unique_ptr<Engine> engine = WithInjectedSpin(OpenBlackhole(), kSpinNs);
-  EXPECT_GE(NsOf([&] { (void)engine->Put("key", "a value of some length"); }), kSpinNs);
-  EXPECT_GE(NsOf([&] { (void)engine->Get("key", [](std::string_view) {}); }), kSpinNs);
-  EXPECT_GE(NsOf([&] { (void)engine->Delete("key"); }), kSpinNs);
+  EXPECT_GE(NsOf([&] { (void)engine->Put("key", "a value of some length"); }), kLeastNs);
+  EXPECT_GE(NsOf([&] { (void)engine->Get("key", [](std::string_view) {}); }), kLeastNs);
+  EXPECT_GE(NsOf([&] { (void)engine->Delete("key"); }), kLeastNs);
   EXPECT_GE(NsOf([&] {
               (void)engine->Scan("key", 1, [](std::string_view, std::string_view) { return true; });
             }),
-            kSpinNs);
+            kLeastNs);
 }
 
 // The fastest of several: one may be interrupted.
