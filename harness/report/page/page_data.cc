@@ -94,7 +94,7 @@ class Picker {
   void FillFromRun(SpeedRow& row, const LoadedRun& run) const;
   Group& GroupOf(const std::string& medium, bool modelled, const std::string& conditions);
   void AddEngineTables();
-  void AddVerdicts(EngineRow& row) const;
+  void AddVerdicts(SafetyRow& row) const;
 
   const LoadedResults& results_;
   PageData page_;
@@ -207,7 +207,7 @@ void Picker::AddLooseRun(const LoadedRun& run) {
       .rows.push_back(std::move(row));
 }
 
-void Picker::AddVerdicts(EngineRow& row) const {
+void Picker::AddVerdicts(SafetyRow& row) const {
   for (size_t i = 0; i < page_.crashes.size(); ++i) {
     const CrashRow& crash = page_.crashes[i];
     if (!crash.is_engine || crash.engine != row.engine || crash.durability != row.durability ||
@@ -244,7 +244,7 @@ void Picker::AddEngineTables() {
       timed.insert(key);
       const auto [entry, is_new] = index.emplace(key, table.rows.size());
       if (is_new) {
-        EngineRow& engine = table.rows.emplace_back();
+        SafetyRow& engine = table.rows.emplace_back();
         std::tie(engine.engine, engine.durability, engine.settings) = key;
         engine.throughput_ops_per_s.resize(page_.engine_columns.size());
         AddVerdicts(engine);
@@ -264,7 +264,7 @@ void Picker::AddEngineTables() {
         !timed.insert({crash.engine, crash.durability, crash.settings}).second) {
       continue;
     }
-    EngineRow& engine = untimed.rows.emplace_back();
+    SafetyRow& engine = untimed.rows.emplace_back();
     engine.engine = crash.engine;
     engine.durability = crash.durability;
     engine.settings = crash.settings;
