@@ -169,7 +169,7 @@ class ReportPageTest(unittest.TestCase):
         self.assertEqual(self.browser.ask(head), "ascending")
 
     def test_values_are_shown_under_the_pointer_and_by_key(self) -> None:
-        tip = "document.querySelector('.tip').hidden ? '' : document.querySelector('.tip').textContent"
+        tip = "(t => (t.hidden ? '' : t.textContent))(document.querySelector('.tip'))"
         self.browser.point(".datum .hit")
         self.assertIn("operations/s", self.browser.ask(tip))
         self.browser.ask("document.querySelector('svg.curves').focus()")
