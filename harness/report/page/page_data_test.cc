@@ -31,8 +31,8 @@ TEST(PageText, NumbersKeepThreeDigitsAndTheirUnit) {
 }
 
 // As much of a run as is picked from.
-LoadedRun Run(const std::string& engine, const std::string& durability, const std::string& medium,
-              double ops_per_s) {
+LoadedRun MakeRun(const std::string& engine, const std::string& durability,
+                  const std::string& medium, double ops_per_s) {
   LoadedRun run;
   run.summary =
       json::parse(R"({"workload": "workloada", "phase": "run", "threads": 1, "verify": "full",
@@ -66,8 +66,8 @@ bool Says(const PageData& page, const std::string& title) {
 
 TEST(PageData, RowsOfDifferentMediaShareNoGroup) {
   LoadedResults results;
-  results.runs = {Run("lmdb", "power-fail", "page-cache", 5),
-                  Run("lmdb", "power-fail", "tmpfs", 50)};
+  results.runs = {MakeRun("lmdb", "power-fail", "page-cache", 5),
+                  MakeRun("lmdb", "power-fail", "tmpfs", 50)};
   const PageData page = PickFigures(results);
   ASSERT_EQ(page.groups.size(), 2U);
   EXPECT_EQ(page.groups[0].medium, "tmpfs");
@@ -78,8 +78,8 @@ TEST(PageData, RowsOfDifferentMediaShareNoGroup) {
 
 TEST(PageData, UnequalDurabilityIsSaid) {
   LoadedResults results;
-  results.runs = {Run("lmdb", "power-fail", "page-cache", 5),
-                  Run("rocksdb", "prefix", "page-cache", 50)};
+  results.runs = {MakeRun("lmdb", "power-fail", "page-cache", 5),
+                  MakeRun("rocksdb", "prefix", "page-cache", 50)};
   const PageData page = PickFigures(results);
   ASSERT_EQ(page.groups.size(), 1U);
   EXPECT_TRUE(page.groups[0].mixed_durability);
@@ -88,7 +88,7 @@ TEST(PageData, UnequalDurabilityIsSaid) {
 
 TEST(PageData, AnUnknownMediumIsModelled) {
   LoadedResults results;
-  results.runs = {Run("cmap", "power-fail", "optane", 5)};
+  results.runs = {MakeRun("cmap", "power-fail", "optane", 5)};
   const PageData page = PickFigures(results);
   EXPECT_TRUE(page.groups[0].modelled);
   EXPECT_TRUE(Says(page, "Modelled media"));
@@ -96,7 +96,7 @@ TEST(PageData, AnUnknownMediumIsModelled) {
 
 TEST(PageData, ALooseRunsLatencyIsOfItsReads) {
   LoadedResults results;
-  results.runs = {Run("lmdb", "power-fail", "page-cache", 5)};
+  results.runs = {MakeRun("lmdb", "power-fail", "page-cache", 5)};
   const SpeedRow row = PickFigures(results).groups[0].rows[0];
   EXPECT_EQ(row.latency_kind, "READ");
   EXPECT_EQ(row.p99_ns->median, 2);
