@@ -200,6 +200,35 @@ class ReportPageTest(unittest.TestCase):
         self.assertIn(EVIL, self.browser.ask("document.querySelector('.speed').textContent"))
         self.assertEqual(self.browser.ask("document.scripts.length"), 1)
 
+    def test_what_is_no_result_is_refused_in_one_line(self) -> None:
+        bench = self.folder / "bench" / "bench.json"
+        whole = bench.read_text()
+        for text, needle in (
+            (whole.replace("fencepost.bench/1", "fencepost.bench/9"), "is no fencepost.bench/1"),
+            (whole[:-20], "is cut"),
+            ("", "is empty"),
+            (whole.replace('"tmpfs"', '"tape"'), "/cells/0/medium"),
+        ):
+            folder = self.folder / "wrong"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            (folder / "bench.json").write_text(text)
+            words = [str(PROGRAM), "report", str(folder)]
+            done = subprocess.run(words, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 2)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertIn(needle, done.stderr)
+            self.assertFalse((folder / "report.html").exists())
+
+    def test_no_text_of_a_figure_leaves_it(self) -> None:
+        outside = self.browser.ask(
+            "[...document.querySelectorAll('svg text')].filter((text) => {"
+            " const [t, s] = [text, text.ownerSVGElement].map((e) => e.getBoundingClientRect());"
+            " return t.left < s.left - 2 || t.right > s.right + 2 || t.bottom > s.bottom + 2;"
+            "}).map((text) => text.textContent)"
+        )
+        self.assertEqual(outside, [])
+
     def test_a_phone_scrolls_down_only(self) -> None:
         self.browser.width(400)
         self.assertLessEqual(self.browser.ask("document.documentElement.scrollWidth"), 400)
