@@ -441,6 +441,7 @@ class CommandLineTest(unittest.TestCase):
             "bench",
             "check",
             "doctor",
+            "report",
             "trace",
             "trace dump",
             "properties",
