@@ -473,6 +473,7 @@ class CommandLineTest(unittest.TestCase):
             "check",
             "doctor",
             "media",
+            "report",
             "trace",
             "trace dump",
             "properties",

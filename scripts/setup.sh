@@ -26,13 +26,14 @@ RUN_PACKAGES=(
 )
 DEV_PACKAGES=(
   ccache clang libclang-rt-dev clang-format-14 clang-tidy
-  shellcheck black flake8 mypy
+  shellcheck black flake8 mypy chromium
 )
 
 # What has another name on another system: SYSTEM PACKAGE NAME-THERE, "-" for none. What needs an
 # absent tool is skipped, and says so.
 RENAMES="
 debian-13 clang-format-14 -
+ubuntu-24.04 chromium -
 "
 
 # Sets `system` ("debian-12"), or dies with what is needed on one that we do not know.

@@ -69,6 +69,8 @@ std::vector<std::string> Limits(const json& report) {
 
 }  // namespace
 
+bool IsPromiseFree(const std::string& setting) { return setting == "pool_bytes"; }
+
 CrashRow MakeCrashRow(const json& report) {
   CrashRow row;
   row.report = report;
@@ -81,7 +83,7 @@ CrashRow MakeCrashRow(const json& report) {
     const std::string prefix = row.engine + ".";
     std::vector<std::string> settings;
     for (const auto& [name, value] : subject["properties"].items()) {
-      if (!name.starts_with(prefix)) continue;
+      if (!name.starts_with(prefix) || IsPromiseFree(name.substr(prefix.size()))) continue;
       settings.push_back(name.substr(prefix.size()) + "=" + value.get<std::string>());
     }
     row.settings = fmt::format("{}", fmt::join(settings, ", "));

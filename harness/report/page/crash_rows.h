@@ -15,6 +15,10 @@ namespace fencepost {
 // REQUIRES: `report` is valid by crash.schema.json.
 CrashRow MakeCrashRow(const nlohmann::json& report);
 
+// A setting of an engine that says how large it is and not how it works: a verdict on a small pool
+// stands beside the speed of a large one.
+bool IsPromiseFree(const std::string& setting);
+
 }  // namespace fencepost
 
 #endif  // FENCEPOST_HARNESS_REPORT_PAGE_CRASH_ROWS_H_

@@ -301,7 +301,7 @@ Markup LatencyPanel(const std::string& title, const std::string& kind,
     letters =
         std::max(letters, std::min(RowLabel(*curve.row, with_durability).size(), kLabelLetters));
   }
-  const double right = kPanelWidth - 14 - 7.2 * static_cast<double>(letters);
+  const double right = kPanelWidth - 27 - 7.2 * static_cast<double>(letters);
   const auto x = [&](double percent) {
     return kPlotLeft + Nines(percent, last) / (last + 0.3) * (right - kPlotLeft);
   };
@@ -314,6 +314,7 @@ Markup LatencyPanel(const std::string& title, const std::string& kind,
     inside += Line(kPlotLeft, y(tick), right, y(tick), "grid");
     inside += TextAt(kPlotLeft - 6, y(tick) + 4, "value", Duration(tick));
   }
+  double labelled = -100;
   for (const auto& [percent, text] :
        std::initializer_list<std::pair<double, const char*>>{{0, "min"},
                                                              {50, "50"},
@@ -324,7 +325,9 @@ Markup LatencyPanel(const std::string& title, const std::string& kind,
                                                              {99.999, "99.999"}}) {
     if (Nines(percent, last) > last - 0.05 && percent > 90) continue;
     inside += Line(x(percent), kPlotBottom, x(percent), kPlotBottom + 4, "axis");
-    if (percent == 50 && last > 4) continue;
+    // Labels that would touch are left out.
+    if (x(percent) - labelled < 32 || x(100) - x(percent) < 34) continue;
+    labelled = x(percent);
     inside += TextAt(x(percent), kPlotBottom + 17, "tick", text);
   }
   inside += TextAt(x(100), kPlotBottom + 17, "tick", "max");
@@ -360,7 +363,11 @@ Markup LatencyPanel(const std::string& title, const std::string& kind,
                                {"data-name", label},
                                {"data-points", data.dump()}});
     inside += Line(right + 1, ends[i].first, right + 7, places[i], "leader");
-    inside += TextAt(right + 10, places[i] + 4, "label", Cut(label, kLabelLetters));
+    inside += Element(
+        "g",
+        {{"transform", fmt::format("translate({},{})", Number(right + 14), Number(places[i]))}},
+        EngineMark(curve.row->engine));
+    inside += TextAt(right + 23, places[i] + 4, "label", Cut(label, kLabelLetters));
   }
   return Panel(title, kind + ", by percentile", kPlotBottom + 26, inside, "curves");
 }

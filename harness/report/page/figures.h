@@ -33,7 +33,7 @@ class LogScale {
 std::string EngineClass(const std::string& engine);
 // A mark of a shape of its own at (0, 0).
 Markup EngineMark(const std::string& engine);
-// An engine's mark and name, as a key: with what else tells rows apart.
+// An engine's name with what else tells rows apart.
 std::string RowLabel(const SpeedRow& row, bool with_durability);
 
 // A panel for each workload and number of threads. `floors`: the rows of the harness itself.

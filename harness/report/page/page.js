@@ -51,8 +51,12 @@ for (const table of document.querySelectorAll("table")) {
 // -- values of figures
 
 const tip = document.querySelector(".tip");
+// Whose values are shown. A page that scrolls to what got the focus makes the pointer leave another
+// mark, which must not take these away.
+let owner = null;
 
-function showTip(text, x, y) {
+function showTip(text, x, y, by) {
+  owner = by;
   tip.textContent = text;
   tip.hidden = false;
   const box = tip.getBoundingClientRect();
@@ -62,18 +66,18 @@ function showTip(text, x, y) {
   tip.style.top = `${Math.max(top, 6)}px`;
 }
 
-function hideTip() {
-  tip.hidden = true;
+function hideTip(by) {
+  if (by === owner) tip.hidden = true;
 }
 
 for (const datum of document.querySelectorAll("[data-tip]")) {
-  datum.addEventListener("pointermove", (event) => showTip(datum.dataset.tip, event.clientX, event.clientY));
-  datum.addEventListener("pointerleave", hideTip);
+  datum.addEventListener("pointermove", (event) => showTip(datum.dataset.tip, event.clientX, event.clientY, datum));
+  datum.addEventListener("pointerleave", () => hideTip(datum));
   datum.addEventListener("focus", () => {
     const box = datum.getBoundingClientRect();
-    showTip(datum.dataset.tip, box.left + box.width / 2, box.bottom - 12);
+    showTip(datum.dataset.tip, box.left + box.width / 2, box.bottom - 12, datum);
   });
-  datum.addEventListener("blur", hideTip);
+  datum.addEventListener("blur", () => hideTip(datum));
 }
 
 // A panel of curves: a line under the pointer, moved by the arrow keys too, reads all of them.
@@ -101,11 +105,11 @@ for (const svg of document.querySelectorAll("svg.curves")) {
     const lines = found.map(({ name, point }) => `${name}  ${point[2]} ${point[3]}`);
     const box = svg.getBoundingClientRect();
     const scale = box.width / svg.viewBox.baseVal.width;
-    showTip(lines.join("\n"), box.left + x * scale, clientY ?? box.top + 40);
+    showTip(lines.join("\n"), box.left + x * scale, clientY ?? box.top + 40, svg);
   }
   function leave() {
     cursor.remove();
-    hideTip();
+    hideTip(svg);
     at = -1;
   }
 
@@ -126,7 +130,7 @@ for (const svg of document.querySelectorAll("svg.curves")) {
   });
 }
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape") hideTip();
+  if (event.key === "Escape") hideTip(owner);
 });
 
 // -- theme

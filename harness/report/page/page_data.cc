@@ -48,7 +48,7 @@ std::optional<Spread> Single(const json& number) {
 std::string SettingsOf(const json& manifest) {
   std::vector<std::string> settings;
   for (const auto& [name, value] : manifest["engine"]["tuning"].items()) {
-    settings.push_back(name + "=" + value.get<std::string>());
+    if (!IsPromiseFree(name)) settings.push_back(name + "=" + value.get<std::string>());
   }
   return fmt::format("{}", fmt::join(settings, ", "));
 }
@@ -73,7 +73,9 @@ std::string ConditionsOf(const LoadedRun& run, const std::string& bench) {
   }
   parts.push_back(fmt::format("verify {}", summary["verify"].get<std::string>()));
   parts.push_back(fmt::format("updates {}", summary["update"].get<std::string>()));
-  if (summary["relaxed_load"]) parts.push_back("loads relaxed, ended by one Sync");
+  // An engine of one class has no weaker one to load at: its runs are no less comparable.
+  if (summary["relaxed_load"] && summary["phase"] == "load")
+    parts.push_back("loads relaxed, ended by one Sync");
   if (const double target = summary["target_ops_per_s"]; target > 0) {
     parts.push_back(fmt::format("open loop at {} operations/s", Grouped(target)));
   }
@@ -94,7 +96,7 @@ class Picker {
   void FillFromRun(SpeedRow& row, const LoadedRun& run) const;
   Group& GroupOf(const std::string& medium, bool modelled, const std::string& conditions);
   void AddEngineTables();
-  void AddVerdicts(EngineRow& row) const;
+  void AddVerdicts(SafetyRow& row) const;
 
   const LoadedResults& results_;
   PageData page_;
@@ -207,7 +209,7 @@ void Picker::AddLooseRun(const LoadedRun& run) {
       .rows.push_back(std::move(row));
 }
 
-void Picker::AddVerdicts(EngineRow& row) const {
+void Picker::AddVerdicts(SafetyRow& row) const {
   for (size_t i = 0; i < page_.crashes.size(); ++i) {
     const CrashRow& crash = page_.crashes[i];
     if (!crash.is_engine || crash.engine != row.engine || crash.durability != row.durability ||
@@ -244,7 +246,7 @@ void Picker::AddEngineTables() {
       timed.insert(key);
       const auto [entry, is_new] = index.emplace(key, table.rows.size());
       if (is_new) {
-        EngineRow& engine = table.rows.emplace_back();
+        SafetyRow& engine = table.rows.emplace_back();
         std::tie(engine.engine, engine.durability, engine.settings) = key;
         engine.throughput_ops_per_s.resize(page_.engine_columns.size());
         AddVerdicts(engine);
@@ -264,7 +266,7 @@ void Picker::AddEngineTables() {
         !timed.insert({crash.engine, crash.durability, crash.settings}).second) {
       continue;
     }
-    EngineRow& engine = untimed.rows.emplace_back();
+    SafetyRow& engine = untimed.rows.emplace_back();
     engine.engine = crash.engine;
     engine.durability = crash.durability;
     engine.settings = crash.settings;

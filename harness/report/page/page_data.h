@@ -64,7 +64,7 @@ struct CrashRow {
 };
 
 // One engine and class in one group: fast and safe.
-struct EngineRow {
+struct SafetyRow {
   std::string engine, durability, settings;
   std::vector<std::optional<Spread>> throughput_ops_per_s;  // by EngineTable::columns
   std::vector<size_t> power_loss, killed, faults;           // of PageData::crashes
@@ -73,7 +73,7 @@ struct EngineRow {
 struct EngineTable {
   std::string medium;  // empty: engines that were crashed and not timed
   bool modelled = false;
-  std::vector<EngineRow> rows;
+  std::vector<SafetyRow> rows;
 };
 
 struct Notice {

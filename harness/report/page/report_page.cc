@@ -36,7 +36,7 @@ std::string Fill(std::string_view text,
 std::string TitleOf(const PageData& page) {
   std::set<std::string> engines;
   for (const EngineTable& table : page.engine_tables) {
-    for (const EngineRow& row : table.rows) engines.insert(row.engine);
+    for (const SafetyRow& row : table.rows) engines.insert(row.engine);
   }
   for (const CrashRow& crash : page.crashes) engines.insert(crash.engine);
   if (engines.empty()) return "The harness alone";

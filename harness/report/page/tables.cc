@@ -150,7 +150,7 @@ Markup EngineTables(const PageData& page) {
       {"engine"}, {"promises"}, {"power loss", true}, {"process killed", true}};
   bool faults = false;
   for (const EngineTable& table : page.engine_tables) {
-    for (const EngineRow& row : table.rows) faults |= !row.faults.empty();
+    for (const SafetyRow& row : table.rows) faults |= !row.faults.empty();
   }
   if (faults) columns.push_back({"failing disk", true});
   std::vector<std::string> labels;
@@ -163,7 +163,7 @@ Markup EngineTables(const PageData& page) {
     const std::string words = table.medium.empty() ? "crashed, and not timed here"
                                                    : MediumWords(table.medium, table.modelled);
     Markup rows = GroupHead(words, "", columns.size());
-    for (const EngineRow& row : table.rows) {
+    for (const SafetyRow& row : table.rows) {
       Markup cells = Element(
           "th", {{"scope", "row"}, {"class", "engine"}, {"data-v", row.engine + row.settings}},
           EngineKey(row.engine, row.settings));
