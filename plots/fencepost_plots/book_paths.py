@@ -151,7 +151,7 @@ def _path(
 
 
 def _storage_boxes(engine: str) -> list[tuple[str, str]]:
-    middle = "engine: maps the file" if engine == "lmdb" else "engine: buffers in DRAM"
+    middle = "engine: mapped file" if engine == "lmdb" else "engine: DRAM buffers"
     return [
         ("program", _USER),
         (middle, _USER),
@@ -167,7 +167,7 @@ def _engine_get(axes: Any, book: Book, engine: str, size: int) -> None:
         axes.set_axis_off()
         return
     foot = (
-        f"found in DRAM: {_counted(number(warm, 'system_calls'), 'call')}, "
+        f"found in DRAM:\n{_counted(number(warm, 'system_calls'), 'call')}, "
         f"{amount(number(warm, 'copied_bytes'))} B copied"
     )
     if warm["medium"] in ("tmpfs", "dax"):
@@ -223,8 +223,9 @@ def _paths(book: Book) -> Page:
         [
             book.footer,
             "* on tmpfs: DRAM in its place · counted, not timed: system calls by ptrace; copies "
-            "and buffers by replacing memcpy and malloc (a copy that is compiled in line is not "
-            "seen); device bytes by /proc/self/io, without the file system's journal; lines by "
+            "and buffers by replacing memcpy and malloc (what is compiled in line is not "
+            "seen); device bytes by /proc/self/io, which counts whole folios of the page cache, "
+            "and not the file system's journal; lines by "
             "single steps and at libpmem · get: the first after opening, page cache cold",
         ],
     )
@@ -232,6 +233,10 @@ def _paths(book: Book) -> Page:
         _engine_get(axes, book, engine, size)
     for axes, engine in zip(grid[1], ENGINES):
         _engine_put(axes, book, engine, size)
+    for axes in grid.flat:
+        # A long text beside an arrow must not make its column the wider one.
+        for label in axes.texts:
+            label.set_in_layout(False)
     for row, text in zip(grid, ("get", "update, until durable")):
         row[0].text(
             -0.06,
