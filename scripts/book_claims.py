@@ -152,9 +152,9 @@ def _blocks_read(data: Data) -> Judged:
 
 
 def _blocks_written(data: Data) -> Judged:
-    written = {name: data.path(name, "put", "device_bytes_written") for name in FILE_ENGINES}
+    blocks = {name: data.path(name, "put", "blocks_written") for name in FILE_ENGINES}
     lines = data.path(PERSISTENT, "put", "lines_flushed")
-    known = {name: value for name, value in written.items() if value is not None}
+    known = {name: value * 4096 for name, value in blocks.items() if value is not None}
     if not known or lines is None:
         return _NOTHING
     text = ", ".join(f"{name} {value:,.0f}" for name, value in known.items())

@@ -62,9 +62,7 @@ class ClaimsTest(unittest.TestCase):
         )  # 20 ns in the synthetic tables
         self.assert_turns("slower than the one above", with_point("l2", latency_ns=0.2), no)
         self.assert_turns("is read in blocks", with_path("cmap", "get-step", lines_read=100), no)
-        self.assert_turns(
-            "makes storage write", with_path("lmdb", "put", device_bytes_written=100), no
-        )
+        self.assert_turns("makes storage write", with_path("lmdb", "put", blocks_written=0.1), no)
         self.assert_turns("needs a buffer", with_path("cmap", "get", copied_bytes=64), no)
         self.assert_turns("without calling", with_path("cmap", "put", system_calls=1), no)
         self.assert_turns("must be flushed", with_path("cmap", "put", fences=0), no)

@@ -19,6 +19,7 @@ from .page import Page
 
 ENGINES = ("filestore", "rocksdb", "lmdb", "cmap")
 LINE_BYTES = 64
+BLOCK_BYTES = 4096
 _USER, _KERNEL, _DEVICE = "#fdf0d5", "#e4e4e4", "#cfe3f1"
 _BOX_WIDTH, _BOX_HEIGHT = 0.9, 0.11
 _ARROW_X = 0.1
@@ -53,6 +54,10 @@ def _copies(row: Row) -> str:
     )
 
 
+def _blocks(value: float) -> str:
+    return _counted(value, "block")
+
+
 def get_labels(cold: Row, steps: Row) -> list[str]:
     """From the program down, of a get that finds nothing in a cache."""
     if number(cold, "read_calls") > 0:
@@ -74,7 +79,11 @@ def put_labels(row: Row) -> list[str]:
         f"{_counted(number(row, 'sync_calls'), 'sync')}\n"
         f"{amount(number(row, 'write_call_bytes'))} B copied"
     )
-    return [_copies(row), calls, f"{amount(number(row, 'device_bytes_written'))} B written"]
+    return [
+        _copies(row),
+        calls,
+        f"{_blocks(number(row, 'blocks_written'))} written,\n{amount(number(row, 'blocks_written') * BLOCK_BYTES)} B",
+    ]
 
 
 def _box(axes: Any, y: float, text: str, color: str) -> None:
@@ -208,7 +217,7 @@ def _engine_put(axes: Any, book: Book, engine: str, size: int) -> None:
             True,
         )
         return
-    owed = number(later, "device_bytes_written") if later else 0.0
+    owed = number(later, "blocks_written") * BLOCK_BYTES if later else 0.0
     foot = f"owed, written later: {amount(owed)} B"
     _path(axes, engine, _storage_boxes(engine), put_labels(row), True, foot)
 
@@ -255,7 +264,9 @@ def _paths(book: Book) -> Page:
 def bytes_written(row: Row) -> float:
     """What one put moves to its medium until it is durable."""
     lines = number(row, "lines_flushed") * LINE_BYTES
-    return lines if row["medium"] in ("tmpfs", "dax") else number(row, "device_bytes_written")
+    return (
+        lines if row["medium"] in ("tmpfs", "dax") else number(row, "blocks_written") * BLOCK_BYTES
+    )
 
 
 def bytes_read(cold: Row | None, steps: Row) -> float:
@@ -282,7 +293,7 @@ def _moved(book: Book) -> Page:
         handles,
         [
             book.footer,
-            "written: by the process to the block layer until the put is durable (cmap: lines "
+            "written: 4 KiB blocks that write calls touch until the put is durable (cmap: lines "
             "flushed × 64) · read: by read calls of a cold get (lmdb, cmap: lines of the file "
             "that are touched × 64) · of what is written later, the table says more",
         ],

@@ -52,14 +52,14 @@ def _path(engine: str, phase: str, size: int) -> dict[str, Any]:
     row |= {"phase": phase, "calls": "pread64 1"}
     names = "system_calls read_calls read_call_bytes write_calls write_call_bytes sync_calls "
     names += "page_faults allocations allocated_bytes copies copied_bytes device_bytes_read "
-    names += "device_bytes_written lines_flushed fences lines_read"
+    names += "blocks_written device_bytes_written lines_flushed fences lines_read"
     row |= dict.fromkeys(names.split(), 0)
     if files and phase == "get-cold":
         row |= {"system_calls": 1, "read_calls": 1, "read_call_bytes": 4096}
         row |= {"device_bytes_read": 4096}
     if files and put:
         row |= {"system_calls": 2, "write_calls": 1, "write_call_bytes": size, "sync_calls": 1}
-        row |= {"device_bytes_written": 4096}
+        row |= {"device_bytes_written": 8192, "blocks_written": 1}
     if not files and put:
         row |= {"lines_flushed": size // 64 + 1, "fences": 2, "copied_bytes": size}
     if phase == "get-step":

@@ -69,7 +69,7 @@ class BookTest(unittest.TestCase):
         cold, steps = book.path("filestore", "get-cold", 64), book.path("filestore", "get-step", 64)
         assert put and cold and steps
         self.assertEqual(book_paths.put_labels(put)[1], "1 write call, 1 sync\n64 B copied")
-        self.assertEqual(book_paths.put_labels(put)[2], "4,096 B written")
+        self.assertEqual(book_paths.put_labels(put)[2], "1 block written,\n4,096 B")
         self.assertEqual(book_paths.get_labels(cold, steps)[1], "1 read call\n4,096 B copied")
         flushed = book.path("cmap", "put", 4096)
         assert flushed
