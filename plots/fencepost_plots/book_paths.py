@@ -54,10 +54,6 @@ def _copies(row: Row) -> str:
     )
 
 
-def _blocks(value: float) -> str:
-    return _counted(value, "block")
-
-
 def get_labels(cold: Row, steps: Row) -> list[str]:
     """From the program down, of a get that finds nothing in a cache."""
     if number(cold, "read_calls") > 0:
@@ -79,11 +75,9 @@ def put_labels(row: Row) -> list[str]:
         f"{_counted(number(row, 'sync_calls'), 'sync')}\n"
         f"{amount(number(row, 'write_call_bytes'))} B copied"
     )
-    return [
-        _copies(row),
-        calls,
-        f"{_blocks(number(row, 'blocks_written'))} written,\n{amount(number(row, 'blocks_written') * BLOCK_BYTES)} B",
-    ]
+    blocks = number(row, "blocks_written")
+    written = f"{_counted(blocks, 'block')} written,\n{amount(blocks * BLOCK_BYTES)} B"
+    return [_copies(row), calls, written]
 
 
 def _box(axes: Any, y: float, text: str, color: str) -> None:
