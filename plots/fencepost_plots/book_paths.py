@@ -221,21 +221,22 @@ def _paths(book: Book) -> Page:
     figure, grid = page.frame(
         f"What is on the way: a get and an update of {size} bytes, means of an operation",
         (2, len(ENGINES)),
-        (style.PAGE_IN, 2.75),
+        (style.PAGE_IN, 2.8),
         [],
         [
             book.footer,
             "* on tmpfs: DRAM in its place · counted, not timed: system calls by ptrace; copies "
             "and buffers by replacing memcpy and malloc (what is compiled in line is not "
-            "seen); device bytes by /proc/self/io, which counts whole folios of the page cache, "
-            "and not the file system's journal; lines by "
-            "single steps and at libpmem · get: the first after opening, page cache cold",
+            "seen); bytes read by /proc/self/io; blocks written are those that write calls touch, "
+            "without the file system's journal; lines by single steps and at libpmem · get: the "
+            "first after opening, page cache cold",
         ],
     )
     for axes, engine in zip(grid[0], ENGINES):
         _engine_get(axes, book, engine, size)
     for axes, engine in zip(grid[1], ENGINES):
         _engine_put(axes, book, engine, size)
+        axes.set_title("")  # said above
     for axes in grid.flat:
         # A long text beside an arrow must not make its column the wider one.
         for label in axes.texts:
