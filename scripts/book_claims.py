@@ -39,6 +39,12 @@ class Data:
         row = self.point(name)
         return float(row["latency_ns"]) if row else None
 
+    def busy(self, *names: str) -> str:
+        """A note where others had much of the CPU while these were measured."""
+        rows = [self.point(name) for name in names]
+        busy = any(row is not None and "busy" in row["note"] for row in rows)
+        return "the machine was busy" if busy else ""
+
     def path_bytes(self) -> int:
         """The size of the value that the paths are told by: 64 bytes, or the nearest measured."""
         sizes = {int(row["value_bytes"]) for row in self._tables["paths"]}
@@ -73,6 +79,10 @@ def _duration(value_ns: float) -> str:
     return f"{value_ns:.3g} ns"
 
 
+def _times(factor: float) -> str:
+    return f"{factor:,.0f} times" if factor >= 10 else f"{factor:.2g} times"
+
+
 def _if(condition: bool) -> str:
     return HOLDS if condition else FAILS
 
@@ -89,7 +99,7 @@ def _order(data: Data) -> Judged:
         return _NOTHING
     text = " < ".join(f"{name} {_duration(ns)}" for name, ns in sorted(known, key=lambda p: p[1]))
     values = [ns for _, ns in known]
-    return text, _if(values == sorted(values)), ""
+    return text, _if(values == sorted(values)), data.busy(*names)
 
 
 def _caches(data: Data) -> Judged:
@@ -99,7 +109,8 @@ def _caches(data: Data) -> Judged:
         return _NOTHING
     text = ", ".join(f"{name} {_duration(ns)}" for name, ns in known)
     outside = [name for name, ns in known if not 0.95 <= ns <= 10]
-    note = f"outside: {', '.join(outside)}" if outside else ""
+    notes = [f"outside: {', '.join(outside)}" if outside else "", data.busy("l1", "l2", "l3")]
+    note = "; ".join(filter(None, notes))
     return text, _if(not outside), note
 
 
@@ -108,7 +119,7 @@ def _within(name: str, low_ns: float, high_ns: float) -> Callable[[Data], Judged
         ns = data.ns(name)
         if ns is None:
             return _NOTHING
-        return _duration(ns), _if(low_ns <= ns <= high_ns), ""
+        return _duration(ns), _if(low_ns <= ns <= high_ns), data.busy(name)
 
     return judge
 
@@ -141,9 +152,9 @@ def _blocks_read(data: Data) -> Judged:
 
 
 def _blocks_written(data: Data) -> Judged:
-    written = {name: data.path(name, "put", "device_bytes_written") for name in FILE_ENGINES}
+    blocks = {name: data.path(name, "put", "blocks_written") for name in FILE_ENGINES}
     lines = data.path(PERSISTENT, "put", "lines_flushed")
-    known = {name: value for name, value in written.items() if value is not None}
+    known = {name: value * 4096 for name, value in blocks.items() if value is not None}
     if not known or lines is None:
         return _NOTHING
     text = ", ".join(f"{name} {value:,.0f}" for name, value in known.items())
@@ -189,7 +200,7 @@ def _faster(operation: str) -> Callable[[Data], Judged]:
             return _NOTHING
         own = float(pmem["p50_ns"])
         text = f"cmap {_duration(own)}; " + ", ".join(
-            f"{name} {_duration(ns)} ({ns / own:.3g} times)" for name, ns in known.items()
+            f"{name} {_duration(ns)} ({_times(ns / own)})" for name, ns in known.items()
         )
         if pmem["medium"] != "dax":
             return text, UNKNOWN, "cmap ran on DRAM; the software's share of the difference only"

@@ -26,6 +26,7 @@ COMMANDS = (
     "crash_speed.sh",
     "cmap_speed.sh",
     "prove_cmap.sh",
+    "reproduce_book.sh",
 )
 NEEDED = ("awk", "basename", "bash", "cat", "dirname", "env", "grep", "printf", "sed", "tr")
 
@@ -72,6 +73,7 @@ class CommandLineTest(unittest.TestCase):
             ("microbench.sh", "--filter"),
             ("parity.sh", "--rounds"),
             ("crash_cost.sh", "--sizes"),
+            ("reproduce_book.sh", "--out"),
         ):
             self.assert_one_line_and_2(run(command, flag), f"{flag} needs a value")
 

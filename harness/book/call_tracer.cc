@@ -25,6 +25,7 @@ namespace {
 constexpr uint64_t kMark = 0x7ffffb00;
 constexpr uint64_t kStepBit = 0x80;
 constexpr uint64_t kPhases = 0x80;
+constexpr uint64_t kBlockBytes = 4096;
 
 struct KnownCall {
   long number;
@@ -145,8 +146,13 @@ class Tracer {
   pid_t stepping_ = 0;
   std::vector<Range> watched_ranges_;
   std::vector<Range> code_here_;
-  std::set<uint64_t> lines_read_, lines_written_;           // of this episode of steps
-  std::map<pid_t, std::pair<unsigned, uint64_t>> pending_;  // phase and number of the call
+  std::set<uint64_t> lines_read_, lines_written_;  // of this episode of steps
+  struct PendingCall {
+    unsigned phase = 0;
+    uint64_t number = 0;
+    uint64_t offset = 0;  // of a write that says where
+  };
+  std::map<pid_t, PendingCall> pending_;
 };
 
 void Tracer::EndEpisode() {
@@ -167,10 +173,11 @@ void Tracer::Entered(pid_t thread, const __ptrace_syscall_info& info) {
       watched_ranges_ = watched_.empty() ? std::vector<Range>() : Mappings(thread, watched_, false);
       code_here_ = Mappings(getpid(), "", true);
     }
-    pending_[thread] = {0, number};
+    pending_[thread] = {0, number, 0};
     return;
   }
-  pending_[thread] = {phase_, number};
+  const bool says_where = number == SYS_pwrite64 || number == SYS_pwritev;
+  pending_[thread] = {phase_, number, says_where ? info.entry.args[3] : 0};
   CallCount& count = phases_[phase_].calls[CallName(number)];
   ++count.calls;
   count.direction = CallDirection(number);
@@ -179,13 +186,17 @@ void Tracer::Entered(pid_t thread, const __ptrace_syscall_info& info) {
 void Tracer::Left(pid_t thread, const __ptrace_syscall_info& info) {
   const auto found = pending_.find(thread);
   if (found == pending_.end()) return;
-  const auto [phase, number] = found->second;
+  const auto [phase, number, offset] = found->second;
   pending_.erase(found);
   CallCount& count = phases_[phase].calls[CallName(number)];
   if (info.exit.is_error != 0) {
     ++count.failed;
   } else if (CallDirection(number) != 0) {
-    count.bytes += static_cast<uint64_t>(info.exit.rval);
+    const auto bytes = static_cast<uint64_t>(info.exit.rval);
+    count.bytes += bytes;
+    if (bytes > 0 && CallDirection(number) > 0) {
+      count.blocks += (offset + bytes - 1) / kBlockBytes - offset / kBlockBytes + 1;
+    }
   }
 }
 

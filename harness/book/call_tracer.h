@@ -32,8 +32,9 @@ namespace fencepost {
 struct CallCount {
   uint64_t calls = 0;
   uint64_t failed = 0;
-  uint64_t bytes = 0;  // what read and write calls moved
-  int direction = 0;   // -1: from the kernel, 1: to the kernel, 0: neither
+  uint64_t bytes = 0;   // what read and write calls moved
+  uint64_t blocks = 0;  // of 4 KiB that write calls touched; without an offset, the fewest
+  int direction = 0;    // -1: from the kernel, 1: to the kernel, 0: neither
 };
 
 struct TracedPhase {

@@ -47,6 +47,24 @@ TEST(CallTracerTest, CallsAreCountedInTheirPhaseOnly) {
   EXPECT_EQ(found.size(), 2u);
 }
 
+TEST(CallTracerTest, WritesTouchTheBlocksWhereTheyAre) {
+  char name[] = "/dev/shm/fencepost-blocks-XXXXXX";
+  const int file = mkstemp(name);
+  Phases found = Trace([file] {
+    MarkPhase(1);
+    (void)!pwrite(file, "0123456789", 10, 4090);  // across an edge
+    MarkPhase(2);
+    (void)!pwrite(file, "0123456789", 10, 4096);
+    (void)!write(file, "0123456789", 10);
+    MarkPhase(0);
+    return 0;
+  });
+  EXPECT_EQ(found[1].calls["pwrite64"].blocks, 2u);
+  EXPECT_EQ(found[2].calls["pwrite64"].blocks, 1u);
+  EXPECT_EQ(found[2].calls["write"].blocks, 1u);
+  unlink(name);
+}
+
 TEST(CallTracerTest, CallsOfOtherThreadsCount) {
   Phases found = Trace([] {
     MarkPhase(1);
@@ -151,6 +169,7 @@ TEST(PathCostsTest, ADurablePutOfAFileEngineSyncsAndOneOfCmapFlushes) {
     const std::vector<PathCosts> costs = CostsOf(engine, 64);
     EXPECT_GE(Of(costs, "put").sync_calls, 1) << engine;
     EXPECT_GE(Of(costs, "put").write_call_bytes, 64) << engine;
+    EXPECT_GE(Of(costs, "put").blocks_written, 1) << engine;
     EXPECT_EQ(Of(costs, "put").lines_flushed, 0) << engine;
   }
   const std::vector<PathCosts> costs = CostsOf("cmap", 64);

@@ -210,6 +210,7 @@ PathCosts CostsOf(Phase phase, const OwnCounts& own, const TracedPhase& traced) 
     } else if (count.direction > 0) {
       costs.write_calls += mean(count.calls);
       costs.write_call_bytes += mean(count.bytes);
+      costs.blocks_written += mean(count.blocks);
     }
     if (IsSyncCall(name)) costs.sync_calls += mean(count.calls);
   }

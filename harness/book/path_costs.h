@@ -46,6 +46,7 @@ struct PathCosts {
   double system_calls = 0;
   double read_calls = 0, read_call_bytes = 0;    // bytes copied by the kernel to the program
   double write_calls = 0, write_call_bytes = 0;  // and from it
+  double blocks_written = 0;                     // of 4 KiB, touched by write calls
   double sync_calls = 0;
   double page_faults = 0;
   double allocations = 0, allocated_bytes = 0;

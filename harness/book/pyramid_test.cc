@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
 #include "harness/book/cold_gets.h"
 #include "harness/book/page_cache.h"
 #include "harness/clock.h"

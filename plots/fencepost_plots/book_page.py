@@ -116,7 +116,8 @@ _PATH_COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ),
     ("bytes copied by the program", lambda row: _amount(row, "copied_bytes")),
     ("device bytes read", lambda row: _amount(row, "device_bytes_read")),
-    ("device bytes written", lambda row: _amount(row, "device_bytes_written")),
+    ("blocks written", lambda row: _amount(row, "blocks_written")),
+    ("page cache bytes dirtied", lambda row: _amount(row, "device_bytes_written")),
     ("lines flushed", lambda row: _amount(row, "lines_flushed")),
     ("fences", lambda row: _amount(row, "fences")),
 )
@@ -145,7 +146,7 @@ def _moved(book: Book) -> Markup:
                 cells.append("–")
                 continue
             text = book_paths.amount(book_paths.bytes_written(put))
-            owed = float(later["device_bytes_written"]) if later else 0.0
+            owed = float(later["blocks_written"]) * book_paths.BLOCK_BYTES if later else 0.0
             cells.append(f"{text} + {book_paths.amount(owed)}" if owed > 0 else text)
         for name in book_paths.ENGINES:
             steps = book.path(name, "get-step", size)

@@ -19,6 +19,7 @@ from .page import Page
 
 ENGINES = ("filestore", "rocksdb", "lmdb", "cmap")
 LINE_BYTES = 64
+BLOCK_BYTES = 4096
 _USER, _KERNEL, _DEVICE = "#fdf0d5", "#e4e4e4", "#cfe3f1"
 _BOX_WIDTH, _BOX_HEIGHT = 0.9, 0.11
 _ARROW_X = 0.1
@@ -74,7 +75,9 @@ def put_labels(row: Row) -> list[str]:
         f"{_counted(number(row, 'sync_calls'), 'sync')}\n"
         f"{amount(number(row, 'write_call_bytes'))} B copied"
     )
-    return [_copies(row), calls, f"{amount(number(row, 'device_bytes_written'))} B written"]
+    blocks = number(row, "blocks_written")
+    written = f"{_counted(blocks, 'block')} written,\n{amount(blocks * BLOCK_BYTES)} B"
+    return [_copies(row), calls, written]
 
 
 def _box(axes: Any, y: float, text: str, color: str) -> None:
@@ -151,7 +154,7 @@ def _path(
 
 
 def _storage_boxes(engine: str) -> list[tuple[str, str]]:
-    middle = "engine: maps the file" if engine == "lmdb" else "engine: buffers in DRAM"
+    middle = "engine: mapped file" if engine == "lmdb" else "engine: DRAM buffers"
     return [
         ("program", _USER),
         (middle, _USER),
@@ -167,7 +170,7 @@ def _engine_get(axes: Any, book: Book, engine: str, size: int) -> None:
         axes.set_axis_off()
         return
     foot = (
-        f"found in DRAM: {_counted(number(warm, 'system_calls'), 'call')}, "
+        f"found in DRAM:\n{_counted(number(warm, 'system_calls'), 'call')}, "
         f"{amount(number(warm, 'copied_bytes'))} B copied"
     )
     if warm["medium"] in ("tmpfs", "dax"):
@@ -208,7 +211,7 @@ def _engine_put(axes: Any, book: Book, engine: str, size: int) -> None:
             True,
         )
         return
-    owed = number(later, "device_bytes_written") if later else 0.0
+    owed = number(later, "blocks_written") * BLOCK_BYTES if later else 0.0
     foot = f"owed, written later: {amount(owed)} B"
     _path(axes, engine, _storage_boxes(engine), put_labels(row), True, foot)
 
@@ -218,20 +221,26 @@ def _paths(book: Book) -> Page:
     figure, grid = page.frame(
         f"What is on the way: a get and an update of {size} bytes, means of an operation",
         (2, len(ENGINES)),
-        (style.PAGE_IN, 2.75),
+        (style.PAGE_IN, 2.8),
         [],
         [
             book.footer,
             "* on tmpfs: DRAM in its place · counted, not timed: system calls by ptrace; copies "
-            "and buffers by replacing memcpy and malloc (a copy that is compiled in line is not "
-            "seen); device bytes by /proc/self/io, without the file system's journal; lines by "
-            "single steps and at libpmem · get: the first after opening, page cache cold",
+            "and buffers by replacing memcpy and malloc (what is compiled in line is not "
+            "seen); bytes read by /proc/self/io; blocks written are those that write calls touch, "
+            "without the file system's journal; lines by single steps and at libpmem · get: the "
+            "first after opening, page cache cold",
         ],
     )
     for axes, engine in zip(grid[0], ENGINES):
         _engine_get(axes, book, engine, size)
     for axes, engine in zip(grid[1], ENGINES):
         _engine_put(axes, book, engine, size)
+        axes.set_title("")  # said above
+    for axes in grid.flat:
+        # A long text beside an arrow must not make its column the wider one.
+        for label in axes.texts:
+            label.set_in_layout(False)
     for row, text in zip(grid, ("get", "update, until durable")):
         row[0].text(
             -0.06,
@@ -250,7 +259,9 @@ def _paths(book: Book) -> Page:
 def bytes_written(row: Row) -> float:
     """What one put moves to its medium until it is durable."""
     lines = number(row, "lines_flushed") * LINE_BYTES
-    return lines if row["medium"] in ("tmpfs", "dax") else number(row, "device_bytes_written")
+    return (
+        lines if row["medium"] in ("tmpfs", "dax") else number(row, "blocks_written") * BLOCK_BYTES
+    )
 
 
 def bytes_read(cold: Row | None, steps: Row) -> float:
@@ -277,7 +288,7 @@ def _moved(book: Book) -> Page:
         handles,
         [
             book.footer,
-            "written: by the process to the block layer until the put is durable (cmap: lines "
+            "written: 4 KiB blocks that write calls touch until the put is durable (cmap: lines "
             "flushed × 64) · read: by read calls of a cold get (lmdb, cmap: lines of the file "
             "that are touched × 64) · of what is written later, the table says more",
         ],

@@ -57,13 +57,12 @@ def _points(axes: Any, y: float, rows: list[Row]) -> None:
         axes.annotate(
             text,
             (ns, y),
-            (0, 5 if above else -5),
+            (0, 6 if above else -6),
             textcoords="offset points",
             ha="center",
             va="bottom" if above else "top",
             size=style.SMALL_PT,
             zorder=6,
-            bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75},
         )
 
 
@@ -80,7 +79,7 @@ def _pyramid(axes: Any, book: Book) -> None:
                 axes.barh(y, right - left, left=left, height=0.78, color=_BAND, zorder=1)
             else:
                 middle = (low * high) ** 0.5
-                axes.plot([middle], [y - 0.31], marker="|", ms=6, mew=1.3, color=_GREY, zorder=2)
+                axes.plot([middle], [y], marker="|", ms=9, mew=1.3, color=_GREY, zorder=2)
         _points(axes, y, [row for row in book["pyramid"] if row["point"] in names])
     axes.set_yticks(range(len(_ROWS)), [row[0] for row in reversed(_ROWS)])
     axes.set_ylim(-0.6, len(_ROWS) - 0.4)
@@ -105,12 +104,12 @@ def _curve(axes: Any, book: Book) -> None:
                 axes.axvline(float(row["set_bytes"]), color=_GREY, lw=0.7, ls=(0, (2, 2)))
                 axes.annotate(
                     name.upper(),
-                    (float(row["set_bytes"]), 1),
-                    (-2, -2),
+                    (float(row["set_bytes"]), 0),
+                    (-2, 3),
                     xycoords=("data", "axes fraction"),
                     textcoords="offset points",
                     ha="right",
-                    va="top",
+                    va="bottom",
                     size=style.SMALL_PT,
                     color=_GREY,
                 )

@@ -28,6 +28,7 @@ COLUMNS = {
         "read_call_bytes",
         "write_calls",
         "write_call_bytes",
+        "blocks_written",
         "sync_calls",
         "page_faults",
         "allocations",

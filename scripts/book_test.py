@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Tests of what reproduce_book.sh computes: claims from tables, lines and calls from sources."""
+
+import contextlib
+import copy
+import io
+import sys
+import unittest
+from pathlib import Path
+from typing import Any
+
+SCRIPTS = Path(__file__).resolve().parent
+sys.path[:0] = [str(SCRIPTS), str(SCRIPTS.parent)]
+
+import book  # noqa: E402
+import book_claims  # noqa: E402
+import book_complexity  # noqa: E402
+from plots.tests import synthetic_book  # noqa: E402
+
+
+def tables() -> dict[str, list[dict[str, str]]]:
+    return {
+        name: [{key: str(value) for key, value in row.items()} for row in rows]
+        for name, rows in synthetic_book.tables().items()
+    }
+
+
+def verdict(changed: dict[str, list[dict[str, str]]], part: str) -> book_claims.Claim:
+    found = [claim for claim in book_claims.judge(changed) if part in claim.claim]
+    assert len(found) == 1, part
+    return found[0]
+
+
+def with_point(name: str, **fields: Any) -> dict[str, list[dict[str, str]]]:
+    changed = copy.deepcopy(tables())
+    for row in changed["pyramid"]:
+        if row["point"] == name:
+            row.update({key: str(value) for key, value in fields.items()})
+    return changed
+
+
+def with_path(engine: str, phase: str, **fields: Any) -> dict[str, list[dict[str, str]]]:
+    changed = copy.deepcopy(tables())
+    for row in changed["paths"]:
+        if (row["engine"], row["phase"]) == (engine, phase):
+            row.update({key: str(value) for key, value in fields.items()})
+    return changed
+
+
+class ClaimsTest(unittest.TestCase):
+    def assert_turns(
+        self, part: str, changed: dict[str, list[dict[str, str]]], to: str, was: str = "holds"
+    ) -> None:
+        self.assertEqual(verdict(tables(), part).verdict, was, part)
+        self.assertEqual(verdict(changed, part).verdict, to, part)
+
+    def test_a_verdict_is_what_the_numbers_say(self) -> None:
+        no = "does not"
+        self.assert_turns("DRAM answers", with_point("dram", latency_ns=300), no)
+        self.assert_turns(
+            "CPU caches", with_point("l3", latency_ns=9), "holds", was=no
+        )  # 20 ns in the synthetic tables
+        self.assert_turns("slower than the one above", with_point("l2", latency_ns=0.2), no)
+        self.assert_turns("is read in blocks", with_path("cmap", "get-step", lines_read=100), no)
+        self.assert_turns("makes storage write", with_path("lmdb", "put", blocks_written=0.1), no)
+        self.assert_turns("needs a buffer", with_path("cmap", "get", copied_bytes=64), no)
+        self.assert_turns("without calling", with_path("cmap", "put", system_calls=1), no)
+        self.assert_turns("must be flushed", with_path("cmap", "put", fences=0), no)
+
+    def test_dram_in_the_place_of_persistent_memory_decides_nothing(self) -> None:
+        claim = verdict(tables(), "Persistent memory answers")
+        self.assertEqual(claim.verdict, "not testable here")
+        dax = with_point("pmem-load", medium="dax")
+        self.assertEqual(verdict(dax, "Persistent memory answers").verdict, "holds")
+        for part in ("A get is faster", "A put is faster"):
+            self.assertEqual(verdict(tables(), part).verdict, "not testable here")
+
+    def test_on_persistent_memory_the_slower_engine_is_not_the_faster(self) -> None:
+        changed = tables()
+        for row in changed["latency"]:
+            if row["engine"] == "cmap":
+                row["medium"] = "dax"
+        self.assertEqual(verdict(changed, "A put is faster").verdict, "holds")
+        for row in changed["latency"]:
+            if row["engine"] == "cmap":
+                row["p50_ns"] = "99999"
+        self.assertEqual(verdict(changed, "A put is faster").verdict, "does not")
+
+    def test_what_was_not_measured_is_no_verdict(self) -> None:
+        changed = tables()
+        changed["pyramid"] = [row for row in changed["pyramid"] if row["point"] != "dram"]
+        claim = verdict(changed, "DRAM answers")
+        self.assertEqual((claim.measured, claim.verdict), ("nothing", "not testable here"))
+
+    def test_a_busy_machine_is_said(self) -> None:
+        claim = verdict(with_point("dram", note="the machine was busy: ..."), "DRAM answers")
+        self.assertEqual(claim.note, "the machine was busy")
+
+
+class ComplexityTest(unittest.TestCase):
+    def test_comments_and_blank_lines_are_no_code(self) -> None:
+        text = "// one\n\nint a;\n  // two\n  f();  // three\n"
+        self.assertEqual(book_complexity.code_lines(text), ["int a;", "f();  // three"])
+
+    def test_calls_are_those_of_the_interface(self) -> None:
+        _, pattern = book_complexity.INTERFACES["lmdb"]
+        text = "mdb_put(a, b); Put(c);\n// mdb_get(d)\nputs(mdb_strerror(e)); mdb_env_close(f);\n"
+        self.assertEqual(book_complexity.calls(text, pattern), ["mdb_put", "mdb_env_close"])
+
+    def test_every_example_is_there_and_calls_its_store(self) -> None:
+        rows = list(book_complexity.rows())
+        self.assertEqual({row["engine"] for row in rows}, set(book_complexity.INTERFACES))
+        for row in rows:
+            self.assertGreater(row["code_lines"], 20, row)
+            self.assertGreaterEqual(row["calls"], 8, row)
+
+
+class CommandLineTest(unittest.TestCase):
+    def test_wrong_words_are_2(self) -> None:
+        wrong: list[list[str]] = [[], ["b", "o", "slow", "yes"], ["b", "o", "full", "maybe"]]
+        for words in wrong:
+            with contextlib.redirect_stderr(io.StringIO()):
+                self.assertEqual(book.main(words), 2, words)
+
+
+if __name__ == "__main__":
+    unittest.main()
