@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "engines/engine_table.h"
-#include "harness/stats.h"
+#include "harness/stats/stats.h"
 
 namespace fencepost {
 

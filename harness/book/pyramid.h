@@ -26,7 +26,7 @@
 
 #include "engines/status.h"
 #include "harness/environment.h"
-#include "harness/stats.h"
+#include "harness/stats/stats.h"
 
 namespace fencepost {
 

@@ -158,9 +158,9 @@ class CountedPlace {
 };
 
 template <typename Counts>
-ExitCode PrintCounts(const Result<Counts>& counts, bool json) {
+ExitCode PrintCounts(const Result<Counts>& counts, bool as_json) {
   if (!counts.ok()) return ReportError(counts.status());
-  fmt::print("{}\n", json ? CountsJson(*counts).dump(1) : CountsText(*counts));
+  fmt::print("{}\n", as_json ? CountsJson(*counts).dump(1) : CountsText(*counts));
   return ExitCode::kPass;
 }
 

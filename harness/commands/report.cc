@@ -23,14 +23,14 @@ struct ReportFlags {
 };
 
 ExitCode Report(const ReportFlags& flags) {
-  Result<LoadedResults> results = LoadResults(flags.folders);
+  Result<page::LoadedResults> results = page::LoadResults(flags.folders);
   if (!results.ok()) return ReportError(results.status());
-  const PageData page = PickFigures(*results);
+  const page::PageData data = page::PickFigures(*results);
   if (flags.latex) {
-    if (page.groups.empty()) {
+    if (data.groups.empty()) {
       return ReportError(Status::InvalidArgument("--latex: none of these results was timed"));
     }
-    const std::string table = RenderLatex(page);
+    const std::string table = page::RenderLatex(data);
     if (flags.out.empty()) {
       fmt::print("{}", table);
       return ExitCode::kPass;
@@ -44,7 +44,7 @@ ExitCode Report(const ReportFlags& flags) {
                         : std::filesystem::path(flags.out);
   const std::string made =
       fmt::format("Made {} by fencepost {}", UtcTimestamp(), GetBuildInfo().version);
-  if (Status status = WriteFileAtomically(path, RenderPage(page, flags.title, made));
+  if (Status status = WriteFileAtomically(path, page::RenderPage(data, flags.title, made));
       !status.ok()) {
     return ReportError(status);
   }

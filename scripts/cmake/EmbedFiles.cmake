@@ -44,7 +44,7 @@ file(WRITE "${OUTPUT}" "// Written by scripts/cmake/EmbedFiles.cmake.
 
 #include \"engines/status.h\"
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 struct File {
@@ -68,5 +68,5 @@ const File& Find(std::string_view name) {
 std::string_view EmbeddedFile(std::string_view name) { return Find(name).contents; }
 std::string_view EmbeddedSha256(std::string_view name) { return Find(name).sha256; }
 
-}  // namespace fencepost
+}  // namespace fencepost::page
 ")

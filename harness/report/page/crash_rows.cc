@@ -6,7 +6,7 @@
 
 #include "harness/report/page/number_text.h"
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 using nlohmann::json;
@@ -105,4 +105,4 @@ CrashRow MakeCrashRow(const json& report) {
   return row;
 }
 
-}  // namespace fencepost
+}  // namespace fencepost::page

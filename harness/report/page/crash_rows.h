@@ -10,7 +10,7 @@
 
 #include "harness/report/page/page_data.h"
 
-namespace fencepost {
+namespace fencepost::page {
 
 // REQUIRES: `report` is valid by crash.schema.json.
 CrashRow MakeCrashRow(const nlohmann::json& report);
@@ -19,6 +19,6 @@ CrashRow MakeCrashRow(const nlohmann::json& report);
 // stands beside the speed of a large one.
 bool IsPromiseFree(const std::string& setting);
 
-}  // namespace fencepost
+}  // namespace fencepost::page
 
 #endif  // FENCEPOST_HARNESS_REPORT_PAGE_CRASH_ROWS_H_

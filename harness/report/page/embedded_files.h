@@ -6,7 +6,7 @@
 
 #include <string_view>
 
-namespace fencepost {
+namespace fencepost::page {
 
 // The whole file, by its last name: "page.css", "bench.schema.json".
 // REQUIRES: it is listed in harness/CMakeLists.txt.
@@ -14,6 +14,6 @@ std::string_view EmbeddedFile(std::string_view name);
 // Its SHA-256 in Base64, as a Content-Security-Policy writes it after "sha256-".
 std::string_view EmbeddedSha256(std::string_view name);
 
-}  // namespace fencepost
+}  // namespace fencepost::page
 
 #endif  // FENCEPOST_HARNESS_REPORT_PAGE_EMBEDDED_FILES_H_

@@ -8,7 +8,7 @@
 
 #include "harness/report/page/number_text.h"
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 using nlohmann::json;
@@ -141,4 +141,4 @@ std::vector<FactTable> MakeFacts(const LoadedResults& results) {
   return tables;
 }
 
-}  // namespace fencepost
+}  // namespace fencepost::page

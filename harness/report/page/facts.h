@@ -11,7 +11,7 @@
 #include "harness/report/page/load_results.h"
 #include "harness/report/page/page_data.h"
 
-namespace fencepost {
+namespace fencepost::page {
 
 // Equal rows once. A fact that a result does not hold is "not known".
 std::vector<FactTable> MakeFacts(const LoadedResults& results);
@@ -20,6 +20,6 @@ std::string MachineName(const nlohmann::json& manifest);
 std::string CommitName(
     const nlohmann::json& manifest);  // 12 digits, and whether the tree was dirty
 
-}  // namespace fencepost
+}  // namespace fencepost::page
 
 #endif  // FENCEPOST_HARNESS_REPORT_PAGE_FACTS_H_

@@ -10,7 +10,7 @@
 
 #include "harness/report/page/number_text.h"
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 using nlohmann::json;
@@ -401,4 +401,4 @@ Markup LatencyFigure(const Group& group) {
   return all;
 }
 
-}  // namespace fencepost
+}  // namespace fencepost::page

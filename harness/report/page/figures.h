@@ -14,7 +14,7 @@
 #include "harness/report/page/markup.h"
 #include "harness/report/page/page_data.h"
 
-namespace fencepost {
+namespace fencepost::page {
 
 // A logarithmic axis over [low, high], widened a little.
 class LogScale {
@@ -45,6 +45,6 @@ Markup Strip(const SpeedRow& row, const LogScale& scale);
 // Over all rows of the group that have a throughput; of none, [1, 10].
 LogScale ThroughputScale(const Group& group);
 
-}  // namespace fencepost
+}  // namespace fencepost::page
 
 #endif  // FENCEPOST_HARNESS_REPORT_PAGE_FIGURES_H_

@@ -11,7 +11,7 @@
 #include "harness/report/page/embedded_files.h"
 #include "harness/report/page/schema_check.h"
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 namespace fs = std::filesystem;
@@ -128,4 +128,4 @@ Result<LoadedResults> LoadResults(const std::vector<std::string>& folders) {
   return results;
 }
 
-}  // namespace fencepost
+}  // namespace fencepost::page

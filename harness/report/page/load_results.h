@@ -19,7 +19,7 @@
 
 #include "engines/status.h"
 
-namespace fencepost {
+namespace fencepost::page {
 
 struct LoadedRun {
   std::filesystem::path folder;
@@ -50,6 +50,6 @@ struct LoadedResults {
 // that is cut, or that contradicts another.
 Result<LoadedResults> LoadResults(const std::vector<std::string>& folders);
 
-}  // namespace fencepost
+}  // namespace fencepost::page
 
 #endif  // FENCEPOST_HARNESS_REPORT_PAGE_LOAD_RESULTS_H_

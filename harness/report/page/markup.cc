@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 // Controls, and characters of no width that reorder or join what is around them.
@@ -54,4 +54,4 @@ std::string OpenTag(std::string_view name, Attributes attributes) {
   return tag + ">";
 }
 
-}  // namespace fencepost
+}  // namespace fencepost::page

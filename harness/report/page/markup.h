@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-namespace fencepost {
+namespace fencepost::page {
 
 // `text` as it is shown, in an element or in a quoted attribute. What cannot be seen, or reorders
 // what is around it, is written out ("\u202e"); line ends and tabs stay.
@@ -51,6 +51,6 @@ Markup Element(std::string_view name, Attributes attributes, const Children&... 
   return element;
 }
 
-}  // namespace fencepost
+}  // namespace fencepost::page
 
 #endif  // FENCEPOST_HARNESS_REPORT_PAGE_MARKUP_H_

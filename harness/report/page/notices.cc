@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <set>
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 using nlohmann::json;
@@ -164,4 +164,4 @@ std::vector<Notice> MakeNotices(const PageData& page, const LoadedResults& resul
   return notices;
 }
 
-}  // namespace fencepost
+}  // namespace fencepost::page

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 // Three digits: "1.23", "12.3", "123", without zeros at the end.
@@ -57,4 +57,4 @@ std::string PowerOfTen(double log10_value) {
   return fmt::format("{:.1f}e+{:.0f}", std::pow(10, log10_value - whole), whole);
 }
 
-}  // namespace fencepost
+}  // namespace fencepost::page

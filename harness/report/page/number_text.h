@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace fencepost {
+namespace fencepost::page {
 
 std::string Grouped(double value);           // 1234567.8 -> "1,234,568"
 std::string Short(double value);             // 1234567 -> "1.23M"
@@ -14,6 +14,6 @@ std::string Microseconds(double value_ns);   // 25000 -> "25.00", a column of µ
 std::string Bytes(double bytes);             // 1536 -> "1.5 KiB"
 std::string PowerOfTen(double log10_value);  // 3.0 -> "1,000"; 36.2 -> "1.6e+36"
 
-}  // namespace fencepost
+}  // namespace fencepost::page
 
 #endif  // FENCEPOST_HARNESS_REPORT_PAGE_NUMBER_TEXT_H_

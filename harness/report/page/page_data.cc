@@ -14,7 +14,7 @@
 #include "harness/report/page/notices.h"
 #include "harness/report/page/number_text.h"
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 using nlohmann::json;
@@ -313,4 +313,4 @@ std::string MediumWords(const std::string& medium, bool modelled) {
 
 PageData PickFigures(const LoadedResults& results) { return Picker(results).Pick(); }
 
-}  // namespace fencepost
+}  // namespace fencepost::page

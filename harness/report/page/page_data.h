@@ -22,7 +22,7 @@
 
 #include "harness/report/page/load_results.h"
 
-namespace fencepost {
+namespace fencepost::page {
 
 // A median of repeats with its interval; of a single run, that.
 struct Spread {
@@ -102,6 +102,6 @@ PageData PickFigures(const LoadedResults& results);
 // "tmpfs" in words that say what it means for a comparison.
 std::string MediumWords(const std::string& medium, bool modelled);
 
-}  // namespace fencepost
+}  // namespace fencepost::page
 
 #endif  // FENCEPOST_HARNESS_REPORT_PAGE_PAGE_DATA_H_

@@ -8,7 +8,7 @@
 #include "harness/report/page/markup.h"
 #include "harness/report/page/number_text.h"
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 using nlohmann::json;
@@ -104,4 +104,4 @@ TEST(PageData, ALooseRunsLatencyIsOfItsReads) {
 }
 
 }  // namespace
-}  // namespace fencepost
+}  // namespace fencepost::page

@@ -14,7 +14,7 @@
 #include "harness/report/page/number_text.h"
 #include "harness/report/page/tables.h"
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 // Puts `values` in the place of {{name}}, in one pass: what is put in is not looked at again.
@@ -220,4 +220,4 @@ std::string RenderLatex(const PageData& page) {
   return out + "\\bottomrule\n\\end{tabular}\n";
 }
 
-}  // namespace fencepost
+}  // namespace fencepost::page

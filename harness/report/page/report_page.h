@@ -14,7 +14,7 @@
 
 #include "harness/report/page/page_data.h"
 
-namespace fencepost {
+namespace fencepost::page {
 
 // `title` empty: made of what is in it. `made`: when and by what, for the last line.
 std::string RenderPage(const PageData& page, const std::string& title, const std::string& made);
@@ -22,6 +22,6 @@ std::string RenderPage(const PageData& page, const std::string& title, const std
 // Needs \usepackage{booktabs}. Empty groups are left out; notices are comments on top.
 std::string RenderLatex(const PageData& page);
 
-}  // namespace fencepost
+}  // namespace fencepost::page
 
 #endif  // FENCEPOST_HARNESS_REPORT_PAGE_REPORT_PAGE_H_

@@ -8,7 +8,7 @@
 #include <iterator>
 #include <regex>
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 using nlohmann::json;
@@ -206,4 +206,4 @@ Status CheckSchema(const json& schema, const json& document) {
   return Checker(schema).Check(schema, document, "");
 }
 
-}  // namespace fencepost
+}  // namespace fencepost::page

@@ -16,11 +16,11 @@
 
 #include "engines/status.h"
 
-namespace fencepost {
+namespace fencepost::page {
 
 // kCorrupt with the first thing that is wrong: "/cells/0/threads: must be an integer".
 Status CheckSchema(const nlohmann::json& schema, const nlohmann::json& document);
 
-}  // namespace fencepost
+}  // namespace fencepost::page
 
 #endif  // FENCEPOST_HARNESS_REPORT_PAGE_SCHEMA_CHECK_H_

@@ -5,7 +5,7 @@
 
 #include "harness/report/page/embedded_files.h"
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 using nlohmann::json;
@@ -50,4 +50,4 @@ TEST(SchemaCheck, ConditionsAndReferencesHold) {
 }
 
 }  // namespace
-}  // namespace fencepost
+}  // namespace fencepost::page

@@ -9,7 +9,7 @@
 #include "harness/report/page/figures.h"
 #include "harness/report/page/number_text.h"
 
-namespace fencepost {
+namespace fencepost::page {
 namespace {
 
 using nlohmann::json;
@@ -429,4 +429,4 @@ Markup Facts(const FactTable& table) {
               Table(table.title, "facts", columns, Element("tbody", {}, rows)));
 }
 
-}  // namespace fencepost
+}  // namespace fencepost::page

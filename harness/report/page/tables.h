@@ -9,7 +9,7 @@
 #include "harness/report/page/markup.h"
 #include "harness/report/page/page_data.h"
 
-namespace fencepost {
+namespace fencepost::page {
 
 Markup EngineTables(const PageData& page);  // fast and safe: one row an engine
 Markup SpeedTable(const std::vector<Group>& groups);
@@ -19,6 +19,6 @@ Markup CrashTable(const std::vector<CrashRow>& crashes);
 Markup Violations(const std::vector<CrashRow>& crashes);
 Markup Facts(const FactTable& table);
 
-}  // namespace fencepost
+}  // namespace fencepost::page
 
 #endif  // FENCEPOST_HARNESS_REPORT_PAGE_TABLES_H_
