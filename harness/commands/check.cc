@@ -119,7 +119,7 @@ std::vector<std::string> EngineToolOptions(const ValgrindTool& tool) {
   return options;
 }
 
-Result<nlohmann::json> ReadReport(const fs::path& path) {
+Result<nlohmann::json> ReadToolReport(const fs::path& path) {
   std::ifstream in(path);
   nlohmann::json report = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
   if (report.is_discarded()) {
@@ -138,9 +138,9 @@ Result<nlohmann::json> GatherReports(const fs::path& folder, int pid) {
     if (is_report && entry.path() != own) others.push_back(entry.path());
   }
   std::sort(others.begin(), others.end());
-  ASSIGN_OR_RETURN(nlohmann::json report, ReadReport(own));
+  ASSIGN_OR_RETURN(nlohmann::json report, ReadToolReport(own));
   for (const fs::path& path : others) {
-    ASSIGN_OR_RETURN(nlohmann::json other, ReadReport(path));
+    ASSIGN_OR_RETURN(nlohmann::json other, ReadToolReport(path));
     report["others"].push_back(std::move(other));
   }
   return report;
