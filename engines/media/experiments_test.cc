@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 namespace fencepost::media {
 namespace {
 
@@ -12,6 +14,9 @@ struct Bound {
   std::string_view table, series;
   double median, largest;
 };
+
+// What a failure calls it.
+void PrintTo(const Bound& bound, std::ostream* out) { *out << bound.table << " " << bound.series; }
 
 class Experiments : public testing::TestWithParam<Bound> {};
 

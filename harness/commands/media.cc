@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -157,6 +160,20 @@ class CountedPlace {
   std::filesystem::path path_;
 };
 
+// The pool at one address each time: libpmem asks the environment when it is loaded, so this
+// process begins again with it. Comes back with Ok where it is set.
+Status FixPoolAddress(const Arguments& arguments) {
+  constexpr const char* kHint = "PMEM_MMAP_HINT";
+  if (getenv(kHint) != nullptr) return Status::Ok();
+  setenv(kHint, "0x100000000000", /*overwrite=*/1);
+  std::vector<std::string> words = arguments;
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  execv("/proc/self/exe", pointers.data());
+  return Status::IoError(fmt::format("execv: {}", std::strerror(errno)));
+}
+
 template <typename Counts>
 ExitCode PrintCounts(const Result<Counts>& counts, bool as_json) {
   if (!counts.ok()) return ReportError(counts.status());
@@ -164,7 +181,7 @@ ExitCode PrintCounts(const Result<Counts>& counts, bool as_json) {
   return ExitCode::kPass;
 }
 
-ExitCode CountEngine(const MediaRequest& request) {
+ExitCode CountEngine(const MediaRequest& request, const Arguments& arguments) {
   const Result<const EngineRow*> row = FindEngineOrCanary(request.engine);
   if (!row.ok()) return ReportError(row.status());
   if (!(*row)->capabilities.stores_data) {
@@ -193,19 +210,20 @@ ExitCode CountEngine(const MediaRequest& request) {
           fmt::format("{}: counts are of a store of their own, for all media", name)));
     }
   }
+  if (const Status status = FixPoolAddress(arguments); !status.ok()) return ReportError(status);
   WarnOfUnread(*plan->properties);
   // <place>/<leaf>/cmap/pool
   const CountedPlace place(plan->options.path.parent_path().parent_path());
   return PrintCounts(CountMemory(*plan, *cache_bytes), request.json);
 }
 
-ExitCode Media(const MediaRequest& request) {
+ExitCode Media(const MediaRequest& request, const Arguments& arguments) {
   if (!request.engine.empty()) {
     if (request.fit || request.points) {
       return ReportError(
           Status::InvalidArgument("media: --fit is of the models, not of an engine"));
     }
-    return CountEngine(request);
+    return CountEngine(request, arguments);
   }
   if (!request.fit) {
     if (request.json || request.points || !request.workload.files.empty() ||
@@ -227,7 +245,7 @@ ExitCode Media(const MediaRequest& request) {
 
 }  // namespace
 
-std::function<ExitCode()> DeclareMedia(CLI::App& app, const Arguments&) {
+std::function<ExitCode()> DeclareMedia(CLI::App& app, const Arguments& arguments) {
   auto request = std::make_shared<MediaRequest>();
   app.add_option("engine", request->engine,
                  "count what this engine does to its medium, operation by operation");
@@ -245,7 +263,7 @@ std::function<ExitCode()> DeclareMedia(CLI::App& app, const Arguments&) {
                "run the published experiments on the models: model against published");
   app.add_flag("--points", request->points, "with --fit: each point");
   app.add_flag("--json", request->json, "as JSON; of --fit, for plots/media_fit.py");
-  return [request] { return Media(*request); };
+  return [request, &arguments] { return Media(*request, arguments); };
 }
 
 }  // namespace fencepost

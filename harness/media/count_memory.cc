@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -42,9 +41,6 @@ Status CheckCountable(const RunPlan& plan) {
 
 Result<MemoryCounts> CountMemory(const RunPlan& plan, uint64_t cache_bytes) {
   RETURN_IF_ERROR(CheckCountable(plan));
-  // Which lines share a place in the simulated cache depends on the pool's address: the same each
-  // time.
-  setenv("PMEM_MMAP_HINT", "0x100000000000", /*overwrite=*/0);
   std::vector<const media::MemoryModel*> models;
   for (const std::string_view name : kMedia) models.push_back(media::FindMemoryModel(name));
 

@@ -2,6 +2,10 @@
 // What operations of a persistent-memory engine read, flush and fence, and what each would take on
 // media that are modelled: counted, not timed; the same command gives the same numbers.
 //
+// Which lines share a place in the simulated cache, and which module a line is of, depends on the
+// pool's address: CountMemory gives the same each time only if that is fixed (PMEM_MMAP_HINT,
+// libpmem(7), which libpmem reads when it is loaded).
+//
 // Not covered: engines that do not tell what they read; more than one thread.
 // Source: engines/pmem/access_counter.h.
 #ifndef FENCEPOST_HARNESS_MEDIA_COUNT_MEMORY_H_
