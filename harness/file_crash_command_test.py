@@ -227,7 +227,7 @@ class Reports(FileCrashTest):
         report = self.campaign(self.words("cmap"), "--strategy=prefix")
         self.assertEqual(report["domain"], "memory")
         report = self.campaign(
-            self.words("cmap", "operationcount=3000"), "--fault=kill", "--rounds=2"
+            self.words("cmap", "operationcount=3000"), "--fault=kill", "--rounds=8"
         )
         self.assertEqual(report["domain"], "process")
 
