@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""fencepost crash from end to end, of engines that keep their data in files, and of a program that is
-not ours (SQLite). Other faults than a power loss are in file_fault_command_test.py.
+"""fencepost crash from end to end, of engines that keep their data in files, and of a program that
+is not ours (SQLite). Other faults than a power loss are in file_fault_command_test.py.
 
 Usage: file_crash_command_test.py FENCEPOST SOURCE_DIR [unittest argument]...
 """
@@ -227,7 +227,7 @@ class Reports(FileCrashTest):
         report = self.campaign(self.words("cmap"), "--strategy=prefix")
         self.assertEqual(report["domain"], "memory")
         report = self.campaign(
-            self.words("cmap", "operationcount=3000"), "--fault=kill", "--rounds=2"
+            self.words("cmap", "operationcount=3000"), "--fault=kill", "--rounds=8"
         )
         self.assertEqual(report["domain"], "process")
 
