@@ -38,21 +38,24 @@ struct LoadThrough {
 struct Look {
   template <typename Load>
   Look(const Load& load, Bucket& bucket, uint64_t fingerprint) {
-    for (size_t i = 0; i < kSlotsPerBucket; ++i) slots[i] = load(&bucket.slots[i]);
     sum = overflow = load(&bucket.overflow);
+    const uint64_t wanted = fingerprint << kOffsetBits;
     for (size_t i = 0; i < kSlotsPerBucket; ++i) {
-      sum ^= slots[i];
-      matches |= static_cast<unsigned>(SlotFingerprint(slots[i]) == fingerprint) << i;
-      empty |= static_cast<unsigned>(slots[i] == 0) << i;
+      const uint64_t slot = slots[i] = load(&bucket.slots[i]);
+      sum ^= slot;
+      matches |= static_cast<unsigned>((slot ^ wanted) <= kOffsetMask) << i;
     }
-    matches &= ~empty;
+  }
+
+  // The number of the first; kSlotsPerBucket if there is none.
+  size_t FirstEmpty() const {
+    return static_cast<size_t>(std::find(slots.begin(), slots.end(), 0) - slots.begin());
   }
 
   std::array<uint64_t, kSlotsPerBucket> slots;
   uint64_t overflow;
   uint64_t sum;          // sound unless the bucket is damaged
-  unsigned matches = 0;  // bit i: slot i has the fingerprint
-  unsigned empty = 0;
+  unsigned matches = 0;  // bit i: slot i has the fingerprint; 0 is that of an empty one, too
 };
 
 }  // namespace
@@ -81,6 +84,7 @@ Status Map::Find(const Load& load, uint64_t hash, std::string_view key, Place* p
     for (unsigned matches = look.matches; matches != 0; matches &= matches - 1) {
       const auto i = static_cast<size_t>(std::countr_zero(matches));
       const uint64_t value = look.slots[i];
+      if (value == 0) continue;
       RecordView record;
       if (!IsSound(value) || !store_->ReadRecord(SlotRecord(value), &record)) [[unlikely]]
         return store_->Corrupt(fmt::format("a slot refers to no record ({:#x})", value));
@@ -99,8 +103,9 @@ Status Map::Find(const Load& load, uint64_t hash, std::string_view key, Place* p
     }
     if (!IsSound(look.sum)) [[unlikely]]
       return store_->Corrupt(fmt::format("a bucket of the chain of {:#x} is damaged", hash));
-    if (place->empty_slot == nullptr && look.empty != 0) {
-      place->empty_slot = &bucket->slots[static_cast<size_t>(std::countr_zero(look.empty))];
+    if (place->empty_slot == nullptr) {
+      const size_t empty = look.FirstEmpty();
+      if (empty < kSlotsPerBucket) place->empty_slot = &bucket->slots[empty];
     }
     if (look.overflow == 0) break;
     bucket = store_->OverflowIn(look.overflow);
