@@ -115,6 +115,7 @@ class SuiteCommandTest(unittest.TestCase):
         self.assertEqual(process.returncode, 130, err)
         self.assertIn(f"to go on: fencepost suite {suite} --out out", err)
         self.assertIsNone(self.state()["steps"][0]["exit_code"])
+        self.validate()
         before = self.ended_runs()
         self.assertGreaterEqual(len(before), 2)
         self.assertLess(len(before), 8)

@@ -120,6 +120,11 @@ Status BenchCommand::RunAll() {
     violated_ |= run.violated;
     progress_.Print(fmt::format("{}: {}", cell.Name(), run.error));
   }
+  for (Cell& cell : cells_) {
+    if (Interrupted() && cell.summaries.empty() && cell.skipped.empty() && cell.failed.empty()) {
+      cell.failed = "not run: the bench was stopped before";
+    }
+  }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   noise_during_ = JudgeRuns(ran, begin_times, ReadCpuTimes(), took.count());
   return Status::Ok();
