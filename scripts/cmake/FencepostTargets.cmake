@@ -18,10 +18,11 @@ define_property(GLOBAL PROPERTY FENCEPOST_CORE_TESTS BRIEF_DOCS "what CI runs un
   FULL_DOCS "names of the test programs with label core, empty without AddressSanitizer")
 # Programs that sweep over kills, damage or planted bugs: a minute or more each under
 # AddressSanitizer, over code that the others run too. Only asked for by name are they sanitized. Nor
-# is what waits for the rest of a time that instrumented code has used up.
+# is what waits for the rest of a time that instrumented code has used up, or counts the reads of a
+# recovery, to which the sanitizer adds its own.
 set(FENCEPOST_SWEEPS canary_test canary_file_test filestore_crash_test redo_log_test
   engine_conformance_paths_test cmap_kill_test posix_reference_test file_explorer_test
-  delay_injector_test)
+  delay_injector_test flipped_reads_test)
 
 # How long one test case may run before ctest kills it, in seconds.
 set(FENCEPOST_FAST_TIMEOUT_S 120)
