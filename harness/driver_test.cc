@@ -452,7 +452,7 @@ TEST(Replay, AWarmupIsThePrefixOfTheFile) {
 }
 
 // A thread whose share of the warm-up is nothing must not warm up for ever.
-TEST(Driver, AWarmupOfFewerOperationsThanThreadsEnds) {
+TEST(Driver, AWarmupOfFewerOperationsThanWorkersEnds) {
   std::vector<std::string> settings = kMixed;
   settings.insert(settings.end(), {"threadcount=3", "fencepost.warmup=1"});
   EXPECT_EQ(LoadAndRun(Spec(settings), Defect::kNone).run.operations, 20000u);
