@@ -24,16 +24,6 @@ std::string Scaled(double value, std::initializer_list<std::pair<double, std::st
 
 }  // namespace
 
-std::string Grouped(double value) {
-  const std::string digits = fmt::format("{:.0f}", value);
-  std::string out;
-  for (size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) out.push_back(',');
-    out.push_back(digits[i]);
-  }
-  return out;
-}
-
 std::string Short(double value) { return Scaled(value, {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}}, ""); }
 
 std::string Duration(double value_ns) {

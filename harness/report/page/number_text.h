@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How numbers are written on a page: few digits, units where they help.
+// How numbers are written on a page: few digits, units where they help. Counts: Grouped() of
+// text_table.h.
 #ifndef FENCEPOST_HARNESS_REPORT_PAGE_NUMBER_TEXT_H_
 #define FENCEPOST_HARNESS_REPORT_PAGE_NUMBER_TEXT_H_
 
 #include <string>
 
+#include "harness/text_table.h"
+
 namespace fencepost::page {
 
-std::string Grouped(double value);           // 1234567.8 -> "1,234,568"
 std::string Short(double value);             // 1234567 -> "1.23M"
 std::string Duration(double value_ns);       // 25000 -> "25 µs"
 std::string Microseconds(double value_ns);   // 25000 -> "25.00", a column of µs
