@@ -55,6 +55,29 @@ json FindingJson(const Finding& finding) {
 
 json Log10Json(double log10) { return std::isfinite(log10) ? json(log10) : json(nullptr); }
 
+json ExploredRuns(uint64_t planned, uint64_t made, uint64_t outcomes, uint64_t failed,
+                  const std::string& stopped, double seconds) {
+  return {{"crash_points", planned},
+          {"explored_points", made},
+          {"log10_raw_states", nullptr},
+          {"log10_explored_raw_states", nullptr},
+          {"states", made},
+          {"recoveries", made},
+          {"traced_recoveries", 0u},
+          {"nested_points", 0u},
+          {"nested_states", 0u},
+          {"nested_recoveries", 0u},
+          {"outcomes", outcomes},
+          {"verdicts", made},
+          {"failed_verdicts", failed},
+          {"mixed_lines", 0u},
+          {"every_state", false},
+          {"lines_cut", false},
+          {"stopped", stopped.empty() ? json(nullptr) : json(stopped)},
+          {"next_point", nullptr},
+          {"seconds", seconds}};
+}
+
 json MergeByCause(std::vector<json> violations, const std::filesystem::path& folder) {
   json list = json::array();
   std::map<std::string, size_t> entry_of_cause;

@@ -32,6 +32,11 @@ nlohmann::json FindingJson(const Finding& finding);
 // A power of ten; null for none.
 nlohmann::json Log10Json(double log10);
 
+// `explored` of runs that each end in one state, recovered and judged once: so many were to be
+// made, so many were. `stopped`: why not all; empty: they were.
+nlohmann::json ExploredRuns(uint64_t planned, uint64_t made, uint64_t outcomes, uint64_t failed,
+                            const std::string& stopped, double seconds);
+
 // Violations with one cause become one entry, with all their occurrences; each gets its name.
 nlohmann::json MergeByCause(std::vector<nlohmann::json> violations,
                             const std::filesystem::path& folder);
