@@ -11,6 +11,8 @@
 
 #include <array>
 #include <cstring>
+#include <sstream>
+#include <string_view>
 #include <utility>
 
 extern char** environ;
@@ -96,6 +98,17 @@ bool ChildProcess::WaitFor(int timeout_ms) {
   Drain();
   exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return true;
+}
+
+std::string ChildProcess::FirstError() const {
+  std::istringstream lines(error_text_);
+  constexpr std::string_view kPrefix = "fencepost: ";
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(kPrefix) && !line.starts_with("fencepost: warning")) {
+      return line.substr(kPrefix.size());
+    }
+  }
+  return error_text_.substr(0, error_text_.find('\n'));
 }
 
 }  // namespace fencepost

@@ -34,6 +34,9 @@ class ChildProcess {
   int exit_code() const { return exit_code_; }
   // What it wrote to standard error.
   const std::string& error_text() const { return error_text_; }
+  // Of one of our own programs: its first complaint there that is no warning, without the program's
+  // name; otherwise the first line.
+  std::string FirstError() const;
 
  private:
   ChildProcess(int pid, int error_pipe) : pid_(pid), error_pipe_(error_pipe) {}

@@ -11,6 +11,22 @@ namespace fencepost {
 
 std::string NotEmpty(const std::string& value) { return value.empty() ? "is empty" : ""; }
 
+void AppendWords(const WorkloadFlags& flags, std::vector<std::string>* words) {
+  for (const std::string& file : flags.files) words->insert(words->end(), {"-P", file});
+  for (const std::string& property : flags.properties) {
+    words->insert(words->end(), {"-p", property});
+  }
+  const auto add = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) words->push_back(fmt::format("--{}={}", name, value));
+  };
+  add("trace", flags.trace_file);
+  add("threads", flags.threads);
+  add("target", flags.target);
+  add("seconds", flags.seconds);
+  add("label", flags.label);
+  if (flags.status) words->emplace_back("--status");
+}
+
 Result<std::unique_ptr<Properties>> ReadProperties(const WorkloadFlags& flags) {
   auto properties = std::make_unique<Properties>();
   for (const std::string& file : flags.files) RETURN_IF_ERROR(properties->LoadFile(file));

@@ -31,6 +31,9 @@ struct WorkloadFlags {
 // For a flag that says nothing when it is empty: what is wrong with the value, or "".
 std::string NotEmpty(const std::string& value);
 
+// The flags as words of a command line of `run` or `load`.
+void AppendWords(const WorkloadFlags& flags, std::vector<std::string>* words);
+
 // Files in order, then -p, then the flags.
 Result<std::unique_ptr<Properties>> ReadProperties(const WorkloadFlags& flags);
 

@@ -173,7 +173,7 @@ properties = {{ operationcount = 40, "canary-filelog.bug" = "log-rotated-unsynce
         suite = self.suite(BENCH.replace('"lmdb"', '"lmbd"'))
         code, _, err = self.run_program("suite", suite, "--out", "out")
         self.assertEqual(code, 2)
-        self.assertIn("speed: fencepost: ", err)
+        self.assertIn("speed: no engine 'lmbd'", err)
         self.assertIn("lmbd", err)
         code, _, err = self.run_program("suite", suite, "--out", "out")
         self.assertEqual(code, 2)
@@ -187,6 +187,22 @@ properties = {{ operationcount = 40, "canary-filelog.bug" = "log-rotated-unsynce
         code, _, err = self.run_program("bench", "--resume", ".")
         self.assertEqual(code, 2)
         self.assertEqual(len(err.splitlines()), 1, err)
+
+    def test_a_bench_does_not_go_on_with_a_changed_workload(self) -> None:
+        workload = self.folder / "w"
+        workload.write_text("readproportion=1\nupdateproportion=0\n", encoding="utf-8")
+        code, _, err = self.run_program(
+            "bench", "--engines", "lmdb", "--workloads", "w", "--records", "100",
+            "--repeats", "1", "--out", "out", "-p", "operationcount=100",
+        )  # fmt: skip
+        self.assertEqual(code, 0, err)
+        self.assertEqual(self.run_program("bench", "--resume", "out")[0], 0)
+        workload.write_text("readproportion=0\nupdateproportion=1\n", encoding="utf-8")
+        code, _, err = self.run_program("bench", "--resume", "out")
+        self.assertEqual(code, 2)
+        self.assertEqual(
+            err, "fencepost: --resume=out: a workload file has changed since the bench was begun\n"
+        )
 
     def test_killed_stores_are_opened_again_and_timed(self) -> None:
         shared = Path(

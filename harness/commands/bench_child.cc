@@ -6,24 +6,12 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
-#include <sstream>
 
 #include "harness/child_process.h"
 #include "harness/exit_code.h"
 #include "harness/interrupt.h"
 
 namespace fencepost {
-
-std::string FirstError(const std::string& text) {
-  std::istringstream lines(text);
-  constexpr std::string_view kPrefix = "fencepost: ";
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(kPrefix) && !line.starts_with("fencepost: warning")) {
-      return line.substr(kPrefix.size());
-    }
-  }
-  return text.substr(0, text.find('\n'));
-}
 
 Result<ChildRun> ChildRunner::Run(const std::vector<std::string>& words,
                                   const std::filesystem::path& folder, const std::string& what,
@@ -46,7 +34,7 @@ Result<ChildRun> ChildRunner::Run(const std::vector<std::string>& words,
   nlohmann::json summary = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (summary.is_object()) run.summary = std::move(summary);
   if (child.exit_code() != 0 && !Interrupted()) {
-    run.error = FirstError(child.error_text());
+    run.error = child.FirstError();
     if (run.error.empty()) run.error = fmt::format("it exited with {}", child.exit_code());
     run.violated = child.exit_code() == static_cast<int>(ExitCode::kViolation);
   }

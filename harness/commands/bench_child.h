@@ -35,9 +35,6 @@ class ChildRunner {
   double seconds_per_run_ = 5;
 };
 
-// The first line of a program's complaints, without its name.
-std::string FirstError(const std::string& text);
-
 }  // namespace fencepost
 
 #endif  // FENCEPOST_HARNESS_COMMANDS_BENCH_CHILD_H_

@@ -77,6 +77,11 @@ Status CheckFlags(const BenchFlags& flags) {
   return Status::Ok();
 }
 
+// A workload file may hold bytes that are no UTF-8.
+std::string JsonText(const json& document) {
+  return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace
 
 Result<std::vector<Cell>> PlanCells(const BenchFlags& flags) {
@@ -106,46 +111,6 @@ Result<std::vector<Cell>> PlanCells(const BenchFlags& flags) {
   return cells;
 }
 
-Status WritePlan(const std::filesystem::path& folder, const BenchFlags& flags) {
-  const json plan = {
-      {"schema", "fencepost.plan/1"},       {"engines", flags.engines},
-      {"workloads", flags.workloads},       {"threads", flags.threads},
-      {"placements", flags.placements},     {"properties", flags.properties},
-      {"repeats", flags.repeats},           {"seconds", flags.seconds},
-      {"records", flags.records},           {"seed", flags.seed},
-      {"relaxed_load", flags.relaxed_load}, {"unequal_durability", flags.unequal_durability}};
-  return WriteFileAtomically(folder / "plan.json", plan.dump(2) + "\n");
-}
-
-Status ReadPlan(const std::filesystem::path& folder, BenchFlags* flags) {
-  const std::filesystem::path path = folder / "plan.json";
-  std::ifstream file(path);
-  if (!file) {
-    return Status::InvalidArgument(
-        fmt::format("--resume={}: there is no plan.json, so no bench", folder.string()));
-  }
-  try {
-    const json plan = json::parse(file);
-    if (plan.at("schema") != "fencepost.plan/1") {
-      return Status::InvalidArgument(fmt::format("{}: a plan of another version", path.string()));
-    }
-    plan.at("engines").get_to(flags->engines);
-    plan.at("workloads").get_to(flags->workloads);
-    plan.at("threads").get_to(flags->threads);
-    plan.at("placements").get_to(flags->placements);
-    plan.at("properties").get_to(flags->properties);
-    plan.at("repeats").get_to(flags->repeats);
-    plan.at("seconds").get_to(flags->seconds);
-    plan.at("records").get_to(flags->records);
-    plan.at("seed").get_to(flags->seed);
-    plan.at("relaxed_load").get_to(flags->relaxed_load);
-    plan.at("unequal_durability").get_to(flags->unequal_durability);
-  } catch (const json::exception& error) {
-    return Status::InvalidArgument(fmt::format("{}: {}", path.string(), error.what()));
-  }
-  return Status::Ok();
-}
-
 Result<std::filesystem::path> MakeBenchFolder(const BenchFlags& flags, const std::string& what,
                                               const std::string& document) {
   if (flags.out.empty()) {
@@ -165,32 +130,33 @@ Result<std::filesystem::path> MakeBenchFolder(const BenchFlags& flags, const std
   return folder;
 }
 
+std::vector<std::string> LoadAndRunWords(const std::string& program, std::string_view engine,
+                                         const std::filesystem::path& folder,
+                                         const std::string& run_id) {
+  return {program,
+          "run",
+          std::string(engine),
+          "--load",
+          "--quiet",
+          "--results",
+          folder.string(),
+          "--run-id",
+          run_id,
+          "--scratch",
+          fmt::format("{}-{}", folder.filename().string(), run_id)};
+}
+
 std::vector<std::string> RunWords(const std::string& program, const BenchFlags& flags,
                                   const Cell& cell, const std::filesystem::path& folder,
                                   const std::string& run_id, unsigned repeat,
                                   const std::vector<std::string>& more_properties) {
-  std::vector<std::string> words = {program,
-                                    "run",
-                                    std::string(cell.row->name),
-                                    "--load",
-                                    "--quiet",
-                                    "--results",
-                                    folder.string(),
-                                    "--run-id",
-                                    run_id,
-                                    "--scratch",
-                                    fmt::format("{}-{}", folder.filename().string(), run_id),
-                                    "--repeat",
-                                    fmt::format("{}", repeat),
-                                    "--placement",
-                                    std::string(PlacementName(cell.placement))};
-  const WorkloadFlags run =
+  std::vector<std::string> words = LoadAndRunWords(program, cell.row->name, folder, run_id);
+  words.insert(words.end(), {"--repeat", fmt::format("{}", repeat), "--placement",
+                             std::string(PlacementName(cell.placement))});
+  WorkloadFlags run =
       FlagsOf(flags, cell.workload_file, fmt::format("{}", cell.threads), cell.asked_durability);
-  for (const std::string& file : run.files) words.insert(words.end(), {"-P", file});
-  for (const std::string& property : run.properties) words.insert(words.end(), {"-p", property});
-  for (const std::string& property : more_properties) words.insert(words.end(), {"-p", property});
-  words.push_back("--threads=" + run.threads);
-  if (!run.seconds.empty()) words.push_back("--seconds=" + run.seconds);
+  run.properties.insert(run.properties.end(), more_properties.begin(), more_properties.end());
+  AppendWords(run, &words);
   return words;
 }
 
@@ -207,6 +173,52 @@ Result<json> BenchSettingsJson(const BenchFlags& flags) {
       {"properties", flags.properties},     {"repeats", flags.repeats},
       {"seconds", flags.seconds},           {"records", flags.records},
       {"relaxed_load", flags.relaxed_load}, {"unequal_durability", flags.unequal_durability}};
+}
+
+Status WritePlan(const std::filesystem::path& folder, const BenchFlags& flags) {
+  ASSIGN_OR_RETURN(json settings, BenchSettingsJson(flags));
+  const json plan = {
+      {"schema", "fencepost.plan/1"}, {"seed", flags.seed}, {"settings", std::move(settings)}};
+  return WriteFileAtomically(folder / "plan.json", JsonText(plan));
+}
+
+Status ReadPlan(const std::filesystem::path& folder, BenchFlags* flags) {
+  const std::filesystem::path path = folder / "plan.json";
+  std::ifstream file(path);
+  if (!file) {
+    return Status::InvalidArgument(
+        fmt::format("--resume={}: there is no plan.json, so no bench", folder.string()));
+  }
+  json settings;
+  try {
+    const json plan = json::parse(file);
+    if (plan.at("schema") != "fencepost.plan/1") {
+      return Status::InvalidArgument(fmt::format("{}: a plan of another version", path.string()));
+    }
+    plan.at("seed").get_to(flags->seed);
+    settings = plan.at("settings");
+    settings.at("engines").get_to(flags->engines);
+    for (const json& workload : settings.at("workload_files")) {
+      flags->workloads.push_back(workload.at("path").get<std::string>());
+    }
+    settings.at("threads").get_to(flags->threads);
+    settings.at("placements").get_to(flags->placements);
+    settings.at("properties").get_to(flags->properties);
+    settings.at("repeats").get_to(flags->repeats);
+    settings.at("seconds").get_to(flags->seconds);
+    settings.at("records").get_to(flags->records);
+    settings.at("relaxed_load").get_to(flags->relaxed_load);
+    settings.at("unequal_durability").get_to(flags->unequal_durability);
+  } catch (const json::exception& error) {
+    return Status::InvalidArgument(fmt::format("{}: {}", path.string(), error.what()));
+  }
+  // The runs that have ended were of the workloads as they were then.
+  ASSIGN_OR_RETURN(const json now, BenchSettingsJson(*flags));
+  if (json::parse(JsonText(now)) != settings) {
+    return Status::InvalidArgument(fmt::format(
+        "--resume={}: a workload file has changed since the bench was begun", folder.string()));
+  }
+  return Status::Ok();
 }
 
 }  // namespace fencepost

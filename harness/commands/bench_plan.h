@@ -41,10 +41,11 @@ struct BenchFlags {
 // what cannot be run, is there twice, or (unless it was asked for) promises different things.
 Result<std::vector<Cell>> PlanCells(const BenchFlags& flags);
 
-// What a bench that was stopped goes on with (--resume): the flags that make its matrix, in
+// What a bench that was stopped goes on with (--resume): its settings and seed, in
 // folder/plan.json.
 Status WritePlan(const std::filesystem::path& folder, const BenchFlags& flags);
-// Takes the flags from there. kInvalidArgument if there is no plan, or none that can be read.
+// Takes the flags from there. kInvalidArgument if there is no plan, none that can be read, or a
+// workload file is no longer what it was.
 Status ReadPlan(const std::filesystem::path& folder, BenchFlags* flags);
 
 // The folder of the results: --out, or a new one under results/. kInvalidArgument if `document` is
@@ -52,6 +53,10 @@ Status ReadPlan(const std::filesystem::path& folder, BenchFlags* flags);
 Result<std::filesystem::path> MakeBenchFolder(const BenchFlags& flags, const std::string& what,
                                               const std::string& document);
 
+// argv of a load and run of an engine by `program`, which leaves folder/run_id and no data.
+std::vector<std::string> LoadAndRunWords(const std::string& program, std::string_view engine,
+                                         const std::filesystem::path& folder,
+                                         const std::string& run_id);
 // argv of one run of a cell by `program`, which leaves folder/run_id.
 std::vector<std::string> RunWords(const std::string& program, const BenchFlags& flags,
                                   const Cell& cell, const std::filesystem::path& folder,

@@ -141,26 +141,12 @@ Status PairedBench::ProbeOther(std::string_view engine, const fs::path& folder) 
     return Status::InvalidArgument(fmt::format("--against={}: {}", flags_.against, what));
   };
   const std::string run_id = fmt::format("probe-{}", engine);
-  std::vector<std::string> words = {other_.string(),
-                                    "run",
-                                    std::string(engine),
-                                    "--load",
-                                    "--quiet",
-                                    "--results",
-                                    folder.string(),
-                                    "--run-id",
-                                    run_id,
-                                    "--scratch",
-                                    fmt::format("{}-{}", folder.filename().string(), run_id),
-                                    "-p",
-                                    "recordcount=100",
-                                    "-p",
-                                    "operationcount=100",
-                                    "-p",
-                                    "fencepost.floor=false"};
-  for (const std::string& property : flags_.against_properties) {
-    words.insert(words.end(), {"-p", property});
-  }
+  WorkloadFlags small;
+  small.properties = {"recordcount=100", "operationcount=100", "fencepost.floor=false"};
+  small.properties.insert(small.properties.end(), flags_.against_properties.begin(),
+                          flags_.against_properties.end());
+  std::vector<std::string> words = LoadAndRunWords(other_.string(), engine, folder, run_id);
+  AppendWords(small, &words);
   constexpr int kTimeoutMs = 60'000;
   // Quiet: what is refused is refused in one line.
   Progress quiet(stderr, ProgressMode::kQuiet);

@@ -141,25 +141,20 @@ Status RunCommand::LoadInAnotherProcess() {
     words.insert(words.end(),
                  {"--run-id", flags_.run_id, "--repeat", fmt::format("{}", flags_.repeat)});
   }
-  for (const std::string& file : flags_.workload.files) words.insert(words.end(), {"-P", file});
-  for (const std::string& property : flags_.workload.properties) {
-    words.insert(words.end(), {"-p", property});
-  }
+  WorkloadFlags workload = flags_.workload;
+  workload.seconds.clear();  // the run's, as are its status lines
+  workload.status = false;
   if (plan_.row->capabilities.stores_data) {
-    words.insert(words.end(), {"-p", "engine.path=" + plan_.options.path.string()});
+    workload.properties.push_back("engine.path=" + plan_.options.path.string());
   }
-  if (!flags_.workload.trace_file.empty()) words.push_back("--trace=" + flags_.workload.trace_file);
-  if (!flags_.workload.threads.empty()) words.push_back("--threads=" + flags_.workload.threads);
+  AppendWords(workload, &words);
   ASSIGN_OR_RETURN(ChildProcess load, ChildProcess::Start(words));
   while (!load.WaitFor(200)) {
     progress_.Update(0, fmt::format("load {} {}", plan_.row->name, plan_.spec->name));
   }
   if (load.exit_code() == 128 + SIGKILL) return Status::Ok();
-  std::string_view why = load.error_text();
-  constexpr std::string_view kPrefix = "fencepost: ";
-  if (why.starts_with(kPrefix)) why.remove_prefix(kPrefix.size());
   return Status::InvalidArgument(fmt::format("the load that was to be killed ended with {}: {}",
-                                             load.exit_code(), why.substr(0, why.find('\n'))));
+                                             load.exit_code(), load.FirstError()));
 }
 
 std::vector<std::string> RunCommand::PhaseNames() const {

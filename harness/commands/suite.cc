@@ -231,12 +231,9 @@ Status SuiteCommand::RunStep(size_t index) {
   if (Interrupted()) return Save();  // the step's end says nothing: it is to be gone on with
   state.exit_code = child.exit_code();
   if (!state.done()) {
-    const std::string& text = child.error_text();
-    const size_t at = text.find("fencepost: ");
-    progress_.Print(fmt::format("{}: {}", step.name,
-                                at == std::string::npos
-                                    ? fmt::format("ended with {}", child.exit_code())
-                                    : text.substr(at, text.find('\n', at) - at)));
+    const std::string why = child.FirstError();
+    progress_.Print(fmt::format(
+        "{}: {}", step.name, why.empty() ? fmt::format("ended with {}", child.exit_code()) : why));
   }
   return Save();
 }
