@@ -9,19 +9,14 @@ Each test runs in a folder of its own; data goes there, or to /dev/shm for cmap.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import struct
-import subprocess
-import sys
-import tempfile
 import time
-import unittest
 from pathlib import Path
 
-PROGRAM = Path()
-SOURCE = Path()
+from command_test_case import PROGRAM, SHARED_MEMORY, SOURCE, CommandTest, main
+
 SMALL = [
     "-p",
     "recordcount=200",
@@ -51,50 +46,17 @@ TRACE_BLOCK = (
 TRACE_END = b"FPTE" + struct.pack("<IQQII", 0, 0, 3, 0, 0x5F31028F)
 
 
-class CommandLineTest(unittest.TestCase):
-    """One folder a test; nothing of it is left behind."""
-
+class CommandLineTest(CommandTest):
     def setUp(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="fencepost-cli-"))
-        shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self.shared = Path(tempfile.mkdtemp(prefix="fencepost-cli-", dir=shared))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        self.addCleanup(shutil.rmtree, self.shared, ignore_errors=True)
-
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        environment = dict(os.environ, XDG_CACHE_HOME=str(self.folder / "cache"))
-        return subprocess.Popen(
-            [str(PROGRAM), *words],
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run_program(self, *words: str) -> tuple[int, str, str]:
-        process = self.start(*words)
-        out, err = process.communicate(timeout=110)
-        return process.returncode, out, err
+        super().setUp()
+        self.shared = self.make_folder(SHARED_MEMORY)
 
     def place(self, engine: str) -> list[str]:
         path = self.shared / "pool" if engine == "cmap" else self.folder / f"{engine}-data"
         return ["-p", f"engine.path={path}"]
 
-    def workload(self, name: str) -> list[str]:
-        return ["-P", str(SOURCE / "workloads" / name)]
-
-    def refuse(self, needle: str, *words: str, code: int = 2) -> None:
-        """One clear line on standard error, that exit code, and no results."""
-        got, out, err = self.run_program(*words)
-        self.assertEqual(got, code, f"{words}: {err}")
-        self.assertEqual(out, "")
-        lines = [line for line in err.splitlines() if "warning" not in line]
-        self.assertEqual(len(lines), 1, err)
-        self.assertTrue(lines[0].startswith("fencepost: "), err)
-        self.assertIn(needle, lines[0])
-        self.assertFalse((self.folder / "results").exists())
+    def words_of(self, workload: str) -> list[str]:
+        return ["-P", self.workload(workload)]
 
     # -- wrong things typed
 
@@ -166,12 +128,12 @@ class CommandLineTest(unittest.TestCase):
             shutil.rmtree(self.folder / "results")
 
     def test_scan_on_an_unordered_engine_is_skipped_with_the_reason(self) -> None:
-        scan = ["-load", *self.workload("workloade"), *self.place("cmap")]
+        scan = ["-load", *self.words_of("workloade"), *self.place("cmap")]
         self.refuse("SKIPPED", "run", "cmap", *scan)
 
     def test_full_pool_ends_the_run_and_keeps_what_was_acknowledged(self) -> None:
         words = [*self.place("cmap"), "-p", "cmap.pool_bytes=16M", "-p", "recordcount=100000"]
-        code, _, err = self.run_program("load", "cmap", *words, *self.workload("workloada"))
+        code, _, err = self.run_program("load", "cmap", *words, *self.words_of("workloada"))
         self.assertEqual(code, 2, err)
         self.assertIn("cmap", err)
         code, out, err = self.run_program(
@@ -202,20 +164,14 @@ class CommandLineTest(unittest.TestCase):
     def test_results_follow_their_schema(self) -> None:
         for engine in ("blackhole", "cmap", "filestore", "rocksdb", "lmdb"):
             code, out, err = self.run_program(
-                "run", engine, "-load", *self.workload("crash-mixed"), *self.place(engine),
+                "run", engine, "-load", *self.words_of("crash-mixed"), *self.place(engine),
                 "--json", "-threads", "2", "-target", "20000", "-p", "operationcount=3000",
             )  # fmt: skip
             self.assertEqual(code, 0, err)
             summaries = json.loads(out)
             self.assertEqual([s["phase"] for s in summaries], ["load", "run"])
             self.assertEqual(summaries[1]["operations"], 3000)
-        check = subprocess.run(
-            ["/usr/bin/python3", SOURCE / "plots" / "validate.py", self.folder / "results"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
+        self.validate("results")
 
     def test_same_seed_is_the_same_trace(self) -> None:
         def trace(*more: str) -> str:
@@ -254,13 +210,7 @@ class CommandLineTest(unittest.TestCase):
         report = json.loads((self.folder / "bench-out" / "bench.json").read_text())
         self.assertEqual(len(report["cells"]), 6)
         self.assertEqual(len(report["order"]), 12)
-        check = subprocess.run(
-            ["/usr/bin/python3", SOURCE / "plots" / "validate.py", self.folder / "bench-out"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
+        self.validate("bench-out")
         left = [p for p in (self.folder / "cache").rglob("*") if p.is_file()]
         self.assertEqual(left, [])
 
@@ -484,5 +434,4 @@ class CommandLineTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    PROGRAM, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
+    main()

@@ -8,17 +8,11 @@ Usage: replay_command_test.py FENCEPOST SOURCE_DIR [unittest argument]...
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-import sys
-import tempfile
-import unittest
-from pathlib import Path
 from typing import Any
 
-PROGRAM = Path()
-SOURCE = Path()
+from command_test_case import PROGRAM, SOURCE, CommandTest, main
+
 ENGINES = ("cmap", "filestore", "rocksdb", "lmdb", "blackhole")
 NO_FLOOR = ["-p", "fencepost.floor=false"]
 TRACE = """\
@@ -43,27 +37,12 @@ get,b
 KINDS = {"READ": 6, "MISS": 2, "INSERT": 3, "UPDATE": 1, "DELETE": 2}
 
 
-class ReplayTest(unittest.TestCase):
-    """One folder a test; nothing of it is left behind."""
+class ReplayTest(CommandTest):
+    in_memory = True
 
     def setUp(self) -> None:
-        shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self.folder = Path(tempfile.mkdtemp(prefix="fencepost-replay-", dir=shared))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        super().setUp()
         (self.folder / "t.csv").write_text(TRACE)
-
-    def run_program(self, *words: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [str(PROGRAM), *words],
-            cwd=self.folder,
-            env=dict(os.environ, XDG_CACHE_HOME=str(self.folder / "cache")),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=110,
-        )
-        return done.returncode, done.stdout, done.stderr
 
     def summaries(self, *words: str) -> list[dict[str, Any]]:
         code, out, err = self.run_program(*words, "--json")
@@ -73,19 +52,6 @@ class ReplayTest(unittest.TestCase):
 
     def place(self, engine: str) -> list[str]:
         return ["-p", f"engine.path={self.folder / engine}"]
-
-    def refuse(self, needle: str, *words: str) -> None:
-        """One clear line on standard error, exit code 2, and no results."""
-        code, out, err = self.run_program(*words)
-        self.assertEqual((code, out), (2, ""), f"{words}: {err}")
-        self.assertEqual(len(err.splitlines()), 1, err)
-        self.assertIn(needle, err)
-        self.assertFalse((self.folder / "results").exists())
-
-    def check_schema(self, folder: str) -> None:
-        validate = ["/usr/bin/python3", f"{SOURCE}/plots/validate.py", str(self.folder / folder)]
-        done = subprocess.run(validate, capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def manifest(self, run_id: str, folder: str = "results") -> dict[str, Any]:
         path = self.folder / folder / run_id / "manifest.json"
@@ -113,7 +79,7 @@ class ReplayTest(unittest.TestCase):
                 self.assertEqual(run["workload"], "t")
                 hashes.add((threads, run["trace_hash"]))
         self.assertEqual(len(hashes), 2, "the same operations on every engine")
-        self.check_schema("results")
+        self.validate("results")
 
     def test_the_manifest_names_the_file_and_its_hash(self) -> None:
         words = ("run", "blackhole", "-load", "--trace", "t.csv", *NO_FLOOR)
@@ -203,7 +169,7 @@ class ReplayTest(unittest.TestCase):
         )  # fmt: skip
         self.assertEqual(code, 0, err)
         self.assertNotIn("FAILED", out)
-        self.check_schema("bench-out")
+        self.validate("bench-out")
         found = self.manifest("lmdb-traced-t2-default-r0", "bench-out")
         self.assertEqual(found["trace_file"]["path"], "t.csv")
 
@@ -253,5 +219,4 @@ class ReplayTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    PROGRAM, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
+    main()

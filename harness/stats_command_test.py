@@ -9,59 +9,26 @@ Each test runs in a folder of its own; data goes there, or to /dev/shm.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 import time
-import unittest
 from pathlib import Path
 from typing import Any
 
-PROGRAM = Path()
-SOURCE = Path()
+from command_test_case import PROGRAM, CommandTest, main
+
 SMALL = ["-p", "fencepost.floor=false", "--records", "200", "--placements", "tmpfs"]
 RUN = ["-p", "recordcount=200", "-p", "operationcount=1000", "-p", "fencepost.floor=false"]
 
 
-class StatsCommandTest(unittest.TestCase):
-    """One folder a test; nothing of it is left behind."""
+class StatsCommandTest(CommandTest):
+    in_memory = True
 
-    def setUp(self) -> None:
-        # In memory: what a disk's sync takes is not tested here.
-        shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self.folder = Path(tempfile.mkdtemp(prefix="fencepost-stats-", dir=shared))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [str(PROGRAM), *words],
-            cwd=self.folder,
-            env=dict(os.environ, XDG_CACHE_HOME=str(self.folder / "cache")),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run_program(self, *words: str, code: int = 0) -> tuple[str, str]:
-        process = self.start(*words)
-        out, err = process.communicate(timeout=110)
-        self.assertEqual(process.returncode, code, f"{words}: {out}{err}")
+    def outputs(self, *words: str, code: int = 0) -> tuple[str, str]:
+        """Standard output and standard error of a run that ends with that code."""
+        got, out, err = self.run_program(*words)
+        self.assertEqual(got, code, f"{words}: {out}{err}")
         return out, err
-
-    def refuse(self, needle: str, *words: str) -> None:
-        """One clear line on standard error, exit code 2, and nothing else."""
-        out, err = self.run_program(*words, code=2)
-        self.assertEqual(out, "")
-        self.assertEqual(len(err.splitlines()), 1, err)
-        self.assertTrue(err.startswith("fencepost: "), err)
-        self.assertIn(needle, err)
-
-    def workload(self, name: str) -> str:
-        return str(SOURCE / "workloads" / name)
 
     def paired(self, *words: str, engines: str = "lmdb", against: str = "") -> list[str]:
         return [
@@ -80,19 +47,10 @@ class StatsCommandTest(unittest.TestCase):
         path.chmod(0o755)
         return str(path)
 
-    def validate(self) -> None:
-        check = subprocess.run(
-            ["/usr/bin/python3", SOURCE / "plots" / "validate.py", self.folder],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
-
     def run_lmdb(self, results: str, *words: str) -> str:
         """A run of lmdb with its load; the run's folder."""
         path = f"engine.path={self.folder / results}-data"
-        self.run_program("run", "lmdb", "-load", *RUN, "--results", results, "-p", path, *words)
+        self.outputs("run", "lmdb", "-load", *RUN, "--results", results, "-p", path, *words)
         (found,) = [p for p in (self.folder / results).iterdir() if "-run-" in p.name]
         return str(found)
 
@@ -100,7 +58,7 @@ class StatsCommandTest(unittest.TestCase):
 
     def test_a_build_against_itself_shows_no_regression(self) -> None:
         words = ["--min-pairs", "3", "--max-pairs", "3", "--out", "out"]
-        out, _ = self.run_program(*self.paired(*words, engines="lmdb,blackhole"))
+        out, _ = self.outputs(*self.paired(*words, engines="lmdb,blackhole"))
         self.assertIn("no regression shown", out)
         self.assertNotIn("UNPAIRED", out)
         comparison = self.document("out/comparison.json")
@@ -115,13 +73,13 @@ class StatsCommandTest(unittest.TestCase):
                 for side in ("base", "test"):
                     self.assertTrue((self.folder / "out" / pair[side] / "summary.json").is_file())
         self.assertEqual(firsts, {"base", "test"})
-        self.validate()
+        self.validate(".")
         self.refuse("comparison.json already", *self.paired(*words))
         self.assertEqual(list((self.folder / "cache").rglob("*.mdb")), [])
 
     def test_an_injected_slowdown_is_a_regression_and_is_stated(self) -> None:
         words = ["--min-pairs", "9", "--max-pairs", "9", "--out", "out", "--this-property"]
-        out, _ = self.run_program(*self.paired(*words, "fencepost.spin_ns=50000"), code=1)
+        out, _ = self.outputs(*self.paired(*words, "fencepost.spin_ns=50000"), code=1)
         self.assertIn("REGRESSION: 1 of 1 cells slower", out)
         self.assertIn("injected: every call of the engine spins 50000 ns longer", out)
         comparison = self.document("out/comparison.json")
@@ -135,7 +93,7 @@ class StatsCommandTest(unittest.TestCase):
             self.assertEqual(summary["injected_spin_ns"], spin_ns)
         # Nine pairs cannot reach a level of 1 in 1,000.
         words = ["--min-pairs", "9", "--max-pairs", "9", "--out", "strict", "--alpha", "0.001"]
-        self.run_program(*self.paired(*words, "--this-property", "fencepost.spin_ns=50000"))
+        self.outputs(*self.paired(*words, "--this-property", "fencepost.spin_ns=50000"))
 
     def test_what_cannot_be_compared_with_is_refused(self) -> None:
         (self.folder / "text").write_text("no program\n")
@@ -173,7 +131,7 @@ sed -i 's#fencepost.manifest/1#fencepost.manifest/9#' "$r/$i/manifest.json" """
 
     def test_sides_of_different_durability_are_refused(self) -> None:
         words = self.paired("--against-property", "engine.durability=prefix")
-        _, err = self.run_program(*words, code=2)
+        _, err = self.outputs(*words, code=2)
         self.assertIn("different durability", err)
         self.assertEqual(list((self.folder / "results").iterdir()), [])
 
@@ -192,7 +150,7 @@ sed -i 's#fencepost.manifest/1#fencepost.manifest/9#' "$r/$i/manifest.json" """
     # -- noise
 
     def test_bench_states_the_noise(self) -> None:
-        out, _ = self.run_program(
+        out, _ = self.outputs(
             "bench", "--engines", "blackhole", "--workloads", self.workload("workloadc"), *SMALL,
             "--seconds", "0.05", "--repeats", "3", "--out", "out",
         )  # fmt: skip
@@ -202,44 +160,44 @@ sed -i 's#fencepost.manifest/1#fencepost.manifest/9#' "$r/$i/manifest.json" """
         self.assertGreaterEqual(bench["noise"]["before"]["rounds"], 3)
         self.assertEqual(bench["noise"]["during"]["runs"], 3)
         self.assertGreaterEqual(bench["cells"][0]["noise"]["spread"], 0)
-        self.validate()
+        self.validate(".")
 
     # -- compare
 
     def test_compare_says_unpaired_and_names_different_traces(self) -> None:
         first, same = self.run_lmdb("a"), self.run_lmdb("b")
         other = self.run_lmdb("c", "-p", "fencepost.seed=2")
-        out, _ = self.run_program("compare", first, same)
+        out, _ = self.outputs("compare", first, same)
         self.assertIn("UNPAIRED", out)
         self.assertNotIn("trace", out)
-        out, _ = self.run_program("compare", first, other)
+        out, _ = self.outputs("compare", first, other)
         self.assertIn("traces differ", out)
         self.assertIn("seed: base 1, test 2", out)
-        out, _ = self.run_program("compare", first, other, "--json")
+        out, _ = self.outputs("compare", first, other, "--json")
         comparison = json.loads(out)
         self.assertFalse(comparison["paired"])
         (self.folder / "compare").mkdir()
         (self.folder / "compare" / "comparison.json").write_text(out)
-        self.validate()
+        self.validate(".")
         # By id, below --results.
-        self.run_program("compare", Path(first).name, same, "--results", "a")
+        self.outputs("compare", Path(first).name, same, "--results", "a")
 
     def test_compare_refuses_unequal_durability_unless_asked(self) -> None:
         strong = self.run_lmdb("a")
         weak = self.run_lmdb("b", "-p", "engine.durability=prefix")
         self.refuse("different durability", "compare", strong, weak)
-        out, err = self.run_program("compare", strong, weak, "--unequal-durability")
+        out, err = self.outputs("compare", strong, weak, "--unequal-durability")
         self.assertIn("power-fail / prefix", out)
         self.assertIn("durability differs", out)
         self.assertIn("warning: durability differs", err)
 
     def test_compare_matches_the_cells_of_two_benches(self) -> None:
         for out, engines in (("a", "lmdb,blackhole"), ("b", "blackhole,filestore,lmdb")):
-            self.run_program(
+            self.outputs(
                 "bench", "--engines", engines, "--workloads", self.workload("workloadc"), *SMALL,
                 "--seconds", "0.05", "--repeats", "2", "--out", out,
             )  # fmt: skip
-        out, _ = self.run_program("compare", "a", "b", "--json")
+        out, _ = self.outputs("compare", "a", "b", "--json")
         comparison = json.loads(out)
         engines_of = [(c["base"]["engine"], c["test"]["engine"]) for c in comparison["cells"]]
         self.assertEqual(engines_of, [("lmdb", "lmdb"), ("blackhole", "blackhole")])
@@ -268,10 +226,10 @@ sed -i 's#fencepost.manifest/1#fencepost.manifest/9#' "$r/$i/manifest.json" """
         own = self.folder / "own"
         own.write_text("readproportion=0.5\nupdateproportion=0.5\nlabel=a\\ b # no comment\n")
         words = [*RUN, "--placement", "tmpfs", "-P", str(own), "-threads", "2"]
-        self.run_program("run", "lmdb", "-load", *words, "-p", "fencepost.seed=9")
+        self.outputs("run", "lmdb", "-load", *words, "-p", "fencepost.seed=9")
         (run,) = (self.folder / "results").glob("*-run-*")
         own.unlink()
-        _, err = self.run_program("rerun", run.name)
+        _, err = self.outputs("rerun", run.name)
         self.assertIn("environment: the same", err)
         self.assertIn("operations: the same", err)
         self.assertIn("unpaired", err)
@@ -286,7 +244,7 @@ sed -i 's#fencepost.manifest/1#fencepost.manifest/9#' "$r/$i/manifest.json" """
         summary = json.loads((again / "summary.json").read_text())
         self.assertEqual(summary["workload"], "own")
         # A rerun can be run again, and may differ where it is asked to.
-        _, err = self.run_program("rerun", again.name, "-p", "fencepost.seed=10")
+        _, err = self.outputs("rerun", again.name, "-p", "fencepost.seed=10")
         self.assertIn("differs: -p fencepost.seed=10", err)
         self.assertNotIn("operations: the same", err)
 
@@ -297,7 +255,7 @@ sed -i 's#fencepost.manifest/1#fencepost.manifest/9#' "$r/$i/manifest.json" """
         manifest["commit"] = "0" * 40
         manifest["machine"]["kernel"] = "Linux 2.4"
         (run / "manifest.json").write_text(json.dumps(manifest))
-        _, err = self.run_program("rerun", str(run), "--results", "again")
+        _, err = self.outputs("rerun", str(run), "--results", "again")
         self.assertIn("differs: kernel: before Linux 2.4, now Linux", err)
         self.assertIn("differs: commit: before 000", err)
 
@@ -306,38 +264,38 @@ sed -i 's#fencepost.manifest/1#fencepost.manifest/9#' "$r/$i/manifest.json" """
         before = (self.folder / "a-data" / "data.mdb").read_bytes()
         self.refuse("is there already", "rerun", run)
         self.assertEqual((self.folder / "a-data" / "data.mdb").read_bytes(), before)
-        self.run_program("rerun", run, "-p", f"engine.path={self.folder / 'other'}")
+        self.outputs("rerun", run, "-p", f"engine.path={self.folder / 'other'}")
 
     def test_rerun_of_benches_and_campaigns(self) -> None:
         own = self.folder / "own"
         shutil.copy(self.workload("crash-mixed"), own)
         words = ["--engines", "lmdb", "--workloads", str(own), *SMALL, "--seconds", "0.05"]
-        self.run_program("bench", *words, "--repeats", "2", "--seed", "5", "--out", "b")
+        self.outputs("bench", *words, "--repeats", "2", "--seed", "5", "--out", "b")
         pairs = ["--min-pairs", "2", "--max-pairs", "2", "--against", str(PROGRAM)]
-        self.run_program("bench", *words, *pairs, "--seed", "6", "--out", "p")
-        self.run_program(
+        self.outputs("bench", *words, *pairs, "--seed", "6", "--out", "p")
+        self.outputs(
             "crash", "lmdb", "-P", str(own), "-p", "operationcount=3", "--strategy=prefix",
             "--results", "c",
         )  # fmt: skip
         own.unlink()
-        self.run_program("rerun", "b")
+        self.outputs("rerun", "b")
         (bench,) = (self.folder / "results").glob("*/bench.json")
         again, before = json.loads(bench.read_text()), self.document("b/bench.json")
         self.assertEqual(again["seed"], 5)
         self.assertEqual(again["order"], before["order"])
-        self.run_program("rerun", "p")
+        self.outputs("rerun", "p")
         (paired,) = (self.folder / "results").glob("*/comparison.json")
         again, before = json.loads(paired.read_text()), self.document("p/comparison.json")
         self.assertEqual(again["paired_settings"], before["paired_settings"])
         self.assertEqual(again["settings"]["against"], str(PROGRAM))
         (campaign,) = (self.folder / "c").iterdir()
-        _, err = self.run_program("rerun", str(campaign), "--results", "c2")
+        _, err = self.outputs("rerun", str(campaign), "--results", "c2")
         (again_folder,) = (self.folder / "c2").iterdir()
         again = json.loads((again_folder / "crash.json").read_text())
         before = json.loads((campaign / "crash.json").read_text())
         self.assertEqual(again["subject"], before["subject"])
         self.assertIn("machine was not written down", err)
-        self.validate()
+        self.validate(".")
 
     def test_rerun_refuses_what_it_cannot_make_again(self) -> None:
         self.refuse("no such folder", "rerun", "nothere")
@@ -351,27 +309,26 @@ sed -i 's#fencepost.manifest/1#fencepost.manifest/9#' "$r/$i/manifest.json" """
 
     def test_resample_counts_alarms_and_finds(self) -> None:
         words = ["--min-pairs", "6", "--max-pairs", "6"]
-        self.run_program(*self.paired(*words, "--out", "equal"))
+        self.outputs(*self.paired(*words, "--out", "equal"))
         slow = ["--this-property", "fencepost.spin_ns=50000", "--alpha", "0.05"]
-        self.run_program(*self.paired(*words, *slow, "--out", "slow"), code=1)
+        self.outputs(*self.paired(*words, *slow, "--out", "slow"), code=1)
         draw = ["resample", "--equal", "equal", "--slow", "slow", "--suites", "20", *words]
         draw += ["--alpha", "0.05"]
-        out, _ = self.run_program(*draw, "--json")
+        out, _ = self.outputs(*draw, "--json")
         result = json.loads(out)
         self.assertEqual(result["equal"]["suites"], 20)
         self.assertEqual(result["cells"][0]["slow"], {"suites": 20, "found": 20, "mean_pairs": 6.0})
         self.assertEqual(result["cells"][0]["slow_in_order"]["suites"], 1)
-        out, _ = self.run_program(*draw)
+        out, _ = self.outputs(*draw)
         self.assertIn("20 of 20", out)
         self.refuse("at least 15 are needed", "resample", "--equal", "equal")
         self.refuse("no such folder", "resample", "--equal", "nothere")
 
     def test_every_command_has_help(self) -> None:
         for command in ("compare", "rerun", "resample"):
-            out, _ = self.run_program(command, "--help")
+            out, _ = self.outputs(command, "--help")
             self.assertIn("--results", out)
 
 
 if __name__ == "__main__":
-    PROGRAM, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
+    main()

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 import unittest
 from pathlib import Path
 from typing import Any
 
-PROGRAM, SOURCE = Path(), Path()
-DEV_SHM = os.access("/dev/shm", os.W_OK)
+from command_test_case import PROGRAM, SHARED_MEMORY, SOURCE, CommandTest, main
+
 BENCH = """
 title = "Two engines"
 
@@ -44,44 +41,14 @@ properties = {{ operationcount = 5, recordcount = 10 }}
 """
 
 
-class SuiteCommandTest(unittest.TestCase):
-    def setUp(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="fencepost-suite-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-
+class SuiteCommandTest(CommandTest):
     def suite(self, text: str, seconds: float = 0.2) -> Path:
         path = self.folder / "s.toml"
         path.write_text(text.format(source=SOURCE, seconds=seconds), encoding="utf-8")
         return path
 
-    def start(self, *words: object) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [str(PROGRAM), *map(str, words)],
-            cwd=self.folder,
-            env=dict(os.environ, XDG_CACHE_HOME=str(self.folder / "cache")),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run_program(self, *words: object) -> tuple[int, str, str]:
-        process = self.start(*words)
-        out, err = process.communicate(timeout=110)
-        return process.returncode, out, err
-
     def state(self, out: str = "out") -> Any:
         return json.loads((self.folder / out / "suite.json").read_text(encoding="utf-8"))
-
-    def validate(self) -> None:
-        check = subprocess.run(
-            ["/usr/bin/python3", SOURCE / "plots" / "validate.py", self.folder / "out"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
 
     def wait_for_runs(self, count: int) -> None:
         deadline = time.monotonic() + 60
@@ -104,7 +71,7 @@ class SuiteCommandTest(unittest.TestCase):
         self.assertIn("passed (", out)
         self.assertEqual([s["exit_code"] for s in self.state()["steps"]], [0, 0])
         self.assertEqual(len(self.ended_runs()), 8)
-        self.validate()
+        self.validate("out")
 
     def test_ctrl_c_and_then_the_rest(self) -> None:
         suite = self.suite(BENCH)
@@ -115,7 +82,7 @@ class SuiteCommandTest(unittest.TestCase):
         self.assertEqual(process.returncode, 130, err)
         self.assertIn(f"to go on: fencepost suite {suite} --out out", err)
         self.assertIsNone(self.state()["steps"][0]["exit_code"])
-        self.validate()
+        self.validate("out")
         before = self.ended_runs()
         self.assertGreaterEqual(len(before), 2)
         self.assertLess(len(before), 8)
@@ -124,7 +91,7 @@ class SuiteCommandTest(unittest.TestCase):
         after = self.ended_runs()
         self.assertEqual(len(after), 8)
         self.assertEqual({name: after[name] for name in before}, before)
-        self.validate()
+        self.validate("out")
 
     def test_a_suite_that_was_killed_goes_on(self) -> None:
         suite = self.suite(BENCH)
@@ -135,7 +102,7 @@ class SuiteCommandTest(unittest.TestCase):
         code, _, err = self.run_program("suite", suite, "--out", "out")
         self.assertEqual(code, 0, err)
         self.assertEqual(len(self.ended_runs()), 8)
-        self.validate()
+        self.validate("out")
 
     def test_two_suites_in_one_folder_are_refused(self) -> None:
         suite = self.suite(BENCH, seconds=30)
@@ -205,10 +172,7 @@ properties = {{ operationcount = 40, "canary-filelog.bug" = "log-rotated-unsynce
         )
 
     def test_killed_stores_are_opened_again_and_timed(self) -> None:
-        shared = Path(
-            tempfile.mkdtemp(prefix="fencepost-suite-", dir="/dev/shm" if DEV_SHM else None)
-        )
-        self.addCleanup(shutil.rmtree, shared, ignore_errors=True)
+        shared = self.make_folder(SHARED_MEMORY)
         for engine in ("cmap", "filestore", "rocksdb", "lmdb"):
             for reopen in ("close", "kill"):
                 path = shared / f"{engine}-{reopen}"
@@ -252,5 +216,4 @@ class SuitesInTheTreeTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    PROGRAM, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
+    main()
