@@ -12,9 +12,9 @@
 
 #include "harness/book/book_folder.h"
 #include "harness/book/cold_gets.h"
+#include "harness/book/program.h"
 #include "harness/book/pyramid.h"
 #include "harness/clock.h"
-#include "harness/exit_code.h"
 #include "harness/interrupt.h"
 #include "harness/pinning.h"
 #include "harness/run_files.h"
@@ -85,7 +85,7 @@ Status RunCold(const BookFlags& flags) {
   return WriteFileAtomically(flags.out, table.text());
 }
 
-ExitCode Main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   CLI::App app("What the book's figures need beside fencepost bench", "fencepost_book");
   app.require_subcommand(1);
   BookFlags flags;
@@ -102,29 +102,13 @@ ExitCode Main(int argc, char** argv) {
   cold->add_option("--value-bytes", flags.value_bytes)->delimiter(',')->check(CLI::PositiveNumber);
   cold->add_option("--pairs", flags.pairs)->check(CLI::PositiveNumber);
   cold->add_option("--samples", flags.samples)->check(CLI::PositiveNumber);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    app.exit(help);
-    return ExitCode::kPass;
-  } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "fencepost_book: {} (--help shows what there is)\n", error.what());
-    return ExitCode::kUsage;
-  }
-  Clock::Calibrate();
-  const Status status = pyramid->parsed() ? RunPyramid(flags) : RunCold(flags);
-  if (!status.ok()) {
-    fmt::print(stderr, "fencepost_book: {}\n", status.message());
-    if (status.code() == StatusCode::kCorrupt) return ExitCode::kViolation;
-    return status.code() == StatusCode::kInternal ? ExitCode::kHarness : ExitCode::kUsage;
-  }
-  return Interrupted() ? ExitCode::kInterrupted : ExitCode::kPass;
+  return RunProgram(app, argc, argv, [&] {
+    Clock::Calibrate();
+    return pyramid->parsed() ? RunPyramid(flags) : RunCold(flags);
+  });
 }
 
 }  // namespace
 }  // namespace fencepost
 
-int main(int argc, char** argv) {
-  fencepost::CatchInterrupts();
-  return static_cast<int>(fencepost::Main(argc, argv));
-}
+int main(int argc, char** argv) { return fencepost::Main(argc, argv); }

@@ -14,7 +14,7 @@
 #include "harness/book/book_folder.h"
 #include "harness/book/cold_gets.h"
 #include "harness/book/path_costs.h"
-#include "harness/exit_code.h"
+#include "harness/book/program.h"
 #include "harness/interrupt.h"
 #include "harness/run_files.h"
 
@@ -105,34 +105,17 @@ Status Run(const PathFlags& flags) {
   return WriteFileAtomically(flags.out, table.text());
 }
 
-ExitCode Main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   CLI::App app("Counts what a get and a put take on their way", "fencepost_paths");
   PathFlags flags;
   app.add_option("--out", flags.out, "the CSV file")->required();
   app.add_option("--engines", flags.engines)->delimiter(',');
   app.add_option("--value-bytes", flags.value_bytes)->delimiter(',')->check(CLI::PositiveNumber);
   app.add_option("--operations", flags.operations)->check(CLI::PositiveNumber);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    app.exit(help);
-    return ExitCode::kPass;
-  } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "fencepost_paths: {} (--help shows what there is)\n", error.what());
-    return ExitCode::kUsage;
-  }
-  const Status status = Run(flags);
-  if (!status.ok()) {
-    fmt::print(stderr, "fencepost_paths: {}\n", status.message());
-    return status.code() == StatusCode::kInternal ? ExitCode::kHarness : ExitCode::kUsage;
-  }
-  return Interrupted() ? ExitCode::kInterrupted : ExitCode::kPass;
+  return RunProgram(app, argc, argv, [&] { return Run(flags); });
 }
 
 }  // namespace
 }  // namespace fencepost
 
-int main(int argc, char** argv) {
-  fencepost::CatchInterrupts();
-  return static_cast<int>(fencepost::Main(argc, argv));
-}
+int main(int argc, char** argv) { return fencepost::Main(argc, argv); }
