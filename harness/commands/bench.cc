@@ -12,7 +12,6 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 
 #include "harness/commands/bench_child.h"
@@ -22,6 +21,7 @@
 #include "harness/commands/paired_bench.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
+#include "harness/report/stored_results.h"
 #include "harness/run_files.h"
 #include "harness/stats/noise.h"
 
@@ -76,9 +76,8 @@ Status BenchCommand::Prepare() {
 // end is removed.
 std::optional<nlohmann::json> BenchCommand::EndedBefore(const std::string& run_id) const {
   if (flags_.resume.empty()) return std::nullopt;
-  std::ifstream file(folder_ / run_id / "summary.json");
-  nlohmann::json summary = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (summary.is_object() && !summary.value("partial", true)) return summary;
+  nlohmann::json summary = ReadObject(folder_ / run_id / "summary.json");
+  if (!summary.value("partial", true)) return summary;
   std::error_code ignored;
   std::filesystem::remove_all(folder_ / run_id, ignored);
   std::filesystem::remove_all(folder_ / (run_id + "-load"), ignored);

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 
 #include "harness/child_process.h"
 #include "harness/exit_code.h"
 #include "harness/interrupt.h"
+#include "harness/report/stored_results.h"
 
 namespace fencepost {
 
@@ -30,9 +30,8 @@ Result<ChildRun> ChildRunner::Run(const std::vector<std::string>& words,
   }
   seconds_per_run_ = 0.5 * seconds_per_run_ + 0.5 * elapsed_s();
   ChildRun run;
-  std::ifstream file(folder / "summary.json");
-  nlohmann::json summary = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (summary.is_object()) run.summary = std::move(summary);
+  nlohmann::json summary = ReadObject(folder / "summary.json");
+  if (!summary.empty()) run.summary = std::move(summary);
   if (child.exit_code() != 0 && !Interrupted()) {
     run.error = child.FirstError();
     if (run.error.empty()) run.error = fmt::format("it exited with {}", child.exit_code());

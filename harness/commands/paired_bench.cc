@@ -10,7 +10,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <numeric>
 #include <set>
 
@@ -19,6 +18,7 @@
 #include "harness/interrupt.h"
 #include "harness/report/comparison.h"
 #include "harness/report/provenance.h"
+#include "harness/report/stored_results.h"
 #include "harness/run_files.h"
 #include "harness/stats/draws.h"
 #include "harness/stats/noise.h"
@@ -28,12 +28,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-Json ReadJson(const fs::path& path) {
-  std::ifstream file(path);
-  Json document = Json::parse(file, nullptr, /*allow_exceptions=*/false);
-  return document.is_object() ? document : Json::object();
-}
 
 Status CheckSettings(const PairedSettings& settings) {
   constexpr size_t kMaxPairs = 1'000;
@@ -156,7 +150,7 @@ Status PairedBench::ProbeOther(std::string_view engine, const fs::path& folder) 
   if (!run.ok()) return refuse(std::string(run.message()));
   if (!run->error.empty()) return refuse(run->error);
   if (!run->summary) return refuse("it leaves no summary.json, as a fencepost does");
-  const Json manifest = ReadJson(folder / run_id / "manifest.json");
+  const Json manifest = ReadObject(folder / run_id / "manifest.json");
   const Json own_schemas = {"fencepost.summary/1", "fencepost.manifest/1"};
   const Json schemas = {run->summary->value("schema", "none"), manifest.value("schema", "none")};
   if (schemas != own_schemas) {

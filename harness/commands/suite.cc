@@ -21,6 +21,7 @@
 #include "harness/commands/command.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
+#include "harness/report/stored_results.h"
 #include "harness/run_files.h"
 #include "harness/suite/suite_file.h"
 
@@ -46,11 +47,6 @@ struct StepState {
            exit_code == static_cast<int>(ExitCode::kViolation);
   }
 };
-
-nlohmann::json ParseFile(const fs::path& path) {
-  std::ifstream file(path);
-  return nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-}
 
 std::string TextOf(const fs::path& path) {
   std::ifstream file(path);
@@ -170,7 +166,7 @@ Status SuiteCommand::OpenFolder() {
         fmt::format("{}: another suite runs in this folder", folder_.string()));
   }
   if (fs::exists(folder_ / "suite.json", error)) {
-    RETURN_IF_ERROR(TakeUp(ParseFile(folder_ / "suite.json")));
+    RETURN_IF_ERROR(TakeUp(ReadObject(folder_ / "suite.json")));
   } else if (!fs::is_empty(folder_, error)) {
     return Status::InvalidArgument(
         fmt::format("--out={}: is not empty, and holds no suite", flags_.out));
@@ -248,8 +244,8 @@ std::string SuiteCommand::Result(const SuiteStep& step, const StepState& state) 
   }
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const nlohmann::json report = ParseFile(entry.path() / "crash.json");
-    if (report.is_object() && report.contains("verdict")) {
+    const nlohmann::json report = ReadObject(entry.path() / "crash.json");
+    if (report.contains("verdict")) {
       return fmt::format("{} ({})\n", report["verdict"].get<std::string>(), entry.path().string());
     }
   }

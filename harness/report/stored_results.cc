@@ -99,6 +99,12 @@ Result<fs::path> FindResult(const std::string& name, const std::string& results)
       fmt::format("{}: no such folder, here or in {}", name.empty() ? "''" : name, results));
 }
 
+json ReadObject(const fs::path& path) {
+  std::ifstream file(path);
+  json found = json::parse(file, nullptr, /*allow_exceptions=*/false);
+  return found.is_object() ? found : json::object();
+}
+
 Result<json> ReadDocument(const fs::path& folder, const std::string& document,
                           std::string_view schema) {
   const fs::path path = folder / document;

@@ -20,6 +20,9 @@ Result<std::filesystem::path> FindResult(const std::string& name, const std::str
 Result<nlohmann::json> ReadDocument(const std::filesystem::path& folder,
                                     const std::string& document, std::string_view schema);
 
+// The JSON object in a file; an empty one if there is none, or the file is not there.
+nlohmann::json ReadObject(const std::filesystem::path& path);
+
 // Runs of one cell, or the only run of a folder.
 struct StoredCell {
   std::vector<nlohmann::json> summaries;  // of whole runs, at least one
