@@ -65,13 +65,21 @@ class SuiteCommandTest(CommandTest):
         }
 
     def test_steps_leave_a_bench_and_a_verdict(self) -> None:
-        code, out, err = self.run_program("suite", self.suite(BENCH + CRASH), "--out", "out")
+        suite = self.suite(BENCH + CRASH)
+        code, out, err = self.run_program("suite", suite, "--out", "out")
         self.assertEqual(code, 0, err)
         self.assertIn("workloadc", out)
         self.assertIn("passed (", out)
         self.assertEqual([s["exit_code"] for s in self.state()["steps"]], [0, 0])
         self.assertEqual(len(self.ended_runs()), 8)
         self.validate("out")
+        # What has ended is not done again.
+        campaigns = sorted(self.folder.glob("out/crash/*"))
+        runs = self.ended_runs()
+        code, _, err = self.run_program("suite", suite, "--out", "out")
+        self.assertEqual(code, 0, err)
+        self.assertEqual(sorted(self.folder.glob("out/crash/*")), campaigns)
+        self.assertEqual(self.ended_runs(), runs)
 
     def test_ctrl_c_and_then_the_rest(self) -> None:
         suite = self.suite(BENCH)
