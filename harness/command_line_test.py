@@ -410,8 +410,20 @@ class CommandLineTest(CommandTest):
         self.assertEqual(run["medium"], "optane-modelled")
         self.assertEqual(run["injection"]["model"], "optane")
         self.assertGreaterEqual(run["injection"]["operations"], run["operations"])
-        for words in (["--json"], ["cmap", "--fit"], ["cmap"], ["blackhole", *workload]):
-            self.assertEqual(self.run_program("media", *words)[0], 2, words)
+        for needle, words in (
+            ("--fit or an engine", ["--json"]),
+            ("excludes --fit", ["cmap", "--fit"]),
+            ("needs a workload", ["cmap"]),
+            ("stores nothing", ["blackhole", *workload]),
+            ("requires engine", ["--fit", "--cache", "3M"]),
+            ("requires engine", workload),
+            ("requires --fit", ["--points"]),
+            ("by its system calls", ["lmdb", *workload, "--cache", "3M"]),
+        ):
+            code, out, err = self.run_program("media", *words)
+            self.assertEqual((code, out), (2, ""), words)
+            self.assertIn(needle, err)
+            self.assertEqual(len(err.splitlines()), 1, err)
 
     def test_every_command_has_help(self) -> None:
         for command in (

@@ -36,7 +36,7 @@ using Align = TextTable::Align;
 struct MediaRequest {
   std::string engine;
   WorkloadFlags workload;
-  std::string cache = "1M";
+  std::string cache;  // empty: 1M
   bool fit = false;
   bool points = false;
   bool json = false;
@@ -193,9 +193,13 @@ ExitCode CountEngine(const MediaRequest& request, const Arguments& arguments) {
         Status::InvalidArgument("media ENGINE needs a workload: -P workloads/crash-mixed"));
   }
   if (!(*row)->capabilities.persistent_memory) {
+    if (!request.cache.empty()) {
+      return ReportError(Status::InvalidArgument(fmt::format(
+          "--cache={}: {} is counted by its system calls", request.cache, request.engine)));
+    }
     return PrintCounts(CountFiles(request.workload, request.engine), request.json);
   }
-  const Result<uint64_t> cache_bytes = ParseBytes(request.cache);
+  const Result<uint64_t> cache_bytes = ParseBytes(request.cache.empty() ? "1M" : request.cache);
   if (!cache_bytes.ok() || *cache_bytes < media::kLineBytes) {
     return ReportError(Status::InvalidArgument(
         fmt::format("--cache={}: must be a size of at least a line, e.g. 1M", request.cache)));
@@ -218,18 +222,10 @@ ExitCode CountEngine(const MediaRequest& request, const Arguments& arguments) {
 }
 
 ExitCode Media(const MediaRequest& request, const Arguments& arguments) {
-  if (!request.engine.empty()) {
-    if (request.fit || request.points) {
-      return ReportError(
-          Status::InvalidArgument("media: --fit is of the models, not of an engine"));
-    }
-    return CountEngine(request, arguments);
-  }
+  if (!request.engine.empty()) return CountEngine(request, arguments);
   if (!request.fit) {
-    if (request.json || request.points || !request.workload.files.empty() ||
-        !request.workload.properties.empty()) {
-      return ReportError(Status::InvalidArgument(
-          "media: --json and --points go with --fit; a workload goes with an engine"));
+    if (request.json) {
+      return ReportError(Status::InvalidArgument("media: --json goes with --fit or an engine"));
     }
     PrintModels();
     return ExitCode::kPass;
@@ -247,21 +243,27 @@ ExitCode Media(const MediaRequest& request, const Arguments& arguments) {
 
 std::function<ExitCode()> DeclareMedia(CLI::App& app, const Arguments& arguments) {
   auto request = std::make_shared<MediaRequest>();
-  app.add_option("engine", request->engine,
-                 "count what this engine does to its medium, operation by operation");
+  CLI::Option* const engine =
+      app.add_option("engine", request->engine,
+                     "count what this engine does to its medium, operation by operation");
   app.add_option("-P,--workload", request->workload.files, "with an engine: workload file")
       ->expected(1)
       ->take_all()
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->needs(engine);
   app.add_option("-p,--property", request->workload.properties, "with an engine: key=value")
       ->expected(1)
       ->take_all()
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->needs(engine);
   app.add_option("--cache", request->cache,
-                 "with an engine on persistent memory: the CPU's cache in front (default 1M)");
-  app.add_flag("--fit", request->fit,
-               "run the published experiments on the models: model against published");
-  app.add_flag("--points", request->points, "with --fit: each point");
+                 "with an engine on persistent memory: the CPU's cache in front (default 1M)")
+      ->needs(engine);
+  CLI::Option* const fit =
+      app.add_flag("--fit", request->fit,
+                   "run the published experiments on the models: model against published")
+          ->excludes(engine);
+  app.add_flag("--points", request->points, "with --fit: each point")->needs(fit);
   app.add_flag("--json", request->json, "as JSON; of --fit, for plots/media_fit.py");
   return [request, &arguments] { return Media(*request, arguments); };
 }
