@@ -29,6 +29,9 @@ constexpr uint64_t kPairsPerBucket = 4;
 // group have stripes in ascending order, one segment, and the same bit to be told apart by.
 constexpr uint64_t kSplitGroup = 4;
 
+// As many as one split makes room for.
+constexpr int64_t kInsertsASplit = kPairsPerBucket * kSplitGroup;
+
 // After a split that failed (the pool is full), this many inserts go by before the next attempt.
 constexpr uint64_t kInsertsBetweenAttempts = 1024;
 
@@ -46,6 +49,13 @@ struct Map::Chain {
   std::vector<uint64_t> staying;   // the others
   std::vector<uint64_t> unlinked;  // overflow buckets that the chain does without
 };
+
+// To know how many pairs there are takes a look at what each thread has counted: once a split's
+// worth of inserts.
+void Map::CountInserted() {
+  constexpr size_t kMaxSplits = 2;
+  if (count_.Add(1) % kInsertsASplit == 0) Grow(kMaxSplits);
+}
 
 void Map::Grow(size_t max_splits) {
   const auto wanted = [this] {

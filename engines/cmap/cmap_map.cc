@@ -116,6 +116,11 @@ Status Map::Find(const Load& load, uint64_t hash, std::string_view key, Place* p
   return Status::Ok();
 }
 
+void Map::PrefetchForWriting(uint64_t hash) {
+  __builtin_prefetch(&StripeOf(hash), 1);
+  __builtin_prefetch(BucketOf(hash), 1);
+}
+
 std::unique_lock<StripeLock> Map::LockForWriting(Stripe& stripe) {
   std::unique_lock lock(stripe.lock);
   if (!stripe.unlinked.empty()) [[unlikely]]
@@ -199,7 +204,6 @@ Status Map::StageRecord(Change& change, std::string_view key, std::string_view v
   value_at[value.size()] = '\0';
   if (bytes <= kCopyThroughCacheBytes) {
     if (!value.empty()) std::memcpy(value_at, value.data(), value.size());
-    pool.Flush(record, bytes);
     return Status::Ok();
   }
   // Whole lines of a large value; what is before the first and behind the last shares its line with
@@ -216,6 +220,13 @@ Status Map::StageRecord(Change& change, std::string_view key, std::string_view v
   tail.copy(tail_at, tail.size());
   pool.Flush(tail_at, tail.size() + 1);
   return Status::Ok();
+}
+
+void Map::FlushRecord(RecordRef record, std::string_view key, std::string_view value) const {
+  const uint64_t bytes = RecordBytes(key.size(), value.size());
+  if (bytes <= kCopyThroughCacheBytes) {
+    store_->pool().Flush(store_->pool().At<char>(record.offset), bytes);
+  }
 }
 
 Status Map::StagePut(Change& change, uint64_t hash, RecordRef record, const Place& place) {
@@ -245,24 +256,20 @@ void Map::StageDelete(Change& change, const Place& place) {
   change.FreeRecord(place.record, place.record_bytes);
 }
 
-void Map::CountInserted() {
-  count_.fetch_add(1, std::memory_order_relaxed);
-  constexpr size_t kSplitsAnInsert = 1;
-  Grow(kSplitsAnInsert);
-}
-
-// The record is written and its write-back begun before the key is looked up: the cache misses of
-// the one go by while the other is under way. Not before the lock: that would be a fence.
+// The bucket, and the lock that another core may have had last, are on their way while the record
+// is written; its write-back begins before the key is looked up, whose cache misses go by
+// meanwhile. Not before the lock: that would be a fence.
 Status Map::Put(std::string_view key, std::string_view value) {
   const uint64_t hash = store_->Hash(key);
-  __builtin_prefetch(BucketOf(hash));
+  PrefetchForWriting(hash);
   bool inserted;
   {
     pmem::Charge charge(AccountNumber(Account::kInsert));
-    const std::unique_lock lock = LockForWriting(StripeOf(hash));
     Change change(*store_);
     RecordRef record;
     RETURN_IF_ERROR(StageRecord(change, key, value, &record));
+    const std::unique_lock lock = LockForWriting(StripeOf(hash));
+    FlushRecord(record, key, value);
     Place place;
     RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
     inserted = place.slot == nullptr;
@@ -287,6 +294,7 @@ Result<bool> Map::CompareAndPut(std::string_view key, std::string_view expected,
   Change change(*store_);
   RecordRef record;
   RETURN_IF_ERROR(StageRecord(change, key, value, &record));
+  FlushRecord(record, key, value);
   RETURN_IF_ERROR(StagePut(change, hash, record, place));
   RETURN_IF_ERROR(change.Commit());
   return true;
@@ -294,7 +302,7 @@ Result<bool> Map::CompareAndPut(std::string_view key, std::string_view expected,
 
 Status Map::Delete(std::string_view key) {
   const uint64_t hash = store_->Hash(key);
-  __builtin_prefetch(BucketOf(hash));
+  PrefetchForWriting(hash);
   const std::unique_lock lock = LockForWriting(StripeOf(hash));
   Place place;
   RETURN_IF_ERROR(Find(LoadDirectly(), hash, key, &place));
@@ -303,7 +311,7 @@ Status Map::Delete(std::string_view key) {
   Change change(*store_);
   StageDelete(change, place);
   RETURN_IF_ERROR(change.Commit());
-  count_.fetch_sub(1, std::memory_order_relaxed);
+  count_.Add(-1);
   return Status::Ok();
 }
 
@@ -313,6 +321,7 @@ Status Map::StageWrite(Change& change, uint64_t hash, const Write& write, int64_
   if (write.kind == Write::Kind::kPut) {
     RecordRef record;
     RETURN_IF_ERROR(StageRecord(change, write.key, write.value, &record));
+    FlushRecord(record, write.key, write.value);
     if (place.slot == nullptr) ++*count_change;
     return StagePut(change, hash, record, place);
   }
@@ -344,7 +353,7 @@ Status Map::Apply(std::span<const Write> batch) {
     }
     RETURN_IF_ERROR(change.Commit());
   }
-  count_.fetch_add(static_cast<uint64_t>(count_change), std::memory_order_relaxed);
+  count_.Add(count_change);
   Grow(batch.size());
   return Status::Ok();
 }

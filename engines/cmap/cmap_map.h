@@ -30,6 +30,7 @@
 
 #include "engines/cmap/change.h"
 #include "engines/cmap/cmap_store.h"
+#include "engines/cmap/pair_count.h"
 #include "engines/cmap/stripe_lock.h"
 #include "engines/engine.h"
 #include "engines/pmem/flush_counters.h"
@@ -77,7 +78,7 @@ class Map {
   // The part of it that packs chains, so that overflow buckets that deletes have emptied are freed.
   Status PackChains();
 
-  uint64_t count() const { return count_.load(std::memory_order_relaxed); }
+  uint64_t count() const { return count_.Sum(); }
   Store& store() { return *store_; }
 
   // Walks every allocation and everything that can be reached, and checks each link, each pair's
@@ -104,6 +105,7 @@ class Map {
   Bucket* BucketOf(uint64_t hash) const {
     return store_->BucketAt(BucketIndex(hash, store_->bucket_count()));
   }
+  void PrefetchForWriting(uint64_t hash);
   std::unique_lock<StripeLock> LockForWriting(Stripe& stripe);
   void FreeUnlinked(Stripe& stripe);
   // REQUIRES: the stripe is held for update.
@@ -115,8 +117,10 @@ class Map {
 
   // Add one change. REQUIRES: the hash's stripe is held exclusively.
   Status StagePut(Change& change, uint64_t hash, RecordRef record, const Place& place);
+  // Needs no stripe: nothing refers to it yet. FlushRecord then flushes what this has not.
   Status StageRecord(Change& change, std::string_view key, std::string_view value,
                      RecordRef* reserved);
+  void FlushRecord(RecordRef record, std::string_view key, std::string_view value) const;
   void StageDelete(Change& change, const Place& place);
   Status StageWrite(Change& change, uint64_t hash, const Write& write, int64_t* count_change);
   void CountInserted();
@@ -141,7 +145,7 @@ class Map {
   std::unique_ptr<Store> store_;
   const uint64_t stripe_mask_;
   std::vector<Stripe> stripes_;
-  alignas(64) std::atomic<uint64_t> count_{0};
+  PairCount count_;
   std::atomic<uint64_t> grow_above_{0};  // no split at or below this count
   std::mutex growth_mutex_;
   std::mutex defragment_mutex_;

@@ -98,7 +98,8 @@ class Map::Opener {
 
 Result<std::unique_ptr<Map>> Map::Open(std::unique_ptr<Store> store) {
   std::unique_ptr<Map> map(new Map(std::move(store)));
-  ASSIGN_OR_RETURN(map->count_, Opener(*map->store_).WalkAll());
+  ASSIGN_OR_RETURN(const uint64_t count, Opener(*map->store_).WalkAll());
+  map->count_.Start(count);
   map->store_->heap().FinishMarking();
   return map;
 }

@@ -98,7 +98,7 @@ class Visitor {
 TEST_F(CmapReaderTest, AVisitHoldsUpNoSplitAndTheSplitNoReaders) {
   // A chain of three buckets, that is split by the first split there is.
   const std::vector<std::string> mine = Keys(true, 2 * kSlotsPerBucket + 1);
-  const std::vector<std::string> others = Keys(false, 4 * kInitialBuckets);
+  const std::vector<std::string> others = Keys(false, 5 * kInitialBuckets);
   PutAll(mine);
   const uint64_t with_overflow = PositionCount();
   ASSERT_EQ(with_overflow, mine.size() + 2);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "engines/cmap/thread_number.h"
 #include "engines/pmem/publication.h"
 
 namespace fencepost::cmap {
@@ -24,13 +25,6 @@ static_assert(kSlabBytes < (1u << 15) && kMaxSlabRecordBytes < (1u << 13));
 
 // Pools below this grow by the smallest extents.
 constexpr uint64_t kLargePoolBytes = uint64_t{64} << 20;
-
-// Threads are spread over the arenas in the order in which they first come.
-size_t ThreadNumber() {
-  static std::atomic<size_t> next{0};
-  thread_local const size_t number = next.fetch_add(1, std::memory_order_relaxed);
-  return number;
-}
 
 }  // namespace
 
@@ -383,8 +377,10 @@ void SlabHeap::Free(uint64_t offset, size_t size_class) {
     return;
   }
   if (mine.kept_count == Arena::kKeptMax) {
-    // The older half, which is the colder.
+    // The older half, which is the colder. Their slabs were written by whoever freed in them last:
+    // all are on their way before the first is waited for.
     constexpr uint32_t kHalf = Arena::kKeptMax / 2;
+    for (uint32_t i = 0; i < kHalf; ++i) Find(mine.kept[i]);
     for (uint32_t i = 0; i < kHalf; ++i) FreePosition(mine.kept[i]);
     std::copy(mine.kept.begin() + kHalf, mine.kept.end(), mine.kept.begin());
     mine.kept_count -= kHalf;
