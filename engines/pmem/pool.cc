@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "engines/pmem/pool_errors.h"
+#include "engines/system_error.h"
 
 namespace fencepost::pmem {
 namespace {
@@ -25,10 +26,6 @@ namespace fs = std::filesystem;
 
 static_assert(kMinPoolBytes == PMEMOBJ_MIN_POOL);
 static_assert(kMaxObjectBytes == PMEMOBJ_MAX_ALLOC_SIZE);
-
-Status SystemError(const char* call, const fs::path& path) {
-  return Status::IoError(fmt::format("{}: {}: {}", call, std::strerror(errno), path.string()));
-}
 
 // An open folder, locked for as long as a pool is made in it.
 class LockedFolder {

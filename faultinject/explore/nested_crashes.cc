@@ -84,7 +84,7 @@ bool NestedCrashes::StandsFor(const RecoveryScript& script, const ImageSet& imag
 }
 
 Result<RecoveryScript> NestedCrashes::Trace(const ImageSet& images, const CrashState& state) {
-  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
+  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make(kMemoryRoot));
   ASSIGN_OR_RETURN(const std::vector<std::string> paths,
                    WriteImages(images, state, scratch.path()));
   ASSIGN_OR_RETURN(const std::filesystem::path trace, tracer_->Trace(paths));

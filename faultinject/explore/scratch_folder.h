@@ -16,6 +16,9 @@
 
 namespace fencepost {
 
+// Where scratch folders of crashes are: in memory, since nothing in them is to outlive the machine.
+inline constexpr const char* kMemoryRoot = "/dev/shm";
+
 class ScratchFolder {
  public:
   // `root`/fencepost-PID-XXXXXX. kIoError if it cannot be made, naming it.

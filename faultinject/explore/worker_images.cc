@@ -12,17 +12,14 @@
 #include <cstring>
 #include <set>
 
+#include "engines/system_error.h"
+
 namespace fencepost {
 namespace {
 
 namespace fs = std::filesystem;
 
 constexpr uint64_t kPageBytes = 4096;
-
-Status SystemError(const char* call, const std::string& path, int error) {
-  const std::string message = fmt::format("{}: {}: {}", call, path, std::strerror(error));
-  return error == ENOSPC ? Status::Full(message) : Status::IoError(message);
-}
 
 uint8_t* MapShared(uint64_t bytes, int fd) {
   const int flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0);

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <set>
 
+#include "engines/system_error.h"
 #include "faultinject/iotrace/file_tree.h"
 
 namespace fencepost {
@@ -17,13 +18,6 @@ namespace fencepost {
 namespace fs = std::filesystem;
 
 namespace {
-
-Status Failed(std::string_view call, const fs::path& path) {
-  const int error = errno;
-  std::string message = fmt::format("{}: {}: {}", call, path.string(), std::strerror(error));
-  if (error == ENOSPC || error == EDQUOT) return Status::Full(std::move(message));
-  return Status::IoError(std::move(message));
-}
 
 class Descriptor {
  public:
@@ -47,7 +41,7 @@ Status ReadData(int fd, const fs::path& path, off_t begin, off_t end, FileConten
     const auto wanted = std::min<uint64_t>(buffer.size(), static_cast<uint64_t>(end - begin));
     const ssize_t got = pread(fd, buffer.data(), wanted, begin);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Failed("read", path);
+    if (got < 0) return SystemError("read", path);
     if (got == 0) break;
     content->Write(static_cast<uint64_t>(begin), {buffer.data(), static_cast<size_t>(got)});
     begin += got;
@@ -57,16 +51,16 @@ Status ReadData(int fd, const fs::path& path, off_t begin, off_t end, FileConten
 
 Result<FileContent> ReadContent(const fs::path& path) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file.ok()) return Failed("open", path);
+  if (!file.ok()) return SystemError("open", path);
   struct stat status;
-  if (fstat(file.get(), &status) != 0) return Failed("fstat", path);
+  if (fstat(file.get(), &status) != 0) return SystemError("fstat", path);
   FileContent content;
   for (off_t at = 0; at < status.st_size;) {
     const off_t begin = lseek(file.get(), at, SEEK_DATA);
     if (begin < 0 && errno == ENXIO) break;  // a hole to the end
-    if (begin < 0) return Failed("lseek", path);
+    if (begin < 0) return SystemError("lseek", path);
     const off_t end = lseek(file.get(), begin, SEEK_HOLE);
-    if (end < 0) return Failed("lseek", path);
+    if (end < 0) return SystemError("lseek", path);
     RETURN_IF_ERROR(ReadData(file.get(), path, begin, end, &content));
     at = end;
   }
@@ -100,7 +94,7 @@ class Reader {
   // The inode of what is at `path`, read if it is the first of its names.
   Result<InodeId> Read(const fs::path& path) {
     struct stat status;
-    if (lstat(path.c_str(), &status) != 0) return Failed("lstat", path);
+    if (lstat(path.c_str(), &status) != 0) return SystemError("lstat", path);
     const InodeId id = next_;
     const auto [seen, is_new] = ids_.try_emplace({status.st_dev, status.st_ino}, id);
     if (!is_new) return seen->second;
@@ -134,7 +128,7 @@ class Reader {
 
 Status WriteContent(const FileContent& content, const fs::path& path) {
   const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (!file.ok()) return Failed("open", path);
+  if (!file.ok()) return SystemError("open", path);
   Status status;
   content.ForEachBlock([&](uint64_t offset, std::string_view bytes) {
     while (status.ok() && !bytes.empty()) {
@@ -142,7 +136,7 @@ Status WriteContent(const FileContent& content, const fs::path& path) {
           pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
       if (done < 0 && errno == EINTR) continue;
       if (done < 0) {
-        status = Failed("write", path);
+        status = SystemError("write", path);
         return;
       }
       offset += static_cast<uint64_t>(done);
@@ -151,7 +145,7 @@ Status WriteContent(const FileContent& content, const fs::path& path) {
   });
   RETURN_IF_ERROR(status);
   if (ftruncate(file.get(), static_cast<off_t>(content.bytes())) != 0) {
-    return Failed("ftruncate", path);
+    return SystemError("ftruncate", path);
   }
   return Status::Ok();
 }
@@ -175,7 +169,7 @@ class Writer {
     if (!is_new) {
       // Not through a symbolic link: the link itself has the second name.
       if (linkat(AT_FDCWD, first->second.c_str(), AT_FDCWD, path.c_str(), 0) != 0) {
-        return Failed("link", path);
+        return SystemError("link", path);
       }
       return Status::Ok();
     }
@@ -183,10 +177,10 @@ class Writer {
       case InodeType::kFile:
         return WriteContent(inode.content, path);
       case InodeType::kSymlink:
-        if (symlink(inode.target.c_str(), path.c_str()) != 0) return Failed("symlink", path);
+        if (symlink(inode.target.c_str(), path.c_str()) != 0) return SystemError("symlink", path);
         return Status::Ok();
       case InodeType::kDirectory:
-        if (mkdir(path.c_str(), 0755) != 0) return Failed("mkdir", path);
+        if (mkdir(path.c_str(), 0755) != 0) return SystemError("mkdir", path);
         return WriteEntries(inode, path);
     }
     return Status::Ok();

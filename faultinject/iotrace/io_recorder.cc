@@ -18,6 +18,7 @@
 #include <thread>
 #include <utility>
 
+#include "engines/system_error.h"
 #include "faultinject/iotrace/final_proof.h"
 #include "faultinject/iotrace/io_trace.h"
 #include "faultinject/iotrace/log_format.h"
@@ -53,30 +54,23 @@ bool HasDirtyMarks(const fs::path& root) {
   return syscall(kCachestat, -1, nullptr, nullptr, 0) == -1 && errno != ENOSYS;
 }
 
-Status Failed(std::string_view call, const fs::path& path) {
-  const int error = errno;
-  std::string message = fmt::format("{}: {}: {}", call, path.string(), std::strerror(error));
-  if (error == ENOSPC || error == EDQUOT) return Status::Full(std::move(message));
-  return Status::IoError(std::move(message));
-}
-
 // A file that is as long as it is to be, and holds nothing.
 Status MakeSparse(const fs::path& path, uint64_t bytes) {
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return Failed("open", path);
+  if (fd < 0) return SystemError("open", path);
   Status status;
-  if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) status = Failed("ftruncate", path);
+  if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) status = SystemError("ftruncate", path);
   close(fd);
   return status;
 }
 
 Result<void*> MapFile(const fs::path& path, uint64_t bytes) {
   const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
-  if (fd < 0) return Failed("open", path);
+  if (fd < 0) return SystemError("open", path);
   void* const mapped =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
   Status status;
-  if (mapped == MAP_FAILED) status = Failed("mmap", path);
+  if (mapped == MAP_FAILED) status = SystemError("mmap", path);
   close(fd);
   RETURN_IF_ERROR(status);
   return mapped;
@@ -84,11 +78,11 @@ Result<void*> MapFile(const fs::path& path, uint64_t bytes) {
 
 Status AppendToFile(const fs::path& path, std::string_view data) {
   const int fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  if (fd < 0) return Failed("open", path);
+  if (fd < 0) return SystemError("open", path);
   Status status;
   while (status.ok() && !data.empty()) {
     const ssize_t done = write(fd, data.data(), data.size());
-    if (done < 0 && errno != EINTR) status = Failed("write", path);
+    if (done < 0 && errno != EINTR) status = SystemError("write", path);
     if (done > 0) data.remove_prefix(static_cast<size_t>(done));
   }
   close(fd);
@@ -236,7 +230,7 @@ Status IoRecorder::Prepare(const IoRecorderOptions& options) {
 Status IoRecorder::FillInodes() {
   Control& control = shared_->control();
   struct stat root;
-  if (stat(root_.c_str(), &root) != 0) return Failed("stat", root_);
+  if (stat(root_.c_str(), &root) != 0) return SystemError("stat", root_);
   control.root_device = root.st_dev;
   control.has_dirty_marks = HasDirtyMarks(root_) ? 1 : 0;
   if (initial_.next_inode() >= iorecorder::kInodesMax) {
@@ -244,7 +238,7 @@ Status IoRecorder::FillInodes() {
   }
   for (const auto& [id, path] : initial_.Paths()) {
     struct stat status;
-    if (lstat((root_ / path).c_str(), &status) != 0) return Failed("lstat", root_ / path);
+    if (lstat((root_ / path).c_str(), &status) != 0) return SystemError("lstat", root_ / path);
     if (status.st_dev != root.st_dev) {
       return Status::Unsupported(
           fmt::format("{}: on another device than {}", path, root_.string()));
@@ -317,7 +311,7 @@ Status IoRecorder::Finish() {
   LogHeader& header = shared_->header();
   if (const std::string missed = WhatWasMissed(); !missed.empty()) Refuse(&header, missed);
   if (truncate(trace_path().c_str(), static_cast<off_t>(header.log_bytes)) != 0) {
-    return Failed("truncate", trace_path());
+    return SystemError("truncate", trace_path());
   }
   Status result;
   if (header.is_refused != 0) {

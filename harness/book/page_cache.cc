@@ -12,16 +12,13 @@
 #include <vector>
 
 #include "engines/medium.h"
+#include "engines/system_error.h"
 #include "harness/book/unique_fd.h"
 
 namespace fencepost {
 namespace {
 
 namespace fs = std::filesystem;
-
-Status Failed(std::string_view call, const fs::path& path) {
-  return Status::IoError(fmt::format("{}: {}: {}", call, std::strerror(errno), path.string()));
-}
 
 Result<std::vector<fs::path>> FilesBelow(const fs::path& path) {
   std::vector<fs::path> found;
@@ -41,20 +38,20 @@ Result<std::vector<fs::path>> FilesBelow(const fs::path& path) {
 
 Result<PageCacheShare> ShareOfFile(const fs::path& path) {
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) return Failed("open", path);
+  if (!file.valid()) return SystemError("open", path);
   struct stat status {};
-  if (fstat(file.get(), &status) != 0) return Failed("fstat", path);
+  if (fstat(file.get(), &status) != 0) return SystemError("fstat", path);
   PageCacheShare share;
   if (status.st_size == 0) return share;
   const auto bytes = static_cast<size_t>(status.st_size);
   const auto page_bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   // Not touched: to ask does not bring a page in.
   void* mapped = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file.get(), 0);
-  if (mapped == MAP_FAILED) return Failed("mmap", path);
+  if (mapped == MAP_FAILED) return SystemError("mmap", path);
   std::vector<unsigned char> pages((bytes + page_bytes - 1) / page_bytes);
   const int answer = mincore(mapped, bytes, pages.data());
   munmap(mapped, bytes);
-  if (answer != 0) return Failed("mincore", path);
+  if (answer != 0) return SystemError("mincore", path);
   share.pages = pages.size();
   for (const unsigned char page : pages) share.resident_pages += page & 1u;
   return share;
@@ -62,12 +59,12 @@ Result<PageCacheShare> ShareOfFile(const fs::path& path) {
 
 Status EvictFile(const fs::path& path) {
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) return Failed("open", path);
+  if (!file.valid()) return SystemError("open", path);
   // A dirty page is not dropped.
-  if (fdatasync(file.get()) != 0) return Failed("fdatasync", path);
+  if (fdatasync(file.get()) != 0) return SystemError("fdatasync", path);
   if (const int error = posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED); error != 0) {
     errno = error;
-    return Failed("posix_fadvise", path);
+    return SystemError("posix_fadvise", path);
   }
   return Status::Ok();
 }

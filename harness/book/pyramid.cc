@@ -15,6 +15,7 @@
 #include <numeric>
 
 #include "engines/pmem/pmem_environment.h"
+#include "engines/system_error.h"
 #include "harness/book/page_cache.h"
 #include "harness/book/unique_fd.h"
 #include "harness/clock.h"
@@ -34,10 +35,6 @@ constexpr uint64_t kSeed = 1;
 // A larger set has one place in four lines: it is laid out in a fourth of the time.
 constexpr uint64_t kDenseBytesMax = uint64_t{64} << 20;
 
-Status Failed(std::string_view call, const fs::path& path) {
-  return Status::IoError(fmt::format("{}: {}: {}", call, std::strerror(errno), path.string()));
-}
-
 // A mapping that is unmapped with its owner.
 struct Unmap {
   size_t bytes = 0;
@@ -48,7 +45,7 @@ using Mapping = std::unique_ptr<char, Unmap>;
 Result<Mapping> MapMemory(uint64_t bytes) {
   void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (base == MAP_FAILED) return Failed("mmap", "memory");
+  if (base == MAP_FAILED) return SystemError("mmap", "memory");
   // With small pages a load of memory would be a load of the page tables too.
   (void)madvise(base, bytes, MADV_HUGEPAGE);
   return Mapping(static_cast<char*>(base), Unmap{bytes});
@@ -57,27 +54,27 @@ Result<Mapping> MapMemory(uint64_t bytes) {
 // A file of zeros that its mapping outlives.
 Result<UniqueFd> MakeFile(const fs::path& path, uint64_t bytes) {
   UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!file.valid()) return Failed("open", path);
+  if (!file.valid()) return SystemError("open", path);
   const std::string zeros(size_t{1} << 20, '\0');
   for (uint64_t at = 0; at < bytes; at += zeros.size()) {
     if (pwrite(file.get(), zeros.data(), zeros.size(), static_cast<off_t>(at)) !=
         static_cast<ssize_t>(zeros.size())) {
-      return Failed("pwrite", path);
+      return SystemError("pwrite", path);
     }
   }
-  if (fdatasync(file.get()) != 0) return Failed("fdatasync", path);
+  if (fdatasync(file.get()) != 0) return SystemError("fdatasync", path);
   return file;
 }
 
 Result<Mapping> MapFile(const fs::path& path, uint64_t bytes) {
   const UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!file.valid()) return Failed("open", path);
+  if (!file.valid()) return SystemError("open", path);
   if (const int error = posix_fallocate(file.get(), 0, static_cast<off_t>(bytes)); error != 0) {
     errno = error;
-    return Failed("posix_fallocate", path);
+    return SystemError("posix_fallocate", path);
   }
   void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
-  if (base == MAP_FAILED) return Failed("mmap", path);
+  if (base == MAP_FAILED) return SystemError("mmap", path);
   return Mapping(static_cast<char*>(base), Unmap{bytes});
 }
 
@@ -339,7 +336,7 @@ Status Measurement::Storage() {
     }
   };
   auto measured = Batches(options_, Timer::kThread, 256, read);
-  if (!ok) return Failed("pread", path);
+  if (!ok) return SystemError("pread", path);
   Add("page-cache-read", "page cache: read of 4 KiB", "page-cache", kFileBytes, measured, "");
   if (Interrupted()) return Status::Ok();
   say_("sync: write of 4 KiB + fdatasync");
@@ -350,7 +347,7 @@ Status Measurement::Storage() {
     }
   };
   measured = Batches(options_, Timer::kWall, 2, sync);
-  if (!ok) return Failed("pwrite or fdatasync", path);
+  if (!ok) return SystemError("pwrite or fdatasync", path);
   Add("sync", "sync: write of 4 KiB + fdatasync", "page-cache", kFileBytes, measured,
       virtual_machine_ ? "virtual disk: when the host calls it durable" : "");
   fs::remove(path);

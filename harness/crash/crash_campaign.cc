@@ -136,7 +136,7 @@ MakeParts EngineParts(const fs::path& recording, const CampaignSettings& setting
     parts.minimiser = std::make_unique<EngineRecovery>(*plan.row, options, every_time, created_as);
     if (settings.depth > 1) {
       ASSIGN_OR_RETURN(const ValgrindTool tool, FindPmemcheck(""));
-      ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
+      ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(kMemoryRoot));
       parts.tracer = std::make_unique<EngineTracer>(tool, recording, std::move(scratch));
     }
     parts.judge =

@@ -111,7 +111,7 @@ Status ExecUnderDebugger(const ReplayRequest& request) {
 }
 
 Result<Outcome> RecoverHere(Scene* scene, const std::string& context) {
-  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
+  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make(kMemoryRoot));
   ASSIGN_OR_RETURN(const std::vector<std::string> paths,
                    WriteImages(scene->images, scene->state, scratch.path()));
   return Outcome{.answer = scene->parts.recoverer->Recover(paths, context), .complaint = {}};

@@ -21,7 +21,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 // Everything that is written during the run must be in memory that the tracer sees.
-constexpr const char* kScratchRoot = "/dev/shm";
 
 fs::path HistoryPath(const fs::path& folder) { return folder / "history.jsonl"; }
 fs::path LoadedPool(const ScratchFolder& scratch) { return scratch.path() / "loaded"; }
@@ -172,7 +171,7 @@ EngineRecorder::EngineRecorder(CrashSubject subject, ValgrindTool tool, ScratchF
 
 Result<EngineRecorder> EngineRecorder::Make(const CrashSubject& subject, const ValgrindTool& tool) {
   ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
-  ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(kScratchRoot));
+  ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(kMemoryRoot));
   RETURN_IF_ERROR(LoadEngine(plan, LoadedPool(scratch)));
   return EngineRecorder(subject, tool, std::move(scratch), plan.spec->threads);
 }

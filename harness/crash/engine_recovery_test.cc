@@ -274,7 +274,7 @@ Status MakeStore(const EngineRow& row, EngineOptions options) {
 }
 
 void ExpectSoundRecovery(const EngineRow& row, const EngineOptions& options) {
-  Result<ScratchFolder> scratch = ScratchFolder::Make("/dev/shm");
+  Result<ScratchFolder> scratch = ScratchFolder::Make(kMemoryRoot);
   ASSERT_TRUE(scratch.ok()) << scratch.message();
   EngineOptions at = options;
   at.path = scratch->path() / "pool";
@@ -324,7 +324,7 @@ TEST(EngineRecovery, EachCanaryIsSoundWithoutACrash) {
 TEST(EngineRecovery, WhatIsNoPoolFailsToOpen) {
   const Result<const EngineRow*> row = FindEngine("cmap");
   if (!row.ok()) GTEST_SKIP() << row.message();
-  Result<ScratchFolder> scratch = ScratchFolder::Make("/dev/shm");
+  Result<ScratchFolder> scratch = ScratchFolder::Make(kMemoryRoot);
   ASSERT_TRUE(scratch.ok());
   EngineRecovery recovery(**row, SmallPool("cmap"), {});
   const std::string path = (scratch->path() / "absent").string();

@@ -10,6 +10,7 @@
 #include "faultinject/explore/files/file_minimize.h"
 #include "faultinject/explore/files/tree_folder.h"
 #include "faultinject/explore/files/tree_pool.h"
+#include "faultinject/explore/scratch_folder.h"
 #include "harness/crash/crash_report.h"
 #include "harness/crash/file_recording.h"
 #include "harness/crash/file_report.h"
@@ -82,7 +83,7 @@ Result<Outcome> RecoverInChild(const FileScene& scene, const std::string& contex
 }
 
 Result<Outcome> RecoverHere(const FileScene& scene, const std::string& context) {
-  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
+  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make(kMemoryRoot));
   const fs::path folder = scratch.path() / "store";
   RETURN_IF_ERROR(MakeFolderHold(scene.tree, folder));
   return Outcome{.answer = scene.parts.recoverer->Recover({folder.string()}, context),

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "faultinject/explore/scratch_folder.h"
 #include "faultinject/iotrace/io_recorder.h"
 #include "faultinject/iotrace/io_trace.h"
 #include "faultinject/iotrace/replay_check.h"
@@ -19,7 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char* kScratchRoot = "/dev/shm";
 constexpr const char* kFiles = "files";
 
 fs::path JsonPath(const fs::path& folder) { return folder / "recording.json"; }
@@ -113,7 +113,7 @@ Result<FileRun> LoadFileRun(const FileRecording& recording) {
 Result<FileEngineRecorder> FileEngineRecorder::Make(const CrashSubject& subject,
                                                     const fs::path& disk) {
   ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
-  ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(kScratchRoot));
+  ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(kMemoryRoot));
   if (subject.creation) return FileEngineRecorder(subject, std::move(scratch));
   const Status loaded = LoadEngine(plan, scratch.path() / "loaded");
   if (loaded.code() != StatusCode::kUnsupported) {

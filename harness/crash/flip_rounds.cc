@@ -11,6 +11,7 @@
 #include "faultinject/explore/files/io_text.h"
 #include "faultinject/explore/files/tree_folder.h"
 #include "faultinject/explore/files/tree_pool.h"
+#include "faultinject/explore/scratch_folder.h"
 #include "harness/crash/crash_report.h"
 #include "harness/crash/ended_run.h"
 #include "harness/crash/engine_judge.h"
@@ -199,7 +200,7 @@ Result<ExitCode> ReplayFlipped(const ReplayRequest& request, const json& report,
   std::fflush(stdout);
   std::optional<Outcome> outcome;
   if (request.in_process) {
-    ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
+    ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make(kMemoryRoot));
     const fs::path store = scratch.path() / "store";
     RETURN_IF_ERROR(MakeFolderHold(damaged, store));
     outcome = Outcome{.answer = closed.recovery->Recover({store.string()}, ""), .complaint = {}};

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "faultinject/explore/image_names.h"
+#include "faultinject/explore/scratch_folder.h"
 #include "faultinject/explore/worker_process.h"
 #include "harness/child_process.h"
 #include "harness/crash/crash_report.h"
@@ -218,7 +219,8 @@ Result<json> RunKillRounds(const CrashSubject& subject, const fs::path& folder,
   // A tmpfs may have no O_DIRECT.
   ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
   const bool on_disk = plan.options.tuning.Has("direct");
-  ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(on_disk ? folder : "/dev/shm"));
+  ASSIGN_OR_RETURN(ScratchFolder scratch,
+                   ScratchFolder::Make(on_disk ? folder : fs::path(kMemoryRoot)));
   return Rounds(subject, folder, settings, command, std::move(scratch)).Run();
 }
 
@@ -232,7 +234,7 @@ Result<ExitCode> ReplayKilled(const ReplayRequest& request, const json& report,
     fmt::print("{}\n", request.keep);
     return ExitCode::kPass;
   }
-  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make("/dev/shm"));
+  ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make(kMemoryRoot));
   const fs::path copy = scratch.path() / "store";
   RETURN_IF_ERROR(CopyStore(kept / "store", copy));
   fmt::print("{}: round {}, killed after {} lines of its history\n", request.id,
