@@ -41,7 +41,8 @@ struct ChangeScratch {
   }
   void ClearReserved() {
     reserved.clear();
-    many_reserved.clear();
+    // An empty one writes over its whole table all the same.
+    if (!many_reserved.empty()) many_reserved.clear();
   }
 };
 

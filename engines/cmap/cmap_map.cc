@@ -19,6 +19,8 @@ namespace {
 // way libpmem finds best.
 constexpr uint64_t kCopyThroughCacheBytes = kMaxSlabRecordBytes;
 
+constexpr uint64_t kPrefetchedBytes = 256;
+
 constexpr uint64_t kMaxStripes = 1024;
 
 // Beside readers of what a split is changing.
@@ -147,9 +149,8 @@ void Map::FreeAllUnlinkedIfUnread() {
 // Before the lock is taken, a look at the bucket. Most absent keys have neither their fingerprint
 // in it nor an overflow bucket: that takes no lock. Nor may a writer have been at it meanwhile:
 // what it stored may not be durable yet, and the answer would be given on the strength of it. Of a
-// key that may be there, the record is on its way from memory while the lock is taken. False: not
-// known.
-bool Map::IsPlainlyAbsent(const Stripe& stripe, uint64_t hash) const {
+// key that may be there, the record is on its way from memory while the lock is taken.
+Map::Glance Map::GlanceAt(const Stripe& stripe, uint64_t hash) const {
   const uint32_t moves = stripe.moves.load(std::memory_order_acquire);
   const bool had_writer = stripe.lock.HasWriter();
   Bucket* const bucket = BucketOf(hash);
@@ -160,17 +161,34 @@ bool Map::IsPlainlyAbsent(const Stripe& stripe, uint64_t hash) const {
     const char* const record = store_->pool().At<char>(SlotRecord(look.slots[first]).offset);
     __builtin_prefetch(record);
     __builtin_prefetch(record + kLineBytes);
+    return {.absent = false, .slot = &bucket->slots[first], .value = look.slots[first]};
+  }
+  return {.absent = look.overflow == 0 && IsSound(look.sum) && moves % 2 == 0 && !had_writer &&
+                    !stripe.lock.HasWriter() &&
+                    stripe.moves.load(std::memory_order_relaxed) == moves};
+}
+
+// Under the lock: what was seen without it is still there, and is the key's.
+bool Map::IsStillThere(const Glance& glance, std::string_view key, RecordView* record) const {
+  if (glance.value == 0 || LoadDirectly()(glance.slot) != glance.value || !IsSound(glance.value) ||
+      !store_->ReadRecord(SlotRecord(glance.value), record)) {
     return false;
   }
-  return look.overflow == 0 && IsSound(look.sum) && moves % 2 == 0 && !had_writer &&
-         !stripe.lock.HasWriter() && stripe.moves.load(std::memory_order_relaxed) == moves;
+  pmem::ToldRead(record->key.data() - sizeof(uint64_t), sizeof(uint64_t) + record->key.size());
+  return record->key == key;
 }
 
 Status Map::Get(std::string_view key, ValueVisitor visit) {
   const uint64_t hash = store_->Hash(key);
   Stripe& stripe = StripeOf(hash);
-  if (IsPlainlyAbsent(stripe, hash)) return Status::NotFound();
+  const Glance glance = GlanceAt(stripe, hash);
+  if (glance.absent) return Status::NotFound();
   const std::shared_lock lock(stripe.lock);
+  if (RecordView record; IsStillThere(glance, key, &record)) [[likely]] {
+    pmem::ToldRead(record.value.data(), record.value.size());
+    visit(record.value);
+    return Status::Ok();
+  }
   for (;;) {
     const uint32_t moves = stripe.moves.load(std::memory_order_acquire);
     Place place;
@@ -233,6 +251,13 @@ Status Map::StagePut(Change& change, uint64_t hash, RecordRef record, const Plac
   const uint64_t slot_value = PackSlot(record, hash);
   if (place.slot != nullptr) {
     change.StoreWord(place.slot, slot_value);
+    // The next record of this size is most likely written where this one was: the lines that no
+    // lookup has touched are there by then.
+    if (!place.record.is_object) {
+      const char* const old = store_->pool().At<char>(place.record.offset);
+      const uint64_t bytes = std::min(place.record_bytes, kPrefetchedBytes);
+      for (uint64_t at = kLineBytes; at < bytes; at += kLineBytes) __builtin_prefetch(old + at, 1);
+    }
     change.FreeRecord(place.record, place.record_bytes);
     return Status::Ok();
   }

@@ -111,7 +111,14 @@ class Map {
   // REQUIRES: the stripe is held for update.
   void FreeUnlinkedIfUnread(Stripe& stripe);
   void FreeAllUnlinkedIfUnread();
-  bool IsPlainlyAbsent(const Stripe& stripe, uint64_t hash) const;
+  // What can be seen of a key without a lock.
+  struct Glance {
+    bool absent = false;       // certainly; false: not known
+    uint64_t* slot = nullptr;  // the first with its fingerprint
+    uint64_t value = 0;        // of that slot
+  };
+  Glance GlanceAt(const Stripe& stripe, uint64_t hash) const;
+  bool IsStillThere(const Glance& glance, std::string_view key, RecordView* record) const;
   template <typename Load>
   Status Find(const Load& load, uint64_t hash, std::string_view key, Place* place) const;
 

@@ -71,17 +71,19 @@ inline constexpr size_t kClassCount = kSizeClasses.size();
 inline constexpr uint64_t kMaxSlabRecordBytes = kSizeClasses.back();
 inline constexpr uint64_t kMaxPositions = kSlabBytes / kPositionUnit;
 
+// By the size of a record in units, rounded up.
+inline constexpr auto kClassOfUnits = [] {
+  std::array<uint8_t, kMaxSlabRecordBytes / kPositionUnit + 1> classes{};
+  size_t size_class = kFirstRecordClass;
+  for (size_t units = 0; units < classes.size(); ++units) {
+    while (kSizeClasses[size_class] < units * kPositionUnit) ++size_class;
+    classes[units] = static_cast<uint8_t>(size_class);
+  }
+  return classes;
+}();
+
 // The class of a record of that many bytes. REQUIRES: 0 < bytes <= kMaxSlabRecordBytes.
 constexpr size_t RecordClass(uint64_t bytes) {
-  constexpr auto kClassOfUnits = [] {
-    std::array<uint8_t, kMaxSlabRecordBytes / kPositionUnit + 1> classes{};
-    size_t size_class = kFirstRecordClass;
-    for (size_t units = 0; units < classes.size(); ++units) {
-      while (kSizeClasses[size_class] < units * kPositionUnit) ++size_class;
-      classes[units] = static_cast<uint8_t>(size_class);
-    }
-    return classes;
-  }();
   return kClassOfUnits[(bytes + kPositionUnit - 1) / kPositionUnit];
 }
 
