@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <libpmem.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engines/cmap/cmap_engine.h"
@@ -250,25 +252,40 @@ EngineOptions ManyPairs(const pmem::TestFolder& folder) {
   return options;
 }
 
+// The thread's own time: what it waited for a core is not in it.
+uint64_t ThreadNanoseconds() {
+  timespec now{};
+  CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
 // Inserts from an empty table; what is reported is the longest insert, in a pass that has thousands
-// of splits, hundreds of new segments and extents, and whatever else the machine does.
+// of splits, hundreds of new segments and extents, and whatever else the machine does: by the
+// clock, and in the thread's own time.
 void LongestInsertOfTenMillion(benchmark::State& state) {
   const std::string value(kValueBytes, 'v');
   for (auto _ : state) {
     const pmem::TestFolder folder;
     const std::unique_ptr<Engine> engine = OpenCmap(ManyPairs(folder)).value();
-    std::vector<uint32_t> took_ns(kManyPairs);
+    std::vector<uint32_t> took_ns(kManyPairs), thread_ns(kManyPairs);
     for (uint64_t i = 0; i < kManyPairs; ++i) {
       const Key key(i);
       const auto begin = std::chrono::steady_clock::now();
+      const uint64_t thread_begin = ThreadNanoseconds();
       CHECK_OK(engine->Put(key.view(), value));
+      thread_ns[i] = static_cast<uint32_t>(ThreadNanoseconds() - thread_begin);
       const auto took = std::chrono::steady_clock::now() - begin;
       took_ns[i] = static_cast<uint32_t>(std::chrono::nanoseconds(took).count());
     }
-    std::sort(took_ns.begin(), took_ns.end());
-    state.counters["p99.99_us"] = took_ns[kManyPairs - kManyPairs / 10'000] * 1e-3;
-    state.counters["p99.999_us"] = took_ns[kManyPairs - kManyPairs / 100'000] * 1e-3;
-    state.counters["longest_us"] = took_ns.back() * 1e-3;
+    const auto report = [&](std::vector<uint32_t>& ns, const std::string& clock) {
+      state.counters[clock + "_first_us"] = std::exchange(ns.front(), 0) * 1e-3;
+      std::sort(ns.begin(), ns.end());
+      state.counters[clock + "_p99.99_us"] = ns[kManyPairs - kManyPairs / 10'000] * 1e-3;
+      state.counters[clock + "_p99.999_us"] = ns[kManyPairs - kManyPairs / 100'000] * 1e-3;
+      state.counters[clock + "_longest_us"] = ns.back() * 1e-3;
+    };
+    report(took_ns, "wall");
+    report(thread_ns, "thread");
     const AuditReport audit = engine->Audit().value();
     state.counters["space"] = static_cast<double>(audit.occupied_bytes) /
                               static_cast<double>(kManyPairs * (kKeyBytes + kValueBytes));
