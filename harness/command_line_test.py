@@ -426,11 +426,31 @@ class CommandLineTest(CommandTest):
             ("requires engine", workload),
             ("requires --fit", ["--points"]),
             ("by its system calls", ["lmdb", *workload, "--cache", "3M"]),
+            ("by its system calls", ["lmdb", *workload, "--loads"]),
         ):
             code, out, err = self.run_program("media", *words)
             self.assertEqual((code, out), (2, ""), words)
             self.assertIn(needle, err)
             self.assertEqual(len(err.splitlines()), 1, err)
+
+    def test_what_cmap_tells_of_its_reads_is_what_its_instructions_load(self) -> None:
+        words = ["media", "cmap", "-P", str(SOURCE / "workloads/workloada"), "--loads", "--json"]
+        code, out, err = self.run_program(
+            *words, "-p", "recordcount=2000", "-p", "operationcount=1000"
+        )
+        self.assertEqual(code, 0, err)
+        kinds = {kind["operation"]: kind for kind in json.loads(out)["kinds"]}
+        get = kinds["get"]
+        read = get["loads"]["lines_missed"] + get["loads"]["lines_fetched"]
+        self.assertLess(abs(get["lines_read"] / read - 1), 0.01, get)
+        # A line that the key and the value share is told twice.
+        self.assertLessEqual(get["loads"]["lines_touched"], get["lines_touched"])
+        self.assertGreaterEqual(
+            get["loads"]["lines_touched"], get["lines_touched"] - get["operations"]
+        )
+        # Of a put, what its log and its heap read for themselves is not told.
+        put = kinds["put"]
+        self.assertGreater(put["loads"]["lines_touched"], put["lines_touched"])
 
     def test_a_modelled_device_is_waited_for_and_says_so(self) -> None:
         workload = ["-P", str(SOURCE / "workloads/workloada"), "-p", "recordcount=2000"]

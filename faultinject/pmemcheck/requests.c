@@ -126,6 +126,18 @@ static Bool handle_transaction(ThreadId tid, UWord request, const UWord* a, UWor
   }
 }
 
+static Bool take_loads(Addr to, Bool is_cold) {
+  struct pmc_load_counts counts;
+  ULong* const out = (ULong*)to;
+  if (!VG_(am_is_valid_for_client)(to, sizeof(counts), VKI_PROT_WRITE)) return False;
+  if (!loads_take(&counts, is_cold)) return False;
+  out[0] = counts.loads;
+  out[1] = counts.lines_touched;
+  out[2] = counts.lines_missed;
+  out[3] = counts.lines_fetched;
+  return True;
+}
+
 Bool handle_request(ThreadId tid, UWord* arguments, UWord* result) {
   const UWord* a = arguments + 1;
   HChar text[MAX_TEXT_BYTES];
@@ -174,6 +186,9 @@ Bool handle_request(ThreadId tid, UWord* arguments, UWord* result) {
     case VG_USERREQ__PMC_OPERATION_BEGIN:
     case VG_USERREQ__PMC_OPERATION_END:
       event_operation(tid, a[0], arguments[0] == VG_USERREQ__PMC_OPERATION_BEGIN);
+      return True;
+    case VG_USERREQ__PMC_TAKE_LOADS:
+      *result = take_loads(a[0], a[1] != 0);
       return True;
     default:
       break;

@@ -39,12 +39,13 @@ Status CheckCountable(const RunPlan& plan) {
 
 }  // namespace
 
-Result<MemoryCounts> CountMemory(const RunPlan& plan, uint64_t cache_bytes) {
+Result<MemoryCounts> CountMemory(const RunPlan& plan, uint64_t cache_bytes, bool loads) {
   RETURN_IF_ERROR(CheckCountable(plan));
   std::vector<const media::MemoryModel*> models;
   for (const std::string_view name : kMedia) models.push_back(media::FindMemoryModel(name));
 
   std::optional<pmem::AccessCounter> counter;
+  std::optional<ToolLoadsCounter> loads_counter;
   SessionRequest request;
   request.row = plan.row;
   request.options = plan.options;
@@ -55,7 +56,9 @@ Result<MemoryCounts> CountMemory(const RunPlan& plan, uint64_t cache_bytes) {
   request.pin_threads = false;
   request.max_not_found = plan.settings.max_not_found;
   request.hooks = [&](Phase phase, PhaseRequest*) {
-    if (phase == Phase::kRun) counter.emplace(models, cache_bytes);
+    if (phase != Phase::kRun) return;
+    counter.emplace(models, cache_bytes);
+    if (loads) loads_counter.emplace(&*counter);
   };
   ASSIGN_OR_RETURN(const SessionResult session, RunSession(request));
   RETURN_IF_ERROR(session.status);
@@ -70,9 +73,49 @@ Result<MemoryCounts> CountMemory(const RunPlan& plan, uint64_t cache_bytes) {
     const pmem::AccessCounts& kind = counter->counts()[i];
     if (kind.operations == 0) continue;
     counts.kinds.push_back({pmem::OperationKindName(static_cast<pmem::OperationKind>(i)), kind});
+    if (loads_counter) counts.kinds.back().loads = loads_counter->loads()[i];
   }
   return counts;
 }
+
+namespace {
+
+// What the engine tells of its reads beside what its instructions load.
+std::string LoadsText(const MemoryCounts& counts) {
+  using Align = TextTable::Align;
+  TextTable table({{"operation"},
+                   {"loads", Align::kRight},
+                   {"lines loaded", Align::kRight},
+                   {"told", Align::kRight},
+                   {"lines read", Align::kRight},
+                   {"told", Align::kRight},
+                   {"told / read", Align::kRight}});
+  for (const MemoryCount& kind : counts.kinds) {
+    const uint64_t n = kind.counts.operations;
+    const uint64_t read = kind.loads->lines_missed + kind.loads->lines_fetched;
+    table.AddRow({std::string(kind.operation), fmt::format("{:.1f}", Each(kind.loads->loads, n)),
+                  fmt::format("{:.2f}", Each(kind.loads->lines_touched, n)),
+                  fmt::format("{:.2f}", Each(kind.counts.lines_touched, n)),
+                  fmt::format("{:.2f}", Each(read, n)),
+                  fmt::format("{:.2f}", Each(kind.counts.lines_read, n)),
+                  read == 0 ? "-" : fmt::format("{:.3f}", Each(kind.counts.lines_read, read))});
+  }
+  return fmt::format(
+      "\nby instructions, under Valgrind, through a cache of the same size: what was loaded, and "
+      "what "
+      "the engine tells of it\n\n{}",
+      table.Render());
+}
+
+nlohmann::json LoadsJson(const std::optional<ToolLoads>& loads) {
+  if (!loads) return nullptr;
+  return {{"loads", loads->loads},
+          {"lines_touched", loads->lines_touched},
+          {"lines_missed", loads->lines_missed},
+          {"lines_fetched", loads->lines_fetched}};
+}
+
+}  // namespace
 
 std::string CountsText(const MemoryCounts& counts) {
   using Align = TextTable::Align;
@@ -102,10 +145,12 @@ std::string CountsText(const MemoryCounts& counts) {
     }
     table.AddRow(std::move(cells));
   }
+  const bool is_loaded = !counts.kinds.empty() && counts.kinds.front().loads;
   return fmt::format(
       "{} {}: {} records, counted, an operation; nanoseconds of memory are modelled, not measured\n"
       "(a cache of {} bytes in front; docs/media.md)\n\n{}",
-      counts.engine, counts.workload, counts.record_count, counts.cache_bytes, table.Render());
+      counts.engine, counts.workload, counts.record_count, counts.cache_bytes,
+      table.Render() + (is_loaded ? LoadsText(counts) : ""));
 }
 
 nlohmann::json CountsJson(const MemoryCounts& counts) {
@@ -125,6 +170,7 @@ nlohmann::json CountsJson(const MemoryCounts& counts) {
                      {"lines_read", kind.counts.lines_read},
                      {"lines_flushed", kind.counts.lines_flushed},
                      {"fences", kind.counts.fences},
+                     {"loads", LoadsJson(kind.loads)},
                      {"media", std::move(modelled)}});
   }
   return {{"schema", "fencepost.media_counts/1"}, {"engine", counts.engine},
