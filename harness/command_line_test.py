@@ -448,6 +448,10 @@ class CommandLineTest(CommandTest):
         self.assertGreaterEqual(
             get["loads"]["lines_touched"], get["lines_touched"] - get["operations"]
         )
+        # To the models a key and its value are one run of loads, and two that are told.
+        told_ns, loaded_ns = (of["media"][1]["modelled_ns"] for of in (get, get["loads"]))
+        self.assertLess(loaded_ns, told_ns)
+        self.assertGreater(loaded_ns, told_ns * 0.8)
         # Of a put, what its log and its heap read for themselves is not told.
         put = kinds["put"]
         self.assertGreater(put["loads"]["lines_touched"], put["lines_touched"])

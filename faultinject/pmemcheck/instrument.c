@@ -79,9 +79,9 @@ void loads_init(void) {
   if (options.loads) pmc_loads_init(&loads, (ULong)options.loads_cache);
 }
 
-Bool loads_take(struct pmc_load_counts* counts, Bool is_cold) {
+Bool loads_take(struct pmc_load_counts* counts, UInt flags, ULong* missed, SizeT room) {
   if (!options.loads) return False;
-  *counts = pmc_loads_take(&loads, is_cold);
+  *counts = pmc_loads_take(&loads, flags, (uint64_t*)missed, room);
   return True;
 }
 

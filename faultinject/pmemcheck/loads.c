@@ -19,7 +19,9 @@ void pmc_loads_init(struct pmc_loads* loads, uint64_t cache_bytes) {
   loads->touched_room = FIRST_ROOM;
   loads->touched = new_numbers(FIRST_ROOM, NO_LINE);
   loads->touched_when = new_numbers(FIRST_ROOM, 0);
+  loads->touched_count = 0;
   loads->when = 1;
+  loads->missed = new_numbers(PMC_LOADS_KEPT, NO_LINE);
   loads->counts = (struct pmc_load_counts){0, 0, 0, 0};
 }
 
@@ -27,6 +29,7 @@ void pmc_loads_free(struct pmc_loads* loads) {
   pmc_free(loads->tags);
   pmc_free(loads->touched);
   pmc_free(loads->touched_when);
+  pmc_free(loads->missed);
 }
 
 /* Whether the line is new to the set, where it is afterwards. */
@@ -63,14 +66,21 @@ static int look_up(struct pmc_loads* loads, uint64_t line) {
   return held;
 }
 
+static void note_miss(struct pmc_loads* loads, uint64_t line) {
+  if (loads->counts.lines_missed < PMC_LOADS_KEPT) {
+    loads->missed[loads->counts.lines_missed] = line;
+  }
+  ++loads->counts.lines_missed;
+}
+
 void pmc_loads_load(struct pmc_loads* loads, uint64_t address, uint64_t bytes) {
   const uint64_t last = (address + bytes - 1) / PMC_LINE_BYTES;
   ++loads->counts.loads;
   for (uint64_t line = address / PMC_LINE_BYTES; line <= last; ++line) {
-    if (!look_up(loads, line)) ++loads->counts.lines_missed;
+    if (!look_up(loads, line)) note_miss(loads, line);
     if (!insert(loads, line)) continue;
     ++loads->counts.lines_touched;
-    if (2 * loads->counts.lines_touched > loads->touched_room) make_room(loads);
+    if (2 * ++loads->touched_count > loads->touched_room) make_room(loads);
   }
 }
 
@@ -85,10 +95,19 @@ void pmc_loads_store(struct pmc_loads* loads, uint64_t address, uint64_t bytes, 
   }
 }
 
-struct pmc_load_counts pmc_loads_take(struct pmc_loads* loads, int is_cold) {
+struct pmc_load_counts pmc_loads_take(struct pmc_loads* loads, unsigned flags, uint64_t* missed,
+                                      size_t room) {
   const struct pmc_load_counts taken = loads->counts;
+  for (size_t i = 0; i < room && i < taken.lines_missed && i < PMC_LOADS_KEPT; ++i) {
+    missed[i] = loads->missed[i];
+  }
   loads->counts = (struct pmc_load_counts){0, 0, 0, 0};
-  ++loads->when;
-  for (size_t i = 0; is_cold && i < loads->tag_count; ++i) loads->tags[i] = NO_LINE;
+  if ((flags & PMC_LOADS_END) != 0) {
+    ++loads->when;
+    loads->touched_count = 0;
+  }
+  for (size_t i = 0; (flags & PMC_LOADS_COLD) != 0 && i < loads->tag_count; ++i) {
+    loads->tags[i] = NO_LINE;
+  }
   return taken;
 }

@@ -21,9 +21,17 @@ extern "C" {
 /* Since the last time that they were taken. */
 struct pmc_load_counts {
   uint64_t loads;         /* by instructions, of any size */
-  uint64_t lines_touched; /* by loads, each line once */
+  uint64_t lines_touched; /* by loads, each line once an operation */
   uint64_t lines_missed;  /* by loads, that the cache did not hold: as often as that was so */
   uint64_t lines_fetched; /* likewise, by stores */
+};
+
+/* Missed lines that are kept until they are taken; of more, only how many there were. */
+#define PMC_LOADS_KEPT ((size_t)1 << 16)
+
+enum {
+  PMC_LOADS_COLD = 1, /* the cache holds nothing afterwards */
+  PMC_LOADS_END = 2   /* an operation ends: every line is new again to the next */
 };
 
 struct pmc_loads {
@@ -32,7 +40,9 @@ struct pmc_loads {
   uint64_t* touched; /* a hash set with linear probing: line numbers */
   uint64_t* touched_when;
   size_t touched_room; /* a power of two */
-  uint64_t when;       /* what belongs to an earlier one is not there */
+  size_t touched_count;
+  uint64_t when;    /* what belongs to an earlier one is not there */
+  uint64_t* missed; /* line numbers, in order; PMC_LOADS_KEPT of them at most */
   struct pmc_load_counts counts;
 };
 
@@ -41,8 +51,10 @@ void pmc_loads_init(struct pmc_loads* loads, uint64_t cache_bytes);
 void pmc_loads_free(struct pmc_loads* loads);
 void pmc_loads_load(struct pmc_loads* loads, uint64_t address, uint64_t bytes);
 void pmc_loads_store(struct pmc_loads* loads, uint64_t address, uint64_t bytes, int around_cache);
-/* And begins anew; with `is_cold` the cache holds nothing afterwards. */
-struct pmc_load_counts pmc_loads_take(struct pmc_loads* loads, int is_cold);
+/* And begins anew, as `flags` say. Writes at most `room` of the missed lines, the first ones, to
+   `missed`, and returns what it counted. */
+struct pmc_load_counts pmc_loads_take(struct pmc_loads* loads, unsigned flags, uint64_t* missed,
+                                      size_t room);
 
 #ifdef __cplusplus
 }

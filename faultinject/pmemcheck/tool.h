@@ -110,7 +110,7 @@ IRSB* instrument(VgCallbackClosure* closure, IRSB* in, const VexGuestLayout* lay
                  IRType host_word);
 void loads_init(void);
 /* What was loaded since the last time; False without --loads=yes. */
-Bool loads_take(struct pmc_load_counts* counts, Bool is_cold);
+Bool loads_take(struct pmc_load_counts* counts, UInt flags, ULong* missed, SizeT room);
 /* No site has done anything yet. */
 void sites_clear(void);
 /* Calls visit for each site, in order of address. */

@@ -181,8 +181,7 @@ Status FixPoolAddress(const Arguments& arguments) {
 // This process again under the tool, which counts loads. Comes back with Ok where it does. Valgrind
 // gives every run the same addresses, and has no room for the one that is asked for elsewhere.
 Status RunUnderTool(const Arguments& arguments, uint64_t cache_bytes) {
-  ToolLoads loads;
-  if (TakeToolLoads(&loads, /*is_cold=*/false)) return Status::Ok();
+  if (ToolCountsLoads()) return Status::Ok();
   if (RunsUnderValgrind()) {
     return Status::Unsupported("--loads: runs under another Valgrind, and so cannot count");
   }

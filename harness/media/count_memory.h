@@ -27,8 +27,13 @@ namespace fencepost {
 
 struct MemoryCount {
   std::string_view operation;  // "get", "put", ...
-  pmem::AccessCounts counts;
-  std::optional<ToolLoads> loads = {};
+  pmem::AccessCounts counts;   // by what the engine tells of its reads
+  // By what its instructions load.
+  struct Loads {
+    ToolLoads counts;
+    std::vector<pmem::AccessCounts::OnMedium> media;
+  };
+  std::optional<Loads> loads = {};
 };
 
 struct MemoryCounts {

@@ -15,7 +15,7 @@ static int wrong = 0;
 static void Expect(const char* what, uint64_t loads, uint64_t touched, uint64_t missed,
                    uint64_t fetched) {
   struct Counts c = {0, 0, 0, 0};
-  const unsigned is_counted = VALGRIND_PMC_TAKE_LOADS(&c, 0);
+  const unsigned is_counted = VALGRIND_PMC_TAKE_LOADS(&c, NULL, 0, 2);
   if (is_counted != (RUNNING_ON_VALGRIND ? 1 : 0)) {
     printf("%s: counted is %u\n", what, is_counted);
     wrong = 1;
@@ -73,7 +73,8 @@ int main(int argc, char** argv) {
   {
     struct Counts c = {0, 0, 0, 0};
     /* VEX loads what it will compare, and the compare-and-exchange loads too. */
-    if (VALGRIND_PMC_TAKE_LOADS(&c, 0) && (c.touched != 1 || c.missed != 1 || c.fetched != 0)) {
+    if (VALGRIND_PMC_TAKE_LOADS(&c, NULL, 0, 2) &&
+        (c.touched != 1 || c.missed != 1 || c.fetched != 0)) {
       printf("locked: %lu touched, %lu missed, %lu fetched\n", c.touched, c.missed, c.fetched);
       wrong = 1;
     }
@@ -91,6 +92,22 @@ int main(int argc, char** argv) {
   Expect("stores to lines that the cache does not hold", 0, 0, 0, 2);
   Load8(m.base + 0x600);
   Expect("what was stored", 1, 1, 0, 0);
+  {
+    /* One operation, taken twice; the cache is made cold in between. */
+    struct Counts c = {0, 0, 0, 0};
+    uint64_t lines[2] = {0, 0};
+    const uint64_t first = (uint64_t)(uintptr_t)m.base / kLineBytes;
+    Load8(m.base + 0x600);
+    (void)VALGRIND_PMC_TAKE_LOADS(&c, lines, 2, 1);
+    Load8(m.base + 0x680);
+    Load8(m.base + 0x600);
+    if (VALGRIND_PMC_TAKE_LOADS(&c, lines, 2, 2) &&
+        (c.touched != 1 || c.missed != 2 || lines[0] != first + 26 || lines[1] != first + 24)) {
+      printf("taken twice: %lu touched, %lu missed, lines %ld %ld\n", c.touched, c.missed,
+             (long)(lines[0] - first), (long)(lines[1] - first));
+      wrong = 1;
+    }
+  }
   TestEnd();
   return wrong ? kExitWrong : 0;
 }
