@@ -45,11 +45,17 @@ double Each(uint64_t sum, uint64_t operations) {
   return Each(static_cast<double>(sum), operations);
 }
 
-std::string DelaysText(double asked_ns, double injected_ns, double charging_ns, uint64_t n) {
+// `background_ns`: of what was asked for.
+std::string DelaysText(double asked_ns, double background_ns, double injected_ns,
+                       double charging_ns, uint64_t n) {
+  const std::string background =
+      background_ns > 0
+          ? fmt::format(" ({:.0f} of them of threads in the background)", Each(background_ns, n))
+          : "";
   return fmt::format(
-      "{:.0f} ns an operation asked for, {:.0f} ns injected ({:+.0f} ns), {:.0f} of them by "
+      "{:.0f} ns an operation asked for{}, {:.0f} ns injected ({:+.0f} ns), {:.0f} of them by "
       "charging",
-      Each(asked_ns, n), Each(injected_ns, n), Each(injected_ns - asked_ns, n),
+      Each(asked_ns, n), background, Each(injected_ns, n), Each(injected_ns - asked_ns, n),
       Each(charging_ns, n));
 }
 
@@ -57,22 +63,19 @@ std::string MemoryText(const pmem::InjectionReport& injection) {
   const uint64_t n = injection.operations;
   return fmt::format(
       "{}; {:.1f} lines read, {:.1f} of them in no cache; {} operations interrupted",
-      DelaysText(injection.asked_ns, injection.injected_ns(), injection.charging_ns, n),
+      DelaysText(injection.asked_ns, 0, injection.injected_ns(), injection.charging_ns, n),
       Each(injection.lines_read, n), Each(injection.lines_missed, n), injection.interrupted);
 }
 
 std::string FilesText(const media::FileInjection& injection, uint64_t cache_bytes, uint64_t n) {
-  const std::string background = injection.background_ns > 0
-                                     ? fmt::format(", {:.0f} of them of threads in the background",
-                                                   Each(injection.background_ns, n))
-                                     : "";
+  const media::PageCacheTotals& blocks = injection.blocks;
   return fmt::format(
-      "{}{}; {:.2f} blocks of 4 KiB read, {:.2f} of them in no page cache of {} bytes, {:.2f} "
+      "{}; {:.2f} blocks of 4 KiB read, {:.2f} of them in no page cache of {} bytes, {:.2f} "
       "written; {:.2f} syncs; {} waits interrupted",
-      DelaysText(injection.asked_ns, injection.injected_ns(), injection.charging_ns, n), background,
-      Each(injection.blocks.blocks_read, n), Each(injection.blocks.blocks_missed, n), cache_bytes,
-      Each(injection.blocks.blocks_written, n), Each(injection.blocks.syncs, n),
-      injection.interrupted);
+      DelaysText(injection.asked_ns, injection.background_ns, injection.injected_ns(),
+                 injection.charging_ns, n),
+      Each(blocks.blocks_read, n), Each(blocks.blocks_missed, n), cache_bytes,
+      Each(blocks.blocks_written, n), Each(blocks.syncs, n), injection.interrupted);
 }
 
 }  // namespace
