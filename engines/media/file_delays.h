@@ -10,7 +10,7 @@
 // Invariants:
 //   1. All threads share one page cache and one bucket of the device's bandwidth.
 //   2. What is buffered waits for nothing until it is synced; what goes around the cache waits at
-//   once.
+//      once.
 // Threads: any.
 // Not covered: reads and writes of mappings; what page_cache.h and block_model.h do not cover.
 // Source: engines/media/block_model.h.

@@ -8,9 +8,9 @@
 //   2. A dirty block is held until a sync, or a write-back that was asked for, writes it.
 //   3. Runs of blocks that lie together are one request; a caller's requests are one after another.
 // Threads: none.
-// Not covered: write-back that nobody asked for, and that dirty blocks take the place of clean
-// ones;
-//   reading ahead that nobody asked for; that a write of part of a block reads the rest.
+// Not covered: write-back that nobody asked for; that dirty blocks take the place of clean ones;
+//   reading ahead that nobody asked for; that a write of part of a block reads the rest; that a
+//   device overlaps the requests of one sync.
 #ifndef FENCEPOST_ENGINES_MEDIA_PAGE_CACHE_H_
 #define FENCEPOST_ENGINES_MEDIA_PAGE_CACHE_H_
 
