@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,10 @@
 #include "engines/status.h"
 
 namespace fencepost {
+
+namespace media {
+class FileDelays;
+}
 
 // What the workload will store at most; engines that must size a pool or a map ahead use it.
 struct SizeHint {
@@ -72,6 +77,10 @@ struct EngineOptions {
   Tuning tuning;
   // What the medium is made to cost by a model, e.g. "optane"; empty: what it costs here.
   std::string modelled_medium;
+  // Of a modelled device: what its page cache holds, and what makes the engine's files as slow as
+  // it is. Null: nothing does.
+  uint64_t modelled_cache_bytes = 0;
+  std::shared_ptr<media::FileDelays> file_delays;
 };
 
 }  // namespace fencepost

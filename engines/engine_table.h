@@ -28,7 +28,8 @@ struct Capabilities {
   bool resumes_when_full = true;   // takes writes again after kFull without being opened anew
   bool checksums = false;          // notices that a medium gives back what was not written
   bool stores_data = true;         // false: blackhole, which measures the harness
-  bool tells_reads = false;        // by engines/pmem/access.h: its media can be modelled
+  bool tells_reads = false;        // by engines/pmem/access.h: its memory can be modelled live
+  bool delays_files = false;       // by engines/media/file_delays.h: its device can, too
   bool persistent_memory = false;  // wants a DAX or tmpfs path
   bool path_is_file = false;       // options.path is a file, not a directory
   uint64_t min_key_bytes = 0;

@@ -70,7 +70,14 @@ class CommandLineTest(CommandTest):
         self.refuse("cmap.pool_byte", *load, *SMALL, "-p", "cmap.pool_byte=1G")
         self.refuse("lmdb.nosuch", *load, *SMALL, "-p", "lmdb.nosuch=1")
         self.refuse("medium", *load, *SMALL, "-p", "medium=cxl")
-        self.refuse("counts only", *load, *SMALL, "-p", "medium=nand-ssd")
+        device = [*SMALL, "-p", "medium=nand-ssd"]
+        self.refuse("is in memory", *load, *device)
+        self.refuse("fencepost media lmdb", "load", "lmdb", *device)
+        self.refuse("stores nothing", "load", "blackhole", *device)
+        self.refuse("on tmpfs", "load", "filestore", *device, "--placement", "disk")
+        self.refuse("medium.size", "load", "filestore", *device, "-p", "medium.size=1M")
+        self.refuse("cache_bytes", "load", "rocksdb", *device, "-p", "medium.cache_bytes=few")
+        self.refuse("medium=nand-ssd", *load, *SMALL, "-p", "medium.cache_bytes=1M")
         self.refuse("lmdb", "run", "lmdb", *SMALL, "-p", "medium=optane")
         self.refuse("--nosuch", "run", "cmap", "--nosuch")
         self.assertEqual(list(self.shared.iterdir()), [])
@@ -419,11 +426,58 @@ class CommandLineTest(CommandTest):
             ("requires engine", workload),
             ("requires --fit", ["--points"]),
             ("by its system calls", ["lmdb", *workload, "--cache", "3M"]),
+            ("by its system calls", ["lmdb", *workload, "--loads"]),
         ):
             code, out, err = self.run_program("media", *words)
             self.assertEqual((code, out), (2, ""), words)
             self.assertIn(needle, err)
             self.assertEqual(len(err.splitlines()), 1, err)
+
+    def test_what_cmap_tells_of_its_reads_is_what_its_instructions_load(self) -> None:
+        words = ["media", "cmap", "-P", str(SOURCE / "workloads/workloada"), "--loads", "--json"]
+        code, out, err = self.run_program(
+            *words, "-p", "recordcount=2000", "-p", "operationcount=1000"
+        )
+        self.assertEqual(code, 0, err)
+        kinds = {kind["operation"]: kind for kind in json.loads(out)["kinds"]}
+        get = kinds["get"]
+        read = get["loads"]["lines_missed"] + get["loads"]["lines_fetched"]
+        self.assertLess(abs(get["lines_read"] / read - 1), 0.01, get)
+        # A line that the key and the value share is told twice.
+        self.assertLessEqual(get["loads"]["lines_touched"], get["lines_touched"])
+        self.assertGreaterEqual(
+            get["loads"]["lines_touched"], get["lines_touched"] - get["operations"]
+        )
+        # To the models a key and its value are one run of loads, and two that are told.
+        told_ns, loaded_ns = (of["media"][1]["modelled_ns"] for of in (get, get["loads"]))
+        self.assertLess(loaded_ns, told_ns)
+        self.assertGreater(loaded_ns, told_ns * 0.8)
+        # Of a put, what its log and its heap read for themselves is not told.
+        put = kinds["put"]
+        self.assertGreater(put["loads"]["lines_touched"], put["lines_touched"])
+
+    def test_a_modelled_device_is_waited_for_and_says_so(self) -> None:
+        workload = ["-P", str(SOURCE / "workloads/workloada"), "-p", "recordcount=2000"]
+        for engine in ("filestore", "rocksdb"):
+            code, out, err = self.run_program(
+                "run", engine, "-load", *workload, "-p", "operationcount=1000", "--json",
+                "-p", f"engine.path={self.shared / engine}", "-p", "fencepost.load=relaxed",
+                "-p", "medium=nand-ssd", "-p", "fencepost.floor=false",
+            )  # fmt: skip
+            self.assertEqual(code, 0, err)
+            self.assertIn("medium nand-ssd-modelled", err)
+            self.assertIn("modelled: nand-ssd on tmpfs", err)
+            run = json.loads(out)[1]
+            self.assertEqual(run["medium"], "nand-ssd-modelled")
+            injection = run["injection"]
+            self.assertEqual(injection["model"], "nand-ssd")
+            # Each update is synced, and a sync writes a block of 20 us at least.
+            updates = run["kinds"]["UPDATE"]["count"]
+            self.assertGreaterEqual(injection["syncs"], updates)
+            self.assertGreaterEqual(injection["asked_ns"], updates * 20_000)
+            self.assertGreaterEqual(injection["injected_ns"], injection["asked_ns"] * 0.99)
+            self.assertGreaterEqual(run["kinds"]["UPDATE"]["latency_ns"]["p50"], 20_000)
+            self.assertLess(run["kinds"]["READ"]["latency_ns"]["p50"], 20_000)
 
     def test_every_command_has_help(self) -> None:
         for command in (

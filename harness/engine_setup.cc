@@ -73,6 +73,12 @@ Result<Durability> ChooseDurability(const EngineRow& row, const Tuning& common) 
   return *durability;
 }
 
+// As much as an engine's own cache, if nobody says.
+constexpr uint64_t kDefaultPageCacheBytes = uint64_t{64} << 20;
+constexpr OptionSpec kMediumOptions[] = {
+    {"cache_bytes", "bytes", "64M", "what the page cache of a modelled device holds"},
+};
+
 // Only engines that tell of what they read can be charged for it.
 Result<std::string> ChooseModelledMedium(const EngineRow& row, const Properties& properties) {
   const std::optional<std::string> medium = properties.Get("medium");
@@ -86,16 +92,45 @@ Result<std::string> ChooseModelledMedium(const EngineRow& row, const Properties&
                                         "cannot be charged with a memory's delays",
                                         row.name));
   }
-  if (media::FindBlockModel(*medium) != nullptr) {
-    return properties.Error(
-        "medium", "devices with blocks are modelled from counts only: fencepost media ENGINE");
+  if (media::FindBlockModel(*medium) == nullptr) {
+    return properties.Error("medium",
+                            "must be dram, optane, optane-remote, nand-ssd or optane-ssd");
   }
-  return properties.Error("medium", "must be dram, optane or optane-remote");
+  if (row.capabilities.delays_files) return *medium;
+  if (!row.capabilities.stores_data) {
+    return properties.Error("medium", fmt::format("{} stores nothing", row.name));
+  }
+  if (row.capabilities.persistent_memory) {
+    return properties.Error("medium", fmt::format("{} is in memory, and no device: dram, optane or "
+                                                  "optane-remote",
+                                                  row.name));
+  }
+  return properties.Error(
+      "medium",
+      fmt::format("{} reads and writes its files in ways that a live run cannot be charged "
+                  "for: it is only counted, by `fencepost media {}`",
+                  row.name, row.name));
+}
+
+bool IsModelledDevice(const EngineOptions& options) {
+  return media::FindBlockModel(options.modelled_medium) != nullptr;
+}
+
+// A device is modelled on top of what stands in for it, which must not take a device's time itself.
+Status CheckStandIn(const EngineOptions& options, const Properties& properties) {
+  ASSIGN_OR_RETURN(const Medium medium, MediumOf(options.path));
+  if (medium == Medium::kTmpfs) return Status::Ok();
+  return properties.Error(
+      "medium", fmt::format("the data must be on tmpfs, and {} is on {}: a disk's own time would "
+                            "come on top of the model's",
+                            options.path.string(), MediumName(medium)));
 }
 
 }  // namespace
 
 std::span<const OptionSpec> CommonEngineOptions() { return kCommonOptions; }
+
+std::span<const OptionSpec> MediumOptions() { return kMediumOptions; }
 
 Result<const EngineRow*> FindEngineOrCanary(std::string_view name) {
   for (const EngineRow& row : CanaryEngines()) {
@@ -121,14 +156,25 @@ Result<EngineOptions> MakeEngineOptions(const EngineRow& row, const Properties& 
   ASSIGN_OR_RETURN(options.durability, ChooseDurability(row, common));
   ASSIGN_OR_RETURN(options.cache_bytes,
                    common.Uint64("cache_bytes", options.cache_bytes, uint64_t{1} << 20));
+  const Tuning medium("medium", Under(properties, "medium"));
+  RETURN_IF_ERROR(medium.CheckNames(kMediumOptions));
+  if (medium.Has("cache_bytes") && !IsModelledDevice(options)) {
+    return properties.Error("medium.cache_bytes", "goes with medium=nand-ssd or medium=optane-ssd");
+  }
+  ASSIGN_OR_RETURN(options.modelled_cache_bytes,
+                   medium.Uint64("cache_bytes", kDefaultPageCacheBytes));
   options.size_hint = HintOf(spec);
   if (!row.capabilities.stores_data) return options;
   if (common.Has("path")) {
     options.path = common.String("path", "");
     if (options.path.empty()) return Status::InvalidArgument("engine.path is empty");
   } else {
+    if (placement == Placement::kDefault && IsModelledDevice(options)) {
+      placement = Placement::kTmpfs;
+    }
     ASSIGN_OR_RETURN(options.path, PlaceFor(row, placement, leaf));
   }
+  if (IsModelledDevice(options)) RETURN_IF_ERROR(CheckStandIn(options, properties));
   return options;
 }
 

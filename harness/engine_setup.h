@@ -17,6 +17,9 @@ namespace fencepost {
 // What every engine has, under "engine.".
 std::span<const OptionSpec> CommonEngineOptions();
 
+// What goes with a modelled medium, under "medium.".
+std::span<const OptionSpec> MediumOptions();
+
 // A row of the engine table or, for `check` and `crash`, of the canaries'. kInvalidArgument, naming
 // the engines there are, if there is none.
 Result<const EngineRow*> FindEngineOrCanary(std::string_view name);

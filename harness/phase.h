@@ -74,6 +74,8 @@ struct PhaseRequest {
   std::function<void(const PhaseProgress&)> on_progress;
   // Called with each completed interval's recorder and its start, in order, for the latency log.
   std::function<void(double start_s, double length_s, const Recorder&)> on_interval;
+  // Called once, when the warm-up is over and no operation is under way.
+  std::function<void()> on_measuring;
   // Not ok: the phase is not to be started, for this reason.
   Status cancelled;
 };

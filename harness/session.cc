@@ -44,7 +44,8 @@ uint64_t VersionCapacity(const WorkloadSpec& spec) {
 
 class Session {
  public:
-  explicit Session(const SessionRequest& request) : request_(request), spec_(*request.spec) {}
+  explicit Session(const SessionRequest& request)
+      : request_(request), spec_(*request.spec), options_(request.options) {}
 
   Result<SessionResult> Run();
 
@@ -58,7 +59,8 @@ class Session {
 
   const SessionRequest& request_;
   const WorkloadSpec& spec_;
-  std::unique_ptr<pmem::DelayInjector> injector_;  // outlives the engine
+  EngineOptions options_;                   // but for the durability of a load
+  std::optional<ModelledMedium> modelled_;  // outlives the engine
   std::unique_ptr<Engine> engine_;
   Durability durability_ = Durability::kNone;
   std::optional<double> open_s_;  // of the opening that no phase has followed yet
@@ -68,7 +70,7 @@ class Session {
 };
 
 Status Session::Open(Durability durability) {
-  EngineOptions options = request_.options;
+  EngineOptions options = options_;
   options.durability = durability_ = durability;
   Result<std::unique_ptr<Engine>> opened = Status::Internal("not opened");
   open_s_ = SecondsOf([&] { opened = OpenEngine(*request_.row, options); });
@@ -104,11 +106,7 @@ Result<SessionResult> Session::Run() {
 
   const Durability load_durability =
       request_.relaxed_load ? row.durabilities.back() : options.durability;
-  if (!options.modelled_medium.empty()) {
-    const media::MemoryModel* const model = media::FindMemoryModel(options.modelled_medium);
-    CHECK(model != nullptr);
-    injector_ = std::make_unique<pmem::DelayInjector>(*model);
-  }
+  if (!options.modelled_medium.empty()) modelled_.emplace(&options_);
   loaded_relaxed_ = load && load_durability != options.durability;
   RETURN_IF_ERROR(Open(load ? load_durability : options.durability));
   if (load) result_.status = RunOne(Phase::kLoad);
@@ -164,7 +162,6 @@ Status Session::RunOne(Phase phase) {
   report.medium = engine_->medium();
   report.open_s = std::exchange(open_s_, std::nullopt);
   report.injected_spin_ns = request_.spin_ns;
-  report.modelled_medium = request_.options.modelled_medium;
   if (request_.measure_floor && request_.row->capabilities.stores_data && phase == Phase::kRun) {
     ASSIGN_OR_RETURN(report.floor_ns_per_op, MeasureFloor(phase));
   }
@@ -176,13 +173,13 @@ Status Session::RunOne(Phase phase) {
   phase_request.versions = versions_.get();
   if (phase == Phase::kRun) phase_request.max_run_s = spec_.max_execution_time_s;
   if (request_.hooks) request_.hooks(phase, &phase_request);
-  const pmem::InjectionReport injected_before =
-      injector_ ? injector_->Report() : pmem::InjectionReport();
+  if (modelled_) phase_request.on_measuring = [this] { modelled_->Measure(); };
   ASSIGN_OR_RETURN(report.result, RunPhase(phase_request));
+  // What the phase owes at its end is timed apart, and so is charged for apart.
+  if (modelled_) report.injection = modelled_->Measured();
   const Status ended = EndPhase(&report);
   Status status = LimitsExceeded(report);
   if (status.ok()) status = ended;
-  if (injector_) report.injection = injector_->Report() - injected_before;
   result_.phases.push_back(std::move(report));
   return status;
 }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engines/engine_table.h"
-#include "engines/pmem/delay_injector.h"
+#include "harness/modelled_medium.h"
 #include "harness/phase.h"
 #include "workloads/workload.h"
 
@@ -44,12 +44,10 @@ struct PhaseReport {
   Durability durability = Durability::kNone;
   bool relaxed_load = false;  // loaded at a weaker durability than the run's, then synced
   Medium medium = Medium::kNone;
-  std::string modelled_medium;                     // empty: none, `medium` is what it was
-  std::optional<pmem::InjectionReport> injection;  // of a modelled medium
+  std::optional<Injection> injection;  // none: nothing is modelled, `medium` is what it was
   // What tables and plots call it: "tmpfs", or "optane-modelled".
   std::string MediumLabel() const {
-    return modelled_medium.empty() ? std::string(MediumName(medium))
-                                   : modelled_medium + "-modelled";
+    return injection ? injection->model + "-modelled" : std::string(MediumName(medium));
   }
   EngineStats stats;                      // after settling
   std::optional<double> open_s;           // opening the store for this phase; none: it was open

@@ -118,6 +118,7 @@ void Worker::Run() {
     if (Result<ProcessUsage> usage = ReadProcessUsage(); usage.ok()) {
       context_.usage_at_start = *usage;
     }
+    if (context_.request.on_measuring) context_.request.on_measuring();
     context_.measuring.store(true);
     context_.start_ticks = Clock::Ticks();
   });

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "engines/filestore/delayed_storage.h"
 #include "engines/filestore/page.h"
 #include "engines/filestore/storage.h"
 #include "engines/filestore/store.h"
@@ -40,12 +41,18 @@ Result<StoreOptions> ReadOptions(const EngineOptions& options) {
 
 Result<std::unique_ptr<Engine>> OpenFilestore(const EngineOptions& options) {
   ASSIGN_OR_RETURN(StoreOptions store_options, ReadOptions(options));
-  ASSIGN_OR_RETURN(
-      std::unique_ptr<PosixStorage> storage,
-      PosixStorage::Open(options.path, options.create_if_missing, store_options.direct));
+  // What stands in for a device, tmpfs, knows no O_DIRECT: then only the charges go past the cache.
+  const bool direct = store_options.direct && !options.file_delays;
+  ASSIGN_OR_RETURN(std::unique_ptr<PosixStorage> files,
+                   PosixStorage::Open(options.path, options.create_if_missing, direct));
   ASSIGN_OR_RETURN(store_options.medium, MediumOf(options.path));
-  if (store_options.direct) store_options.medium = Medium::kBlock;
-  const std::vector<std::filesystem::path> created = storage->created();
+  if (direct) store_options.medium = Medium::kBlock;
+  const std::vector<std::filesystem::path> created = files->created();
+  std::unique_ptr<filestore::Storage> storage = std::move(files);
+  if (options.file_delays) {
+    storage =
+        filestore::NewDelayedStorage(std::move(storage), options.file_delays, store_options.direct);
+  }
   Result<std::unique_ptr<Store>> store = Store::Open(std::move(storage), store_options);
   if (!store.ok()) {
     filestore::RemoveDirectories(created);

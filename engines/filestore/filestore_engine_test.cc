@@ -14,7 +14,10 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
+
+#include "engines/media/file_delays.h"
 
 namespace fencepost {
 namespace {
@@ -314,6 +317,75 @@ TEST_F(FilestoreEngine, TuningIsCheckedByName) {
   EXPECT_FALSE(fs::exists(options_.path));
   Tune({{"log_byte", "1M"}});
   EXPECT_EQ(options_.tuning.CheckNames(kFilestoreOptions).code(), StatusCode::kInvalidArgument);
+}
+
+// What engines do to a device behind their files: in DRAM, and with 1 MiB of page cache.
+class ModelledFilestore : public FilestoreEngine {
+ protected:
+  void SetUp() override {
+    FilestoreEngine::SetUp();
+    options_.file_delays =
+        std::make_shared<media::FileDelays>(*media::FindBlockModel("optane-ssd"), 1 << 20);
+  }
+  // What `action` is charged with.
+  media::FileInjection Charged(FunctionRef<void()> action) {
+    const media::FileInjection before = options_.file_delays->Report();
+    action();
+    return options_.file_delays->Report() - before;
+  }
+  void Fill() {
+    options_.durability = Durability::kPrefix;
+    Open();
+    for (int i = 0; i < 4000; ++i) {
+      EXPECT_TRUE(engine_->Put(fmt::format("{:08}", i), std::string(1000, 'v')).ok());
+    }
+    EXPECT_TRUE(engine_->Close().ok());
+    options_.durability = Durability::kPowerFail;
+    Open();
+  }
+};
+
+TEST_F(ModelledFilestore, APutWaitsForItsBlockAndForTheLogsGrowth) {
+  ASSERT_NO_FATAL_FAILURE(Open());
+  ASSERT_TRUE(engine_->Put("k", "v").ok());
+  const media::FileInjection charged = Charged([&] { EXPECT_TRUE(engine_->Put("k", "w").ok()); });
+  EXPECT_EQ(charged.blocks.syncs, 1u);
+  EXPECT_EQ(charged.blocks.blocks_written, 2u);
+  EXPECT_NEAR(charged.asked_ns, 20'000, 1);
+  EXPECT_GE(charged.injected_ns() + charged.interrupted_ns, 20'000);
+}
+
+TEST_F(ModelledFilestore, AGetOfWhatNoCacheHoldsWaitsForOneBlock) {
+  ASSERT_NO_FATAL_FAILURE(Fill());
+  uint64_t read = 0, missed = 0;
+  for (int i = 0; i < 4000; i += 40) {
+    const media::FileInjection charged =
+        Charged([&] { EXPECT_EQ(Get(fmt::format("{:08}", i)).size(), 1000u); });
+    read += charged.blocks.blocks_read;
+    missed += charged.blocks.blocks_missed;
+    EXPECT_NEAR(charged.asked_ns, 8900.0 * static_cast<double>(charged.blocks.blocks_missed), 1);
+  }
+  // 5 MiB of pages, 1 MiB of which the pool has and another the page cache.
+  EXPECT_GE(missed, 50u);
+  EXPECT_LE(missed, read);
+  const media::FileInjection again = Charged([&] { Get(fmt::format("{:08}", 3960)); });
+  EXPECT_EQ(again.blocks.blocks_read, 0u);
+}
+
+TEST_F(ModelledFilestore, DirectGoesPastThePageCache) {
+  Tune({{"direct", "true"}});
+  ASSERT_NO_FATAL_FAILURE(Fill());
+  EXPECT_NE(engine_->medium(), Medium::kBlock);  // only the charges are direct
+  const media::FileInjection put = Charged([&] { EXPECT_TRUE(engine_->Put("k", "w").ok()); });
+  EXPECT_GE(put.blocks.blocks_written, 1u);
+  uint64_t read = 0, missed = 0;
+  for (int i = 0; i < 4000; i += 40) {
+    const media::FileInjection charged = Charged([&] { Get(fmt::format("{:08}", i)); });
+    read += charged.blocks.blocks_read;
+    missed += charged.blocks.blocks_missed;
+  }
+  EXPECT_EQ(read, missed);
+  EXPECT_GE(missed, 50u);
 }
 
 }  // namespace

@@ -34,14 +34,20 @@ AccessCounts& AccessCounts::operator+=(const AccessCounts& other) {
 }
 
 AccessCounter::AccessCounter(std::span<const media::MemoryModel* const> models,
-                             uint64_t cache_bytes)
-    : tags_(cache_bytes / kLineBytes, UINT64_MAX), before_(models.size()) {
-  CHECK(access_observer == nullptr && !tags_.empty());
+                             uint64_t cache_bytes, Observes observes)
+    : observes_(observes == Observes::kYes),
+      tags_(cache_bytes / kLineBytes, UINT64_MAX),
+      before_(models.size()) {
+  CHECK(!tags_.empty());
   for (const media::MemoryModel* model : models) systems_.emplace_back(*model, size_t{1});
+  if (!observes_) return;
+  CHECK(access_observer == nullptr);
   SetAccessObserver(this);
 }
 
-AccessCounter::~AccessCounter() { SetAccessObserver(nullptr); }
+AccessCounter::~AccessCounter() {
+  if (observes_) SetAccessObserver(nullptr);
+}
 
 void AccessCounter::Do(const media::MemoryEvent& event) {
   for (media::MemorySystem& system : systems_) system.Do(0, event);

@@ -7,7 +7,7 @@
 //
 // Invariants:
 //   1. What comes between two operations (opening, statistics) is counted with the next.
-// Threads: one at a time. While it lives it is the AccessObserver.
+// Threads: one at a time.
 // Not covered: what is between the accesses: an operation's modelled time is the memory's alone.
 // Source: engines/media/memory_system.h.
 #ifndef FENCEPOST_ENGINES_PMEM_ACCESS_COUNTER_H_
@@ -43,8 +43,11 @@ struct AccessCounts {
 
 class AccessCounter final : public AccessObserver {
  public:
-  // `cache_bytes`: of the CPU's caches; REQUIRES: at least a line.
-  AccessCounter(std::span<const media::MemoryModel* const> models, uint64_t cache_bytes);
+  // While it lives it is the AccessObserver; or, where it is not to be, what it is told is up to
+  // its owner. `cache_bytes`: of the CPU's caches; REQUIRES: at least a line.
+  enum class Observes : unsigned char { kYes, kNo };
+  AccessCounter(std::span<const media::MemoryModel* const> models, uint64_t cache_bytes,
+                Observes observes = Observes::kYes);
   ~AccessCounter() override;
   AccessCounter(const AccessCounter&) = delete;
   AccessCounter& operator=(const AccessCounter&) = delete;
@@ -61,6 +64,7 @@ class AccessCounter final : public AccessObserver {
   void Do(const media::MemoryEvent& event);
   AccessCounts TakeOperation();
 
+  const bool observes_;
   std::vector<uint64_t> tags_;
   std::vector<media::MemorySystem> systems_;
   std::vector<AccessCounts::OnMedium> before_;  // at the end of the last operation

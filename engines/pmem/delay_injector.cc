@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engines/pmem/delay_injector.h"
 
-#include <x86intrin.h>
-
 #include <algorithm>
 #include <bit>
-#include <chrono>
 
+#include "engines/media/tick_clock.h"
 #include "engines/status.h"
 
 namespace fencepost::pmem {
 namespace {
 
 using media::kLineBytes;
+using media::NowTicks;
 
 std::atomic<uint64_t> injectors_made{0};
 
@@ -62,25 +61,13 @@ DelayInjector::DelayInjector(const media::MemoryModel& model)
       block_shift_(static_cast<unsigned>(std::countr_zero(model.block_lines()))),
       first_read_ns_(model.read_random_ns - Dram().read_random_ns),
       further_read_ns_(model.read_near_mean_ns() - Dram().read_near_mean_ns()),
-      fence_ns_(model.clwb_ns - Dram().clwb_ns) {
+      fence_ns_(model.clwb_ns - Dram().clwb_ns),
+      ticks_a_ns_(media::MeasureTicksPerNs()) {
   CHECK(access_observer == nullptr);
-  MeasureClock();
   SetAccessObserver(this);
 }
 
 DelayInjector::~DelayInjector() { SetAccessObserver(nullptr); }
-
-void DelayInjector::MeasureClock() {
-  using Clock = std::chrono::steady_clock;
-  constexpr auto kLong = std::chrono::milliseconds(10);
-  const auto begin = Clock::now();
-  const uint64_t begin_ticks = __rdtsc();
-  auto end = begin;
-  while (end - begin < kLong) end = Clock::now();
-  const uint64_t ticks = __rdtsc() - begin_ticks;
-  ticks_a_ns_ =
-      static_cast<double>(ticks) / std::chrono::duration<double, std::nano>(end - begin).count();
-}
 
 DelayInjector::Thread& DelayInjector::Self() {
   if (known.number != number_) [[unlikely]] {
@@ -109,7 +96,7 @@ void DelayInjector::Take(Thread& thread, uint64_t now_ticks, double ns) {
 
 void DelayInjector::OnRead(const void* address, size_t bytes) {
   if (bytes == 0) return;
-  const uint64_t begin = __rdtsc();
+  const uint64_t begin = NowTicks();
   Thread& thread = Self();
   const uint64_t first = FirstLine(address), last = LastLine(address, bytes);
   uint64_t misses = 0, blocks = 0, block = UINT64_MAX;
@@ -127,12 +114,12 @@ void DelayInjector::OnRead(const void* address, size_t bytes) {
     thread.debt_ns += first_read_ns_ + static_cast<double>(misses - 1) * further_read_ns_;
     Take(thread, begin, static_cast<double>(blocks) * model_.read_block_ns);
   }
-  thread.charging_ticks += __rdtsc() - begin;
+  thread.charging_ticks += NowTicks() - begin;
 }
 
 void DelayInjector::OnFlush(const void* address, size_t bytes, bool) {
   if (bytes == 0) return;
-  const uint64_t begin = __rdtsc();
+  const uint64_t begin = NowTicks();
   Thread& thread = Self();
   const uint64_t last = LastLine(address, bytes);
   uint64_t blocks = 0;
@@ -147,7 +134,7 @@ void DelayInjector::OnFlush(const void* address, size_t bytes, bool) {
     Take(thread, begin, static_cast<double>(blocks) * model_.write_block_ns);
   }
   thread.flushed = true;
-  thread.charging_ticks += __rdtsc() - begin;
+  thread.charging_ticks += NowTicks() - begin;
 }
 
 void DelayInjector::OnFence() {
@@ -161,7 +148,7 @@ void DelayInjector::OnFence() {
 void DelayInjector::OnOperationEnd(OperationKind) {
   Thread& thread = Self();
   InjectionReport& report = thread.report;
-  const uint64_t begin = __rdtsc();
+  const uint64_t begin = NowTicks();
   const double charging_ns = static_cast<double>(thread.charging_ticks) / ticks_a_ns_;
   const double waiting_ns =
       thread.wait_until_ticks > begin
@@ -173,7 +160,7 @@ void DelayInjector::OnOperationEnd(OperationKind) {
   uint64_t end = begin;
   while (end < until) {
     __builtin_ia32_pause();
-    end = __rdtsc();
+    end = NowTicks();
   }
   ++report.operations;
   const double spun_ns = static_cast<double>(end - begin) / ticks_a_ns_;

@@ -82,7 +82,6 @@ class DelayInjector final : public AccessObserver {
 
   Thread& Self();
   void Take(Thread& thread, uint64_t now_ticks, double ns);
-  void MeasureClock();
 
   const media::MemoryModel& model_;
   const uint64_t number_;       // of this injector: what a thread remembers of another is void
@@ -91,7 +90,7 @@ class DelayInjector final : public AccessObserver {
   const double first_read_ns_;
   const double further_read_ns_;
   const double fence_ns_;
-  double ticks_a_ns_ = 1;
+  const double ticks_a_ns_;
   std::atomic<uint64_t> busy_until_ticks_{0};
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Thread>> threads_;

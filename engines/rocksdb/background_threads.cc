@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engines/rocksdb/background_threads.h"
 
+#include <pthread.h>
 #include <rocksdb/env.h>
 
 #include <chrono>
@@ -8,6 +9,7 @@
 #include <fstream>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 
 namespace fencepost {
@@ -17,18 +19,26 @@ std::mutex mutex;
 int open_count = 0;  // guarded by mutex
 
 // RocksDB names its threads "rocksdb:low0" and the like.
+constexpr std::string_view kThreadPrefix = "rocksdb:";
+
 bool AnyThreadLeft() {
   std::error_code error;
   for (std::filesystem::directory_iterator it("/proc/self/task", error), end; !error && it != end;
        it.increment(error)) {
     std::string name;
     std::getline(std::ifstream(it->path() / "comm"), name);
-    if (name.starts_with("rocksdb:")) return true;
+    if (name.starts_with(kThreadPrefix)) return true;
   }
   return false;
 }
 
 }  // namespace
+
+bool IsBackgroundThread() {
+  char name[16] = {};  // the most that Linux keeps
+  return pthread_getname_np(pthread_self(), name, sizeof(name)) == 0 &&
+         std::string_view(name).starts_with(kThreadPrefix);
+}
 
 BackgroundThreads::BackgroundThreads() {
   const std::lock_guard lock(mutex);

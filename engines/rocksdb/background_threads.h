@@ -15,6 +15,9 @@ class BackgroundThreads {
   BackgroundThreads& operator=(const BackgroundThreads&) = delete;
 };
 
+// Whether the thread that asks is one of them.
+bool IsBackgroundThread();
+
 }  // namespace fencepost
 
 #endif  // FENCEPOST_ENGINES_ROCKSDB_BACKGROUND_THREADS_H_

@@ -23,6 +23,7 @@
 #include <utility>
 
 #include "engines/rocksdb/background_threads.h"
+#include "engines/rocksdb/delayed_file_system.h"
 #include "engines/rocksdb/watched_file_system.h"
 #include "engines/store_directory.h"
 
@@ -179,7 +180,9 @@ class RocksdbEngine final : public Engine {
 
   Status Start(const EngineOptions& options) {
     activity_ = std::make_shared<FileActivity>();
-    env_ = rocksdb::NewCompositeEnv(NewWatchedFileSystem(activity_));
+    std::shared_ptr<rocksdb::FileSystem> files = NewWatchedFileSystem(activity_);
+    if (options.file_delays) files = NewDelayedFileSystem(std::move(files), options.file_delays);
+    env_ = rocksdb::NewCompositeEnv(std::move(files));
     ASSIGN_OR_RETURN(const rocksdb::Options rocksdb_options, MakeOptions(options, env_.get()));
     ASSIGN_OR_RETURN(medium_, MediumOf(path_));
     if (rocksdb_options.use_direct_reads && medium_ == Medium::kPageCache) medium_ = Medium::kBlock;

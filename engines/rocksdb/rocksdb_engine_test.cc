@@ -2,6 +2,7 @@
 // What is RocksDB's own; what every engine does is in engine_conformance_test.cc.
 #include "engines/rocksdb/rocksdb_engine.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -9,6 +10,9 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <memory>
+
+#include "engines/media/file_delays.h"
 
 namespace fencepost {
 namespace {
@@ -205,6 +209,66 @@ TEST_F(RocksdbEngineTest, LostCurrentIsNotTakenForANewStore) {
   }
   fs::remove(options_.path / "CURRENT");
   EXPECT_EQ(OpenWith({}).status().code(), StatusCode::kInvalidArgument);
+}
+
+class ModelledRocksdb : public RocksdbEngineTest {
+ protected:
+  void SetUp() override {
+    RocksdbEngineTest::SetUp();
+    delays_ = options_.file_delays =
+        std::make_shared<media::FileDelays>(*media::FindBlockModel("optane-ssd"), 0);
+  }
+  media::FileInjection Charged(FunctionRef<void()> action) {
+    const media::FileInjection before = delays_->Report();
+    action();
+    return delays_->Report() - before;
+  }
+
+  std::shared_ptr<media::FileDelays> delays_;
+};
+
+TEST_F(ModelledRocksdb, APutWaitsForItsBlockAndForTheLogsGrowth) {
+  auto engine = OpenWith({});
+  ASSERT_TRUE(engine.ok()) << engine.message();
+  CHECK_OK((*engine)->Put("k", "v"));  // the first sync of a log syncs its directory too
+  const media::FileInjection charged = Charged([&] { CHECK_OK((*engine)->Put("k", "v")); });
+  EXPECT_EQ(charged.blocks.syncs, 1u);
+  EXPECT_EQ(charged.blocks.blocks_written, 2u);
+  EXPECT_NEAR(charged.asked_ns, 20'000, 1);
+  EXPECT_EQ(charged.background_ns, 0);
+}
+
+TEST_F(ModelledRocksdb, ATableIsWrittenInTheBackgroundAndReadBlockByBlock) {
+  for (const char* direct : {"false", "true"}) {
+    const std::string options = fmt::format(
+        "use_direct_reads={0};use_direct_io_for_flush_and_compaction={0};"
+        "disable_auto_compactions=true",
+        direct);
+    options_.path = options_.path.parent_path() / direct;
+    options_.durability = Durability::kPrefix;
+    options_.cache_bytes = 0;
+    auto engine = OpenWith({{"options", options}});
+    ASSERT_TRUE(engine.ok()) << engine.message();
+    for (int i = 0; i < 1000; ++i) {
+      CHECK_OK((*engine)->Put(std::to_string(i), std::string(1000, 'v')));
+    }
+    const media::FileInjection settled = Charged([&] { CHECK_OK((*engine)->Settle()); });
+    EXPECT_GT(settled.background_ns, 1'000'000 / 2.0) << direct;
+    EXPECT_GE(settled.blocks.blocks_written, 240u) << direct;
+    CHECK_OK((*engine)->Get("0", [](auto) {}));  // opens the table, and reads its index
+    const media::FileInjection read = Charged([&] {
+      CHECK_OK((*engine)->Get("500", [](auto value) { EXPECT_EQ(value.size(), 1000u); }));
+    });
+    // A block of RocksDB is of 4 KiB and a little, and begins anywhere.
+    EXPECT_GE(read.blocks.blocks_missed, 1u) << direct;
+    EXPECT_LE(read.blocks.blocks_missed, 3u) << direct;
+    EXPECT_GE(read.asked_ns, 8900) << direct;
+    CHECK_OK((*engine)->Close());
+    // It comes back from what was written.
+    engine = OpenWith({{"options", options}});
+    ASSERT_TRUE(engine.ok()) << engine.message();
+    CHECK_OK((*engine)->Get("999", [](auto value) { EXPECT_EQ(value.size(), 1000u); }));
+  }
 }
 
 }  // namespace

@@ -3,8 +3,9 @@
 
    A store's call comes after it, so that it reads the bytes where they are now, whatever their
    width; it is guarded by one inlined comparison, so a store to other memory costs five
-   instructions. Flushes that VEX does not know end a superblock undecoded: it is mended to flush
-   and go on. CPUID is made to offer CLWB and CLFLUSHOPT. */
+   instructions. Loads have no calls but with --loads=yes. Flushes that VEX does not know end a
+   superblock undecoded: it is mended to flush and go on. CPUID is made to offer CLWB and
+   CLFLUSHOPT. */
 #include <pub_tool_libcproc.h>
 #include <pub_tool_machine.h>
 
@@ -70,6 +71,29 @@ void sites_visit(void (*visit)(const struct site* site)) {
   VG_(free)(sorted);
 }
 
+/* -- loads, with --loads=yes */
+
+static struct pmc_loads loads;
+
+void loads_init(void) {
+  if (options.loads) pmc_loads_init(&loads, (ULong)options.loads_cache);
+}
+
+Bool loads_take(struct pmc_load_counts* counts, UInt flags, ULong* missed, SizeT room) {
+  if (!options.loads) return False;
+  *counts = pmc_loads_take(&loads, flags, (uint64_t*)missed, room);
+  return True;
+}
+
+static void on_load(Addr address, ULong bytes) {
+  if (is_persistent(address)) pmc_loads_load(&loads, address, bytes);
+}
+
+static void note_store(Addr address, const struct site* site) {
+  if (!options.loads) return;
+  pmc_loads_store(&loads, address, site->bytes, (site->flags & SITE_NON_TEMPORAL) != 0);
+}
+
 /* -- what the inserted calls run */
 
 static void on_store(VexGuestAMD64State* guest, Addr address, struct site* site) {
@@ -81,6 +105,7 @@ static void on_store(VexGuestAMD64State* guest, Addr address, struct site* site)
   if ((site->flags & SITE_NON_TEMPORAL) != 0 && options.isa_rec) instructions_seen = True;
   ++site->stores;
   site->stored_bytes += site->bytes;
+  note_store(address, site);
   event_store(tid, address, site->bytes, site->flags, context_of_guest(tid, guest, site->ip));
   maybe_hand_over(tid, guest);
 }
@@ -97,6 +122,7 @@ static void on_locked(VexGuestAMD64State* guest, Addr address, struct site* site
   maybe_hand_over(tid, guest);
   if (!persistent || !stored) return;
   ++site->stores;
+  note_store(address, site);
   site->stored_bytes += site->bytes;
   event_store(tid, address, site->bytes, site->flags, context);
 }
@@ -189,6 +215,21 @@ static void add_store(struct block* block, IRExpr* address, UInt bytes, UShort f
   call(block, "on_store", &on_store,
        mkIRExprVec_3(IRExpr_GSPTR(), address, pointer(get_site(block->ip, bytes, flags, 0))),
        both(block, guard, in_hull(block, address)));
+}
+
+static void add_load(struct block* block, IRExpr* address, UInt bytes, IRExpr* guard) {
+  IRDirty* dirty;
+  if (!options.loads) return;
+  dirty = unsafeIRDirty_0_N(0, "on_load", VG_(fnptr_to_fnentry)(&on_load),
+                            mkIRExprVec_2(address, constant(bytes)));
+  dirty->guard = both(block, guard, in_hull(block, address));
+  addStmtToIRSB(block->out, IRStmt_Dirty(dirty));
+}
+
+static void add_guarded_load(struct block* block, const IRLoadG* load) {
+  IRType wide, narrow;
+  typeOfIRLoadGOp(load->cvt, &wide, &narrow);
+  add_load(block, load->addr, (UInt)sizeofIRType(narrow), load->guard);
 }
 
 /* Whether the CAS found what it expected. */
@@ -347,11 +388,27 @@ static void after_statement(struct block* block, const IRStmt* statement) {
       add_store(block, store->addr, (UInt)sizeofIRType(type), 0, store->guard);
       break;
     }
-    case Ist_CAS:
-      add_locked(block, statement->Ist.CAS.details);
+    case Ist_CAS: {
+      const IRCAS* cas = statement->Ist.CAS.details;
+      const IRType type = typeOfIRExpr(block->out->tyenv, cas->dataLo);
+      add_load(block, cas->addr, (UInt)sizeofIRType(type) * (cas->dataHi != NULL ? 2 : 1), NULL);
+      add_locked(block, cas);
+      break;
+    }
+    case Ist_WrTmp: {
+      const IRExpr* data = statement->Ist.WrTmp.data;
+      if (data->tag != Iex_Load) break;
+      add_load(block, data->Iex.Load.addr, (UInt)sizeofIRType(data->Iex.Load.ty), NULL);
+      break;
+    }
+    case Ist_LoadG:
+      add_guarded_load(block, statement->Ist.LoadG.details);
       break;
     case Ist_Dirty: {
       const IRDirty* dirty = statement->Ist.Dirty.details;
+      if (dirty->mFx == Ifx_Read || dirty->mFx == Ifx_Modify) {
+        add_load(block, dirty->mAddr, (UInt)dirty->mSize, dirty->guard);
+      }
       if (dirty->mFx == Ifx_Write || dirty->mFx == Ifx_Modify) {
         add_store(block, dirty->mAddr, (UInt)dirty->mSize, 0, dirty->guard);
       }

@@ -24,6 +24,7 @@ struct options options = {.print_summary = True,
                           .isa_rec = True,
                           .error_summary = True,
                           .log_stack_depth = 1,
+                          .loads_cache = 1 << 20,
                           .list_max = 1000,
                           .offer_clwb = True};
 
@@ -44,6 +45,9 @@ Bool option_accept(const HChar* argument) {
   if (VG_BOOL_CLO(argument, "--expect-fence-after-clflush", options.fence_after_clflush))
     return True;
   if (VG_BOOL_CLO(argument, "--compat", options.compat)) return True;
+  if (VG_BOOL_CLO(argument, "--loads", options.loads)) return True;
+  if (VG_BINT_CLO(argument, "--loads-cache", options.loads_cache, PMC_LINE_BYTES, 1 << 30))
+    return True;
   if (VG_BINT_CLO(argument, "--list-max", options.list_max, 0, PMC_FINDINGS_KEPT)) return True;
   if (VG_BINT_CLO(argument, "--sched-seed", options.sched_seed, 0, 0x7fffffff)) return True;
   if (VG_STR_CLO(argument, "--report-file", options.report_path)) return True;
@@ -73,6 +77,10 @@ void option_usage(void) {
    "    --trace-file=<file>            write a binary trace; %%p is the process [none]\n"
    "    --sched-seed=<n>               hand over between threads at seeded events; wants\n"
    "                                   --fair-sched=yes [0: Valgrind's own order]\n"
+   "    --loads=no|yes                 count loads of persistent memory, and the lines of it that "
+   "a\n"
+   "                                   simulated cache does not hold [no]\n"
+   "    --loads-cache=<bytes>          what that cache holds [1048576]\n"
    "    --mult-stores=no|yes           report stores overwritten before they were durable [no]\n"
    "    --indiff=<superblocks>         but not those overwritten within so many [0]\n"
    "    --flush-check=no|yes           report redundant and unnecessary flushes [no]\n"
@@ -94,6 +102,7 @@ void option_debug_usage(void) { VG_(printf)("    (none)\n"); }
 static void post_init(void) {
   VG_(clo_sigill_diag) = False;
   events_init();
+  loads_init();
   store_log_start();
   processes_init();
   hand_over_init();

@@ -126,6 +126,24 @@ static Bool handle_transaction(ThreadId tid, UWord request, const UWord* a, UWor
   }
 }
 
+static Bool take_loads(const UWord* a) {
+  struct pmc_load_counts counts;
+  ULong* const out = (ULong*)a[0];
+  ULong* const missed = (ULong*)a[1];
+  const SizeT room = a[2] < PMC_LOADS_KEPT ? a[2] : PMC_LOADS_KEPT;
+  if (!VG_(am_is_valid_for_client)((Addr)out, sizeof(counts), VKI_PROT_WRITE)) return False;
+  if (room > 0 &&
+      !VG_(am_is_valid_for_client)((Addr)missed, room * sizeof(*missed), VKI_PROT_WRITE)) {
+    return False;
+  }
+  if (!loads_take(&counts, (UInt)a[3], missed, room)) return False;
+  out[0] = counts.loads;
+  out[1] = counts.lines_touched;
+  out[2] = counts.lines_missed;
+  out[3] = counts.lines_fetched;
+  return True;
+}
+
 Bool handle_request(ThreadId tid, UWord* arguments, UWord* result) {
   const UWord* a = arguments + 1;
   HChar text[MAX_TEXT_BYTES];
@@ -174,6 +192,9 @@ Bool handle_request(ThreadId tid, UWord* arguments, UWord* result) {
     case VG_USERREQ__PMC_OPERATION_BEGIN:
     case VG_USERREQ__PMC_OPERATION_END:
       event_operation(tid, a[0], arguments[0] == VG_USERREQ__PMC_OPERATION_BEGIN);
+      return True;
+    case VG_USERREQ__PMC_TAKE_LOADS:
+      *result = take_loads(a);
       return True;
     default:
       break;

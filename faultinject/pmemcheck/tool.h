@@ -28,6 +28,7 @@
 #include "faultinject/pmemcheck/decode.h"
 #include "faultinject/pmemcheck/findings.h"
 #include "faultinject/pmemcheck/lines.h"
+#include "faultinject/pmemcheck/loads.h"
 #include "faultinject/pmemcheck/ranges.h"
 #include "faultinject/pmemcheck/transactions.h"
 
@@ -48,6 +49,8 @@ struct options {
   Bool fence_after_clflush;
   Bool compat;
   Bool offer_clwb; /* --cpuid=clwb */
+  Bool loads;
+  Int loads_cache; /* bytes */
   Int list_max;
   Int sched_seed; /* 0: Valgrind's own order */
   const HChar* pmem_globs[16];
@@ -105,6 +108,9 @@ extern UInt superblock; /* counted with --mult-stores=yes only */
 IRSB* instrument(VgCallbackClosure* closure, IRSB* in, const VexGuestLayout* layout,
                  const VexGuestExtents* extents, const VexArchInfo* host, IRType guest_word,
                  IRType host_word);
+void loads_init(void);
+/* What was loaded since the last time; False without --loads=yes. */
+Bool loads_take(struct pmc_load_counts* counts, UInt flags, ULong* missed, SizeT room);
 /* No site has done anything yet. */
 void sites_clear(void);
 /* Calls visit for each site, in order of address. */

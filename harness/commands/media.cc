@@ -23,6 +23,8 @@
 #include "harness/placement.h"
 #include "harness/run_request.h"
 #include "harness/text_table.h"
+#include "harness/valgrind_probe.h"
+#include "harness/valgrind_tool.h"
 
 namespace fencepost {
 namespace {
@@ -37,6 +39,7 @@ struct MediaRequest {
   std::string engine;
   WorkloadFlags workload;
   std::string cache;  // empty: 1M
+  bool loads = false;
   bool fit = false;
   bool points = false;
   bool json = false;
@@ -160,18 +163,36 @@ class CountedPlace {
   std::filesystem::path path_;
 };
 
+constexpr const char* kPoolAddress = "PMEM_MMAP_HINT";
+
 // The pool at one address each time: libpmem asks the environment when it is loaded, so this
 // process begins again with it. Comes back with Ok where it is set.
 Status FixPoolAddress(const Arguments& arguments) {
-  constexpr const char* kHint = "PMEM_MMAP_HINT";
-  if (getenv(kHint) != nullptr) return Status::Ok();
-  setenv(kHint, "0x100000000000", /*overwrite=*/1);
+  if (getenv(kPoolAddress) != nullptr) return Status::Ok();
+  setenv(kPoolAddress, "0x100000000000", /*overwrite=*/1);
   std::vector<std::string> words = arguments;
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   execv("/proc/self/exe", pointers.data());
   return Status::IoError(fmt::format("execv: {}", std::strerror(errno)));
+}
+
+// This process again under the tool, which counts loads. Comes back with Ok where it does. Valgrind
+// gives every run the same addresses, and has no room for the one that is asked for elsewhere.
+Status RunUnderTool(const Arguments& arguments, uint64_t cache_bytes) {
+  if (ToolCountsLoads()) return Status::Ok();
+  if (RunsUnderValgrind()) {
+    return Status::Unsupported("--loads: runs under another Valgrind, and so cannot count");
+  }
+  ASSIGN_OR_RETURN(const ValgrindTool tool, FindPmemcheck(/*launcher=*/""));
+  setenv(kPoolAddress, "0", /*overwrite=*/1);
+  std::vector<std::string> program = arguments;
+  program.front() = std::filesystem::read_symlink("/proc/self/exe").string();
+  return ExecUnder(tool,
+                   {"--loads=yes", fmt::format("--loads-cache={}", cache_bytes), "--quiet",
+                    "--print-summary=no", "--error-summary=no"},
+                   program);
 }
 
 template <typename Counts>
@@ -193,9 +214,10 @@ ExitCode CountEngine(const MediaRequest& request, const Arguments& arguments) {
         Status::InvalidArgument("media ENGINE needs a workload: -P workloads/crash-mixed"));
   }
   if (!(*row)->capabilities.persistent_memory) {
-    if (!request.cache.empty()) {
-      return ReportError(Status::InvalidArgument(fmt::format(
-          "--cache={}: {} is counted by its system calls", request.cache, request.engine)));
+    if (!request.cache.empty() || request.loads) {
+      return ReportError(Status::InvalidArgument(
+          fmt::format("{}: {} is counted by its system calls",
+                      request.loads ? "--loads" : "--cache=" + request.cache, request.engine)));
     }
     return PrintCounts(CountFiles(request.workload, request.engine), request.json);
   }
@@ -214,11 +236,13 @@ ExitCode CountEngine(const MediaRequest& request, const Arguments& arguments) {
           fmt::format("{}: counts are of a store of their own, for all media", name)));
     }
   }
-  if (const Status status = FixPoolAddress(arguments); !status.ok()) return ReportError(status);
+  const Status ready =
+      request.loads ? RunUnderTool(arguments, *cache_bytes) : FixPoolAddress(arguments);
+  if (!ready.ok()) return ReportError(ready);
   WarnOfUnread(*plan->properties);
   // <place>/<leaf>/cmap/pool
   const CountedPlace place(plan->options.path.parent_path().parent_path());
-  return PrintCounts(CountMemory(*plan, *cache_bytes), request.json);
+  return PrintCounts(CountMemory(*plan, *cache_bytes, request.loads), request.json);
 }
 
 ExitCode Media(const MediaRequest& request, const Arguments& arguments) {
@@ -258,6 +282,9 @@ std::function<ExitCode()> DeclareMedia(CLI::App& app, const Arguments& arguments
       ->needs(engine);
   app.add_option("--cache", request->cache,
                  "with an engine on persistent memory: the CPU's cache in front (default 1M)")
+      ->needs(engine);
+  app.add_flag("--loads", request->loads,
+               "with such an engine: count its instructions' loads too, under Valgrind")
       ->needs(engine);
   CLI::Option* const fit =
       app.add_flag("--fit", request->fit,

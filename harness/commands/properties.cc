@@ -26,6 +26,12 @@ ExitCode PrintProperties() {
     const std::string name = fmt::format("engine.{}", spec.name);
     add({name, spec.type, spec.default_value, spec.meaning});
   }
+  add({"medium", "dram|optane|optane-remote|nand-ssd|optane-ssd", "",
+       "make the data's medium as slow as a model says (docs/media.md)"});
+  for (const OptionSpec& spec : MediumOptions()) {
+    const std::string name = fmt::format("medium.{}", spec.name);
+    add({name, spec.type, spec.default_value, spec.meaning});
+  }
   fmt::print("{}\nAn engine's own: fencepost engines ENGINE\n", table.Render());
   return ExitCode::kPass;
 }

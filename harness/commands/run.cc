@@ -17,6 +17,7 @@
 #include "harness/commands/command.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
+#include "harness/report/injection_report.h"
 #include "harness/report/run_report.h"
 #include "harness/report/ycsb_text.h"
 #include "harness/run_files.h"
@@ -229,21 +230,6 @@ Status RunCommand::WriteYcsbOutput(const std::string& text) {
   out.close();
   if (!out) return Status::IoError(fmt::format("write: exportfile {}", plan_.spec->export_file));
   return Status::Ok();
-}
-
-// Modelled, and how well what was asked for was injected.
-std::string InjectionLine(const PhaseReport& report) {
-  const pmem::InjectionReport& injection = *report.injection;
-  const double operations = std::max(1.0, static_cast<double>(injection.operations));
-  return fmt::format(
-      "modelled: {} on {}: {:.0f} ns an operation asked for, {:.0f} ns injected ({:+.0f} ns), "
-      "{:.0f} of "
-      "them by charging; {:.1f} lines read, {:.1f} of them in no cache; {} operations interrupted",
-      report.modelled_medium, MediumName(report.medium), injection.asked_ns / operations,
-      injection.injected_ns() / operations,
-      (injection.injected_ns() - injection.asked_ns) / operations,
-      injection.charging_ns / operations, static_cast<double>(injection.lines_read) / operations,
-      static_cast<double>(injection.lines_missed) / operations, injection.interrupted);
 }
 
 Status RunCommand::Report(const PhaseReport& report, RunFolder& folder) {

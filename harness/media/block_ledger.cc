@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "harness/media/block_ledger.h"
 
-#include <algorithm>
+#include "engines/media/block_model.h"
 
 namespace fencepost {
 
+using media::DirtyFile;
 using media::kBlockBytes;
-
-BlockLedger::BlockLedger() = default;
 
 void BlockLedger::Pay(uint64_t blocks, BlockCount* to) {
   const std::span<const media::BlockModel> models = media::BlockModels();
@@ -18,37 +17,20 @@ void BlockLedger::Pay(uint64_t blocks, BlockCount* to) {
 
 void BlockLedger::Write(const IoEvent& event, BlockCount* to) {
   if (event.data.empty()) return;
-  File& file = files_[event.inode];
-  const uint64_t end = event.offset + event.data.size();
-  const uint64_t first = event.offset / kBlockBytes, last = (end - 1) / kBlockBytes;
+  DirtyFile& file = files_[event.inode];
   ++to->writes;
   to->written_bytes += event.data.size();
-  if (end > file.bytes) {
-    file.bytes = end;
-    file.grown = true;
-  }
-  if (event.direct) {
-    Pay(last - first + 1, to);
+  if (!event.direct) {
+    file.Write(event.offset, event.data.size());
     return;
   }
-  for (uint64_t block = first; block <= last; ++block) file.dirty.insert(block);
+  file.WriteAround(event.offset, event.data.size());
+  const uint64_t last = (event.offset + event.data.size() - 1) / kBlockBytes;
+  Pay(last - event.offset / kBlockBytes + 1, to);
 }
 
-// Blocks that lie together are one request.
-void BlockLedger::Sync(File& file, BlockCount* to) {
-  uint64_t run = 0, next = 0;
-  for (const uint64_t block : file.dirty) {
-    if (run > 0 && block != next) {
-      Pay(run, to);
-      run = 0;
-    }
-    ++run;
-    next = block + 1;
-  }
-  if (run > 0) Pay(run, to);
-  if (file.grown) Pay(1, to);
-  file.dirty.clear();
-  file.grown = false;
+void BlockLedger::Sync(DirtyFile& file, BlockCount* to) {
+  if (file.Sync([&](uint64_t, uint64_t blocks) { Pay(blocks, to); })) Pay(1, to);
 }
 
 void BlockLedger::Add(const IoEvent& event, BlockCount* to) {
@@ -59,8 +41,8 @@ void BlockLedger::Add(const IoEvent& event, BlockCount* to) {
     case Kind::kRemove:
     case Kind::kRename:
     case Kind::kExchange:
-      files_[event.directory].grown = true;
-      if (event.kind == Kind::kRename) files_[event.to_directory].grown = true;
+      files_[event.directory].Change();
+      if (event.kind == Kind::kRename) files_[event.to_directory].Change();
       return;
     case Kind::kWrite:
       Write(event, to);
@@ -70,7 +52,7 @@ void BlockLedger::Add(const IoEvent& event, BlockCount* to) {
     case Kind::kZero:
     case Kind::kCollapse:
     case Kind::kInsertHole:
-      files_[event.inode].grown = true;
+      files_[event.inode].Change();
       return;
     case Kind::kSyncBegin:
       if (event.scope == IoEvent::Scope::kNone) return;

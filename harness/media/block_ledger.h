@@ -2,22 +2,17 @@
 // What a recorded run's writes and syncs cost on devices with blocks, behind a page cache that
 // holds everything: a write costs nothing until it is synced, unless it goes around the cache.
 //
-// Invariants:
-//   1. A block is written once for each sync that finds it dirty, however often it was written to.
 // Threads: none.
-// Not covered: reads (the page cache is warm); write-back that nobody asked for; what a file system
-//   writes besides data: a sync of a file that has grown, or of names, is one block of its journal.
-// Source: engines/media/block_model.h.
+// Not covered: reads (the page cache is warm); write-back that nobody asked for.
+// Source: engines/media/block_model.h; what a sync writes: engines/media/dirty_file.h.
 #ifndef FENCEPOST_HARNESS_MEDIA_BLOCK_LEDGER_H_
 #define FENCEPOST_HARNESS_MEDIA_BLOCK_LEDGER_H_
 
 #include <cstdint>
 #include <map>
-#include <set>
-#include <string>
 #include <vector>
 
-#include "engines/media/block_model.h"
+#include "engines/media/dirty_file.h"
 #include "faultinject/iotrace/io_event.h"
 
 namespace fencepost {
@@ -34,23 +29,15 @@ struct BlockCount {
 
 class BlockLedger {
  public:
-  BlockLedger();
-
   // In the order of the trace. `to`: who pays.
   void Add(const IoEvent& event, BlockCount* to);
 
  private:
-  struct File {
-    std::set<uint64_t> dirty;  // numbers of blocks
-    bool grown = false;        // or new, renamed, allocated: more than its data is to be written
-    uint64_t bytes = 0;
-  };
-
   void Write(const IoEvent& event, BlockCount* to);
-  void Sync(File& file, BlockCount* to);
+  void Sync(media::DirtyFile& file, BlockCount* to);
   void Pay(uint64_t blocks, BlockCount* to);
 
-  std::map<InodeId, File> files_;
+  std::map<InodeId, media::DirtyFile> files_;
 };
 
 }  // namespace fencepost

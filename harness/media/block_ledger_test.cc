@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "engines/media/block_model.h"
+
 namespace fencepost {
 namespace {
 

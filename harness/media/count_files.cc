@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engines/durability.h"
+#include "engines/media/block_model.h"
 #include "faultinject/explore/trace_walk.h"
 #include "harness/crash/engine_recording.h"
 #include "harness/crash/file_recording.h"

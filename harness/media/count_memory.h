@@ -13,19 +13,27 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engines/pmem/access_counter.h"
 #include "engines/status.h"
+#include "harness/media/tool_loads.h"
 #include "harness/run_request.h"
 
 namespace fencepost {
 
 struct MemoryCount {
   std::string_view operation;  // "get", "put", ...
-  pmem::AccessCounts counts;
+  pmem::AccessCounts counts;   // by what the engine tells of its reads
+  // By what its instructions load.
+  struct Loads {
+    ToolLoads counts;
+    std::vector<pmem::AccessCounts::OnMedium> media;
+  };
+  std::optional<Loads> loads = {};
 };
 
 struct MemoryCounts {
@@ -38,8 +46,9 @@ struct MemoryCounts {
 };
 
 // Loads, runs and counts the run. `plan` is of a scratch place, which the caller removes.
+// `loads`: also by instructions; REQUIRES that this process runs under the tool for that.
 // kInvalidArgument: not one thread, or no number of operations.
-Result<MemoryCounts> CountMemory(const RunPlan& plan, uint64_t cache_bytes);
+Result<MemoryCounts> CountMemory(const RunPlan& plan, uint64_t cache_bytes, bool loads);
 
 std::string CountsText(const MemoryCounts& counts);
 nlohmann::json CountsJson(const MemoryCounts& counts);

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "harness/report/injection_report.h"
 #include "harness/report/provenance.h"
 #include "harness/run_files.h"
 #include "workloads/keys.h"
@@ -253,22 +254,6 @@ json ReplayFileJson(const ReplayFile* file) {
           {"xxh3", file->file_xxh3_text()},
           {"operations", file->operation_count()},
           {"keys", file->key_count()}};
-}
-
-json InjectionJson(const PhaseReport& report) {
-  if (!report.injection) return nullptr;
-  const pmem::InjectionReport& injection = *report.injection;
-  return {{"model", report.modelled_medium},
-          {"on_medium", MediumName(report.medium)},
-          {"operations", injection.operations},
-          {"lines_read", injection.lines_read},
-          {"lines_missed", injection.lines_missed},
-          {"blocks_written", injection.blocks_written},
-          {"asked_ns", injection.asked_ns},
-          {"injected_ns", injection.injected_ns()},
-          {"charging_ns", injection.charging_ns},
-          {"interrupted", injection.interrupted},
-          {"interrupted_ns", injection.interrupted_ns}};
 }
 
 std::string IntervalsCsv(const PhaseResult& result) {

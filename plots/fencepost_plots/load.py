@@ -27,6 +27,8 @@ MEDIA = (
     "dram-modelled",
     "optane-modelled",
     "optane-remote-modelled",
+    "nand-ssd-modelled",
+    "optane-ssd-modelled",
 )
 DURABILITIES = ("power-fail", "prefix", "buffered", "process-crash", "none")
 _SHARED = ("engine", "workload", "threads", "medium", "durability")

@@ -126,6 +126,22 @@ def _scale_ns(case: Case, kind: str) -> float:
     return base * (40 if kind == "SCAN" and case.engine != "blackhole" else 1)
 
 
+def injection(case: Case) -> dict[str, Any] | None:
+    """What a modelled medium was charged with; None for one that is there."""
+    model = case.medium.removesuffix("-modelled")
+    if model == case.medium:
+        return None
+    delays = {"asked_ns": 4e6, "injected_ns": 4.1e6, "charging_ns": 1e5}
+    of_all = {"model": model, "on_medium": "tmpfs", "blocks_written": 90}
+    interrupted = {"interrupted": 1, "interrupted_ns": 2e4}
+    if model.endswith("-ssd"):
+        blocks = {"cache_bytes": 64 << 20, "blocks_read": 50, "blocks_missed": 5}
+        calls = {"calls": 200, "syncs": 40, "background_ns": 1e6}
+        return {**of_all, **delays, **interrupted, **blocks, **calls}
+    lines = {"operations": case.operations, "lines_read": 900, "lines_missed": 300}
+    return {**of_all, **delays, **interrupted, **lines}
+
+
 def summary(case: Case, run_id: str, repeat: int, rng: random.Random) -> dict[str, Any]:
     kinds: dict[str, Any] = {}
     names = ("INSERT",) if case.phase == "load" else _KINDS.get(case.workload[-1])
@@ -161,7 +177,7 @@ def summary(case: Case, run_id: str, repeat: int, rng: random.Random) -> dict[st
         "repeat": repeat,
         "durability": case.durability,
         "medium": case.medium,
-        "injection": None,
+        "injection": injection(case),
         "relaxed_load": case.relaxed_load,
         "update": "rmw",
         "verify": case.verify,

@@ -68,6 +68,28 @@ class SchemaTest(unittest.TestCase):
         for name, document in self.documents.items():
             self.assertEqual(schema.violations(name, document), [], name)
 
+    def test_a_modelled_medium_has_the_charges_of_its_kind(self) -> None:
+        def modelled(medium: str) -> dict[str, Any]:
+            case = synthetic.Case("filestore", medium=f"{medium}-modelled")
+            return synthetic.summary(case, "run", 0, random.Random(1))
+
+        memory, files = modelled("optane"), modelled("nand-ssd")
+        for document in (memory, files, modelled("optane-ssd")):
+            self.assertEqual(schema.violations("summary", document), [])
+        # A device has no lines, and a memory no syncs.
+        self.assertNotEqual(
+            schema.violations(
+                "summary", {**files, "injection": {**memory["injection"], "model": "nand-ssd"}}
+            ),
+            [],
+        )
+        self.assertNotEqual(
+            schema.violations(
+                "summary", {**memory, "injection": {**files["injection"], "model": "optane"}}
+            ),
+            [],
+        )
+
     def test_an_unpaired_comparison_is_valid(self) -> None:
         self.assertEqual(schema.violations("comparison", synthetic_comparison.unpaired()), [])
 

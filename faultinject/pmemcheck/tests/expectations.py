@@ -546,6 +546,7 @@ def reports_of(names: list[str]) -> dict[str, tuple[str, ...]]:
 
 REPORTS = [
     Expectation("compat"),
+    Expectation("loads", tool_options=("--loads=yes",)),
     Expectation(
         "unmapped",
         reports={"not-persistent": ("unmapped DIRTY", "msync-async DIRTY")},

@@ -56,6 +56,7 @@ static int UseEveryRequest(void) {
     VALGRIND_PMC_REMOVE_PMEM_MAPPING(memory, sizeof memory);
 
   wrong += VALGRIND_PMC_CHECK_IS_PMEM_MAPPING(memory, sizeof memory) != 0;
+  wrong += VALGRIND_PMC_TAKE_LOADS(memory, memory, 0, 0) != 0;
   wrong += VALGRIND_PMC_ADD_TO_TX(memory, 1) != 0;
   wrong += VALGRIND_PMC_ADD_TO_TX_N(txn, memory, 1) != 0;
   wrong += VALGRIND_PMC_REMOVE_FROM_TX(memory, 1) != 0;

@@ -54,7 +54,8 @@ typedef enum {
 
   /* Fencepost's own. */
   VG_USERREQ__PMC_OPERATION_BEGIN = VG_USERREQ_TOOL_BASE('P', 'C') + 0x100,
-  VG_USERREQ__PMC_OPERATION_END
+  VG_USERREQ__PMC_OPERATION_END,
+  VG_USERREQ__PMC_TAKE_LOADS
 } Vg_PmemcheckClientRequest;
 
 /* ---- Which memory is persistent ---- */
@@ -171,5 +172,16 @@ typedef enum {
 /* The application acknowledges operation `id`: its effect must survive from here on. */
 #define VALGRIND_PMC_OPERATION_END(_qzz_id) \
   VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__PMC_OPERATION_END, (_qzz_id), 0, 0, 0, 0)
+
+/* Writes to `counts`, an array of 4 integers of 64 bits, what instructions have loaded from
+   persistent memory since the last such request: loads; lines that they touched, each once an
+   operation; lines that the simulated cache did not hold; lines that stores brought into it. And to
+   `lines`, at most `room` integers of 64 bits, which lines (address / 64) the cache did not hold,
+   the first 65536 of them at most. `flags`: 1, that cache holds nothing afterwards; 2, an operation
+   ends. 1; or 0, and nothing is written, without the tool or its --loads=yes. */
+#define VALGRIND_PMC_TAKE_LOADS(_qzz_counts, _qzz_lines, _qzz_room, _qzz_flags)                   \
+  (unsigned)VALGRIND_DO_CLIENT_REQUEST_EXPR(0 /* without the tool */, VG_USERREQ__PMC_TAKE_LOADS, \
+                                            (_qzz_counts), (_qzz_lines), (_qzz_room),             \
+                                            (_qzz_flags), 0)
 
 #endif /* FENCEPOST_VALGRIND_PMEMCHECK_H */
