@@ -7,6 +7,7 @@
 
 #include "harness/build_info.h"
 #include "harness/commands/command.h"
+#include "harness/report/page/latex_table.h"
 #include "harness/report/page/load_results.h"
 #include "harness/report/page/page_data.h"
 #include "harness/report/page/report_page.h"

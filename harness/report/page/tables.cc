@@ -412,16 +412,19 @@ Markup Violations(const std::vector<CrashRow>& crashes) {
 }
 
 Markup Facts(const FactTable& table) {
+  constexpr size_t kShortFact = 20;  // a date still fits: is not broken in two
   std::vector<Column> columns;
   for (const std::string& title : table.columns) columns.push_back({title});
   Markup rows;
   for (const std::vector<std::string>& row : table.rows) {
     Markup cells;
     for (size_t i = 0; i < row.size(); ++i) {
-      cells +=
-          table.columns[i] == "command"
-              ? Element("td", {{"class", "long"}}, Element("code", {{"class", "command"}}, row[i]))
-              : TextCell(row[i]);
+      if (table.columns[i] == "command") {
+        cells +=
+            Element("td", {{"class", "long"}}, Element("code", {{"class", "command"}}, row[i]));
+      } else {
+        cells += Element("td", {{"class", row[i].size() <= kShortFact ? "short" : "text"}}, row[i]);
+      }
     }
     rows += Element("tr", {}, cells);
   }
