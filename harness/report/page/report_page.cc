@@ -108,9 +108,9 @@ std::string RenderPage(const PageData& page, const std::string& title, const std
   }
   if (!page.groups.empty()) {
     add("speed", "Throughput",
-        "The mark is the median of the repeats, the bar its interval, each tick one repeat; the "
-        "dashed line is the "
-        "harness itself, on an engine that stores nothing.",
+        "The mark is the median of the repeats, the bar its interval, each tick one repeat. A "
+        "dashed "
+        "line, where it is near enough, is the harness itself, on an engine that stores nothing.",
         Join(Figures(page, false), SpeedTable(page.groups)));
     add("latency", "Latency",
         "Service time by percentile; each nine takes as much room as the one before. Of the repeat "

@@ -50,6 +50,11 @@ Markup TextCell(const std::string& text, const std::string& label = "") {
   return Element("td", {{"data-label", label}}, text);
 }
 
+// A file's name, which may be long: it may be broken anywhere.
+Markup WorkloadCell(const std::string& name) {
+  return Element("td", {{"class", "workload"}}, name);
+}
+
 Markup NumberCell(double value, const std::string& text, const std::string& label = "") {
   return Element(
       "td", {{"class", "num"}, {"data-v", fmt::format("{}", value)}, {"data-label", label}}, text);
@@ -200,7 +205,7 @@ Markup SpeedTable(const std::vector<Group>& groups) {
         GroupHead(MediumWords(group.medium, group.modelled), group.conditions, columns.size());
     for (const SpeedRow& row : group.rows) {
       Markup cells = EngineCell(row);
-      cells += TextCell(row.workload);
+      cells += WorkloadCell(row.workload);
       cells += NumberCell(row.threads, fmt::format("{}", row.threads));
       cells += DurabilityCell(row.durability, group.mixed_durability);
       cells += SpreadCell(row.throughput_ops_per_s, Grouped);
@@ -234,7 +239,7 @@ Markup LatencyTable(const std::vector<Group>& groups) {
       if (row.summary.is_null()) continue;
       for (const auto& [kind, record] : row.summary["kinds"].items()) {
         Markup cells = EngineCell(row);
-        cells += TextCell(row.workload);
+        cells += WorkloadCell(row.workload);
         cells += NumberCell(row.threads, fmt::format("{}", row.threads));
         cells += TextCell(group.mixed_durability ? kind + ", " + row.durability : kind);
         cells += NumberCell(record["count"], Grouped(record["count"].get<double>()));
@@ -277,7 +282,7 @@ Markup CostTable(const std::vector<Group>& groups) {
       };
       const auto ratio = [](double value) { return fmt::format("{:.2f}", value); };
       Markup cells = EngineCell(row);
-      cells += TextCell(row.workload);
+      cells += WorkloadCell(row.workload);
       cells += NumberCell(row.threads, fmt::format("{}", row.threads));
       cells += number(row.summary["operations"], Grouped);
       cells += number(row.summary["write_amplification"], ratio);
