@@ -38,7 +38,8 @@ Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& words,
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
-  std::vector<char*> environment;
+  std::string parent = fmt::format("{}={}", kParentVariable, getpid());
+  std::vector<char*> environment = {parent.data()};
   for (const std::string& variable : variables) {
     environment.push_back(const_cast<char*>(variable.c_str()));
   }
@@ -75,6 +76,10 @@ ChildProcess::~ChildProcess() {
 
 void ChildProcess::Kill() {
   if (pid_ > 0) kill(pid_, SIGKILL);
+}
+
+void ChildProcess::Interrupt() {
+  if (pid_ > 0) kill(pid_, SIGINT);
 }
 
 void ChildProcess::Drain() {

@@ -56,6 +56,12 @@ class SuiteCommandTest(CommandTest):
             self.assertLess(time.monotonic(), deadline, "no run has ended")
             time.sleep(0.02)
 
+    def wait_for(self, pattern: str) -> None:
+        deadline = time.monotonic() + 60
+        while not list(self.folder.glob(pattern)):
+            self.assertLess(time.monotonic(), deadline, f"there is no {pattern}")
+            time.sleep(0.02)
+
     def ended_runs(self) -> dict[str, int]:
         """When each run that has ended was written: one that is not run again keeps its time."""
         return {
@@ -111,6 +117,30 @@ class SuiteCommandTest(CommandTest):
         self.assertEqual(code, 0, err)
         self.assertEqual(len(self.ended_runs()), 8)
         self.validate("out")
+
+    def test_a_suite_that_alone_is_interrupted_ends_its_step(self) -> None:
+        # As `kill` and a service manager do it: no terminal tells the steps.
+        suite = self.suite(BENCH, seconds=10)
+        process = self.start("suite", suite, "--out", "out")
+        self.wait_for("out/speed/*-r?")
+        os.kill(process.pid, signal.SIGINT)
+        begin = time.monotonic()
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertLess(time.monotonic() - begin, 9, "the run was waited for")
+
+    def test_steps_do_not_outlive_a_suite_that_alone_is_killed(self) -> None:
+        process = self.start("suite", self.suite(BENCH, seconds=10), "--out", "out")
+        self.wait_for("out/speed/*-r?")
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+        # The same steps, or it would be refused for that.
+        process = self.start("suite", self.folder / "s.toml", "--out", "out")
+        self.wait_for("out/speed/*-r?/summary.json")
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertNotIn("another suite", err)
 
     def test_two_suites_in_one_folder_are_refused(self) -> None:
         suite = self.suite(BENCH, seconds=30)
