@@ -294,12 +294,13 @@ std::string SuiteCommand::Result(const SuiteStep& step, const StepState& state) 
 }
 
 ExitCode SuiteCommand::Conclude() {
-  size_t violated = 0, failed = 0, left = 0;
+  size_t violated = 0, failed = 0, left = 0, with_results = 0;
   int worst = 0;
   fmt::print("{}\n", suite_.title);
   for (size_t i = 0; i < suite_.steps.size(); ++i) {
     const StepState& state = states_[i];
     fmt::print("\n{}\n{}", suite_.steps[i].name, Result(suite_.steps[i], state));
+    with_results += state.done();
     if (!state.exit_code) {
       ++left;
     } else if (!state.done()) {
@@ -309,6 +310,7 @@ ExitCode SuiteCommand::Conclude() {
       ++violated;
     }
   }
+  if (with_results > 0) fmt::print("\nAs a page: fencepost report {}\n", folder_.string());
   progress_.Finish(fmt::format("{} steps, {} violated, {} failed, {} not finished: {}",
                                suite_.steps.size(), violated, failed, left, folder_.string()));
   if (left > 0) {

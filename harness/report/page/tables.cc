@@ -263,6 +263,7 @@ Markup CostTable(const std::vector<Group>& groups) {
                                        {"operations", true},
                                        {"write amplification", true},
                                        {"space amplification", true},
+                                       {"opened in, ms", true},
                                        {"stored", true},
                                        {"lines flushed", true},
                                        {"fences", true},
@@ -287,6 +288,8 @@ Markup CostTable(const std::vector<Group>& groups) {
       cells += number(row.summary["operations"], Grouped);
       cells += number(row.summary["write_amplification"], ratio);
       cells += number(row.summary["space_amplification"], ratio);
+      cells += number(row.summary["open_s"],
+                      [](double open_s) { return fmt::format("{:.2f}", open_s * 1e3); });
       cells += number(stats["storage_bytes"], Bytes);
       for (const char* field : {"flushed_lines", "fences", "syncs"})
         cells += number(stats[field], Grouped);
