@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <sstream>
 #include <string_view>
@@ -37,6 +38,8 @@ Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& words,
   }
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  // What this program is called stands in the results of its children as their command.
+  if (words[0] == "/proc/self/exe") arguments[0] = program_invocation_name;
   arguments.push_back(nullptr);
   std::string parent = fmt::format("{}={}", kParentVariable, getpid());
   std::vector<char*> environment = {parent.data()};

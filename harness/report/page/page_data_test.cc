@@ -76,6 +76,17 @@ TEST(PageData, RowsOfDifferentMediaShareNoGroup) {
   EXPECT_FALSE(Says(page, "Unequal durability"));
 }
 
+TEST(PageData, GroupsOfOneMediumAreToldApartBesideTheVerdictsToo) {
+  LoadedResults results;
+  results.runs = {MakeRun("lmdb", "power-fail", "tmpfs", 5)};
+  EXPECT_EQ(PickFigures(results).engine_tables.at(0).conditions, "");
+  results.runs.push_back(results.runs[0]);
+  results.runs[1].summary["verify"] = "stamp";
+  const PageData page = PickFigures(results);
+  ASSERT_EQ(page.engine_tables.size(), 2U);
+  EXPECT_NE(page.engine_tables[0].conditions, page.engine_tables[1].conditions);
+}
+
 TEST(PageData, UnequalDurabilityIsSaid) {
   LoadedResults results;
   results.runs = {MakeRun("lmdb", "power-fail", "page-cache", 5),

@@ -167,7 +167,7 @@ Markup EngineTables(const PageData& page) {
   for (const EngineTable& table : page.engine_tables) {
     const std::string words = table.medium.empty() ? "crashed, and not timed here"
                                                    : MediumWords(table.medium, table.modelled);
-    Markup rows = GroupHead(words, "", columns.size());
+    Markup rows = GroupHead(words, table.conditions, columns.size());
     for (const SafetyRow& row : table.rows) {
       Markup cells = Element(
           "th", {{"scope", "row"}, {"class", "engine"}, {"data-v", row.engine + row.settings}},
