@@ -144,7 +144,8 @@ Status SuiteCommand::TakeUp(const nlohmann::json& before) {
       step["wall_s"] = 0.0;
     }
     if (steps != StepsJson()) {
-      return refuse(fmt::format("was begun with other steps than {} has now", flags_.file));
+      return refuse(fmt::format(
+          "was begun with other steps than {} has now, or from another folder", flags_.file));
     }
     created_utc_ = before.at("created_utc").get<std::string>();
     states_ = std::move(states);
