@@ -79,6 +79,14 @@ class SuiteCommandTest(CommandTest):
         self.assertEqual([s["exit_code"] for s in self.state()["steps"]], [0, 0])
         self.assertEqual(len(self.ended_runs()), 8)
         self.validate("out")
+        # The suite's folder stands for the results of its steps.
+        self.assertIn("As a page: fencepost report out", out)
+        code, _, err = self.run_program("report", "out")
+        self.assertEqual(code, 0, err)
+        page = (self.folder / "out/report.html").read_text(encoding="utf-8")
+        self.assertIn("bench speed", page)
+        self.assertIn("filestore", page)
+        self.assertIn(next(self.folder.glob("out/crash/*")).name, page)
         # What has ended is not done again.
         campaigns = sorted(self.folder.glob("out/crash/*"))
         runs = self.ended_runs()
@@ -173,6 +181,13 @@ properties = {{ operationcount = 40, "canary-filelog.bug" = "log-rotated-unsynce
         self.assertEqual(code, 1, err)
         self.assertIn("violated (", out)
         self.assertEqual([s["exit_code"] for s in self.state()["steps"]], [1, 0])
+
+    def test_a_suite_without_a_result_has_no_report(self) -> None:
+        suite = self.suite(BENCH.replace('"filestore", "lmdb"', '"lmbd"'))
+        self.assertEqual(self.run_program("suite", suite, "--out", "out")[0], 2)
+        code, _, err = self.run_program("report", "out")
+        self.assertEqual(code, 2)
+        self.assertEqual(err, "fencepost: out: no step of this suite has come to a result\n")
 
     def test_a_step_that_fails_is_named_and_tried_again(self) -> None:
         suite = self.suite(BENCH.replace('"lmdb"', '"lmbd"'))

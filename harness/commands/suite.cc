@@ -157,10 +157,15 @@ Status SuiteCommand::TakeUp(const nlohmann::json& before) {
 
 // The step of a suite that was killed ends early by itself, and is waited for.
 bool SuiteCommand::TakeLock() const {
-  constexpr std::chrono::seconds kPatience{5};
+  constexpr std::chrono::seconds kPatience{15}, kSayAfter{1};
   const auto begin = std::chrono::steady_clock::now();
+  bool said = false;
   while (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-    if (Interrupted() || std::chrono::steady_clock::now() - begin > kPatience) return false;
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    if (Interrupted() || waited > kPatience) return false;
+    if (waited > kSayAfter && !std::exchange(said, true)) {
+      fmt::print(stderr, "waiting for what runs in {} to end\n", folder_.string());
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return true;
