@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <sstream>
 #include <string_view>
@@ -37,8 +38,11 @@ Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& words,
   }
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  // What this program is called stands in the results of its children as their command.
+  if (words[0] == "/proc/self/exe") arguments[0] = program_invocation_name;
   arguments.push_back(nullptr);
-  std::vector<char*> environment;
+  std::string parent = fmt::format("{}={}", kParentVariable, getpid());
+  std::vector<char*> environment = {parent.data()};
   for (const std::string& variable : variables) {
     environment.push_back(const_cast<char*>(variable.c_str()));
   }
@@ -75,6 +79,10 @@ ChildProcess::~ChildProcess() {
 
 void ChildProcess::Kill() {
   if (pid_ > 0) kill(pid_, SIGKILL);
+}
+
+void ChildProcess::Interrupt() {
+  if (pid_ > 0) kill(pid_, SIGINT);
 }
 
 void ChildProcess::Drain() {

@@ -10,6 +10,9 @@
 
 namespace fencepost {
 
+// In a child's environment: the process that started it (EndWithParent in interrupt.h).
+inline constexpr const char* kParentVariable = "FENCEPOST_PARENT";
+
 class ChildProcess {
  public:
   // What its standard input and output are: nothing, or this program's; or standard error too, of
@@ -30,6 +33,8 @@ class ChildProcess {
   bool WaitFor(int timeout_ms);
   // SIGKILL; it ends soon after.
   void Kill();
+  // SIGINT, as by Ctrl-C: one of our own programs ends early and keeps what it has.
+  void Interrupt();
   // After its end: the exit code, or 128 + the signal that ended it.
   int exit_code() const { return exit_code_; }
   // What it wrote to standard error.

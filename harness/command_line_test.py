@@ -134,6 +134,27 @@ class CommandLineTest(CommandTest):
             first.communicate()
             shutil.rmtree(self.folder / "results")
 
+    def test_a_load_where_no_place_is_named_replaces_the_one_before(self) -> None:
+        words = ["--placement", "disk", *SMALL, "-p", "fencepost.floor=false", "--json"]
+        for engine in ("cmap", "filestore", "rocksdb", "lmdb"):
+            for records in (300, 200):
+                code, out, err = self.run_program(
+                    "load", engine, *words, "-p", f"recordcount={records}"
+                )
+                self.assertEqual(code, 0, err)
+                self.assertEqual(json.loads(out)[0]["engine_stats"]["count"], records, engine)
+                self.assertEqual("is replaced" in err, records == 200, err)
+            # A part of a load adds to what is there, and so does one at a place that is named.
+            part = ["-p", "recordcount=300", "-p", "insertstart=200"]
+            store = self.folder / "cache" / "fencepost" / engine
+            named = ["-p", f"engine.path={store / 'pool' if engine == 'cmap' else store}"]
+            for more, count in ((part, 300), ([*named, "-p", "recordcount=100"], 300)):
+                code, out, err = self.run_program("load", engine, *words, *more)
+                self.assertEqual(code, 0, err)
+                # RocksDB's count is an estimate, which counts what was overwritten.
+                self.assertGreaterEqual(json.loads(out)[0]["engine_stats"]["count"], count)
+                self.assertNotIn("is replaced", err)
+
     def test_scan_on_an_unordered_engine_is_skipped_with_the_reason(self) -> None:
         scan = ["-load", *self.words_of("workloade"), *self.place("cmap")]
         self.refuse("SKIPPED", "run", "cmap", *scan)

@@ -56,6 +56,7 @@ ExitCode Main(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   fencepost::CatchInterrupts();
+  fencepost::EndWithParent();
   try {
     return static_cast<int>(fencepost::Main({argv, argv + argc}));
   } catch (const std::exception& error) {

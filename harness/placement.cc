@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "harness/placement.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -84,6 +86,20 @@ Result<fs::path> PlaceFor(const EngineRow& row, Placement placement, std::string
   if (!leaf.empty()) path /= leaf;
   path /= row.name;
   return row.capabilities.path_is_file ? path / "pool" : path;
+}
+
+Result<bool> RemoveEarlierStore(const fs::path& path) {
+  // Every engine that has one opener at a time holds this lock: on its folder, or on its pool.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    return errno == ENOENT ? Result<bool>(false) : ErrnoStatus("open", errno, path);
+  }
+  std::error_code error;
+  const bool is_free = flock(fd, LOCK_EX | LOCK_NB) == 0;
+  if (is_free) fs::remove_all(path, error);
+  close(fd);
+  if (error) return Status::IoError(fmt::format("remove: {}: {}", error.message(), path.string()));
+  return is_free;
 }
 
 uint64_t EstimateStorageBytes(const SizeHint& hint) {

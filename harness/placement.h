@@ -29,6 +29,11 @@ std::string_view PlacementName(Placement placement);
 Result<std::filesystem::path> PlaceFor(const EngineRow& row, Placement placement,
                                        std::string_view leaf);
 
+// Removes what an earlier load left at a path that PlaceFor made, so that a load there begins with
+// nothing: what another workload left would be in every figure, or fill its pool. True if there was
+// something. A store that is open stays, and its lock refuses whoever opens it next.
+Result<bool> RemoveEarlierStore(const std::filesystem::path& path);
+
 // What the workload will occupy, roughly: keys and values, twice (compaction, copy on write), and
 // a fixed part.
 uint64_t EstimateStorageBytes(const SizeHint& hint);

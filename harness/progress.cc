@@ -56,7 +56,7 @@ Progress::Progress(std::FILE* out, ProgressMode mode, std::function<double()> no
 
 Progress::~Progress() { Clear(); }
 
-void Progress::Update(double fraction, std::string_view what) {
+void Progress::Update(double fraction, std::string_view what, std::optional<double> left_s) {
   if (mode_ == ProgressMode::kQuiet) return;
   const double now_s = now_s_();
   if (now_s < next_draw_s_) return;
@@ -64,9 +64,8 @@ void Progress::Update(double fraction, std::string_view what) {
   fraction = std::clamp(fraction, 0.0, 1.0);
   const double elapsed_s = now_s - start_s_;
   line_ = fmt::format("{:3.0f}%", std::floor(fraction * 100));
-  if (fraction > 0) {
-    line_ += fmt::format(", {} left", FormatDuration(elapsed_s * (1 - fraction) / fraction));
-  }
+  if (!left_s && fraction > 0) left_s = elapsed_s * (1 - fraction) / fraction;
+  if (left_s) line_ += fmt::format(", {} left", FormatDuration(*left_s));
   line_ += fmt::format(": {}", what);
   Draw();
 }

@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,8 +36,9 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   // `fraction` of all the work is done, 0..1; `what` is running. Draws it if it is time to. The
-  // time left is that of the same rate as so far, and is not shown before anything is done.
-  void Update(double fraction, std::string_view what);
+  // time left is `left_s`; where that is not given that of the same rate as so far, and not shown
+  // before anything is done.
+  void Update(double fraction, std::string_view what, std::optional<double> left_s = {});
 
   // A line of its own that stays, above the progress line. Printed in every mode but kQuiet.
   void Print(std::string_view line);

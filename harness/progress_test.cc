@@ -37,6 +37,14 @@ TEST_F(ProgressTest, TimeLeftFollowsFromTheRateSoFar) {
   EXPECT_EQ(Output(), "  0%: load\n 25%, 1 min 30 s left: run a\n");
 }
 
+TEST_F(ProgressTest, TimeLeftThatIsKnownBetterIsTaken) {
+  const auto progress = Make(ProgressMode::kLines);
+  progress->Update(0, "step 1", 90);
+  now_s_ += 30;
+  progress->Update(0.5, "step 2", 45);
+  EXPECT_EQ(Output(), "  0%, 1 min 30 s left: step 1\n 50%, 45 s left: step 2\n");
+}
+
 TEST_F(ProgressTest, PlainLinesComeEveryFewSecondsOnly) {
   const auto progress = Make(ProgressMode::kLines);
   for (int i = 0; i < 110; ++i) {

@@ -131,7 +131,7 @@ class ReportPageTest(unittest.TestCase):
         cls.folder = Path(tempfile.mkdtemp(prefix="fencepost-page-"))
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
         sys.path.insert(0, str(SOURCE))
-        from plots.tests import synthetic
+        from plots.tests import synthetic, synthetic_crash
 
         cases = [
             synthetic.Case(engine, workload, medium=medium)
@@ -140,7 +140,9 @@ class ReportPageTest(unittest.TestCase):
             for medium in ("tmpfs", "page-cache")
         ]
         synthetic.write_bench(cls.folder / "bench", cases)
-        words = [str(PROGRAM), "report", str(cls.folder / "bench")]
+        found = synthetic_crash.report("violated", synthetic_crash.one_line())
+        synthetic_crash.write(cls.folder / "crash", found)
+        words = [str(PROGRAM), "report", str(cls.folder / "bench"), str(cls.folder / "crash")]
         done = subprocess.run(words, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         cls.browser = Browser(cls.folder / "profile")
@@ -232,6 +234,30 @@ class ReportPageTest(unittest.TestCase):
     def test_a_phone_scrolls_down_only(self) -> None:
         self.browser.width(400)
         self.assertLessEqual(self.browser.ask("document.documentElement.scrollWidth"), 400)
+
+    def test_no_table_is_cut_off_on_a_desk(self) -> None:
+        cut = self.browser.ask(
+            "[...document.querySelectorAll('.scroll')]"
+            ".filter((box) => box.scrollWidth > box.clientWidth)"
+            ".map((box) => box.getAttribute('aria-label'))"
+        )
+        self.assertEqual(cut, [])
+
+    def test_on_paper_headings_are_text_and_violations_are_open(self) -> None:
+        self.browser.ask("dispatchEvent(new Event('beforeprint'))")
+        self.browser.send("Emulation.setEmulatedMedia", media="print")
+        self.addCleanup(self.browser.send, "Emulation.setEmulatedMedia", media="")
+        shown = self.browser.ask(
+            "[...document.querySelectorAll('thead th')].map((head) =>"
+            " getComputedStyle(head, '::before').content + head.innerText)"
+        )
+        self.assertIn('"engine"', shown)
+        self.assertIn("remarks", "".join(shown))
+        self.assertTrue(self.browser.ask("document.querySelector('details.campaign').open"))
+        self.assertGreater(
+            self.browser.ask("document.querySelector('.violation').getBoundingClientRect().height"),
+            0,
+        )
 
 
 def main() -> None:

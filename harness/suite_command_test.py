@@ -56,6 +56,12 @@ class SuiteCommandTest(CommandTest):
             self.assertLess(time.monotonic(), deadline, "no run has ended")
             time.sleep(0.02)
 
+    def wait_for(self, pattern: str) -> None:
+        deadline = time.monotonic() + 60
+        while not list(self.folder.glob(pattern)):
+            self.assertLess(time.monotonic(), deadline, f"there is no {pattern}")
+            time.sleep(0.02)
+
     def ended_runs(self) -> dict[str, int]:
         """When each run that has ended was written: one that is not run again keeps its time."""
         return {
@@ -73,6 +79,14 @@ class SuiteCommandTest(CommandTest):
         self.assertEqual([s["exit_code"] for s in self.state()["steps"]], [0, 0])
         self.assertEqual(len(self.ended_runs()), 8)
         self.validate("out")
+        # The suite's folder stands for the results of its steps.
+        self.assertIn("As a page: fencepost report out", out)
+        code, _, err = self.run_program("report", "out")
+        self.assertEqual(code, 0, err)
+        page = (self.folder / "out/report.html").read_text(encoding="utf-8")
+        self.assertIn("bench speed", page)
+        self.assertIn("filestore", page)
+        self.assertIn(next(self.folder.glob("out/crash/*")).name, page)
         # What has ended is not done again.
         campaigns = sorted(self.folder.glob("out/crash/*"))
         runs = self.ended_runs()
@@ -112,6 +126,35 @@ class SuiteCommandTest(CommandTest):
         self.assertEqual(len(self.ended_runs()), 8)
         self.validate("out")
 
+    def test_a_suite_that_alone_is_interrupted_ends_its_step(self) -> None:
+        # As `kill` and a service manager do it: no terminal tells the steps.
+        suite = self.suite(BENCH, seconds=10)
+        process = self.start("suite", suite, "--out", "out")
+        self.wait_for("out/speed/*-r?")
+        os.kill(process.pid, signal.SIGINT)
+        begin = time.monotonic()
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertLess(time.monotonic() - begin, 9, "the run was waited for")
+
+    def test_steps_do_not_outlive_a_suite_that_alone_is_killed(self) -> None:
+        process = self.start("suite", self.suite(BENCH, seconds=10), "--out", "out")
+        self.wait_for("out/speed/*-r?")
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+        # The folder is taken over, within the time that the run alone would have taken, when
+        # suite.json is written anew.
+        document = self.folder / "out/suite.json"
+        before, begin = document.stat().st_mtime_ns, time.monotonic()
+        process = self.start("suite", self.folder / "s.toml", "--out", "out")
+        while document.stat().st_mtime_ns == before and process.poll() is None:
+            self.assertLess(time.monotonic() - begin, 9, "the step lives on")
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertNotIn("another suite", err)
+
     def test_two_suites_in_one_folder_are_refused(self) -> None:
         suite = self.suite(BENCH, seconds=30)
         process = self.start("suite", suite, "--out", "out")
@@ -143,6 +186,13 @@ properties = {{ operationcount = 40, "canary-filelog.bug" = "log-rotated-unsynce
         self.assertEqual(code, 1, err)
         self.assertIn("violated (", out)
         self.assertEqual([s["exit_code"] for s in self.state()["steps"]], [1, 0])
+
+    def test_a_suite_without_a_result_has_no_report(self) -> None:
+        suite = self.suite(BENCH.replace('"filestore", "lmdb"', '"lmbd"'))
+        self.assertEqual(self.run_program("suite", suite, "--out", "out")[0], 2)
+        code, _, err = self.run_program("report", "out")
+        self.assertEqual(code, 2)
+        self.assertEqual(err, "fencepost: out: no step of this suite has come to a result\n")
 
     def test_a_step_that_fails_is_named_and_tried_again(self) -> None:
         suite = self.suite(BENCH.replace('"lmdb"', '"lmbd"'))

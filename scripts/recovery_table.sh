@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # What survives: each engine in each of its classes, killed and under power loss; as the Markdown
-# table of README.md. Findings follow below it, each with the command that shows it again.
+# table of docs/survival.md. Findings follow below it, each with the command that shows it again.
 #
 # Usage: scripts/recovery_table.sh [--operations N] [--rounds N]
 #   --operations N   of the workload crash-mixed that is recorded and crashed everywhere (default 50)

@@ -26,7 +26,7 @@ RUN_PACKAGES=(
 )
 DEV_PACKAGES=(
   ccache clang libclang-rt-dev clang-format-14 clang-tidy
-  shellcheck black flake8 mypy chromium
+  shellcheck black flake8 mypy chromium python3-markdown-it
 )
 
 # What has another name on another system: SYSTEM PACKAGE NAME-THERE, "-" for none. What needs an

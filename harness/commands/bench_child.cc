@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "harness/child_process.h"
 #include "harness/exit_code.h"
@@ -21,7 +22,9 @@ Result<ChildRun> ChildRunner::Run(const std::vector<std::string>& words,
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
   ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Start(words));
+  bool passed_on = false;
   while (!child.WaitFor(200)) {
+    if (Interrupted() && !std::exchange(passed_on, true)) child.Interrupt();
     const double done = std::min(elapsed_s() / seconds_per_run_, 1.0);
     progress_->Update(fraction_begin + done * (fraction_end - fraction_begin), what);
     if (timeout_ms > 0 && elapsed_s() * 1e3 > timeout_ms) {

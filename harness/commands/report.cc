@@ -7,6 +7,7 @@
 
 #include "harness/build_info.h"
 #include "harness/commands/command.h"
+#include "harness/report/page/latex_table.h"
 #include "harness/report/page/load_results.h"
 #include "harness/report/page/page_data.h"
 #include "harness/report/page/report_page.h"
@@ -56,7 +57,7 @@ ExitCode Report(const ReportFlags& flags) {
 
 std::function<ExitCode()> DeclareReport(CLI::App& app, const Arguments&) {
   auto flags = std::make_shared<ReportFlags>();
-  app.add_option("runs", flags->folders, "folders of runs, benches and crash campaigns")
+  app.add_option("runs", flags->folders, "folders of runs, benches, crash campaigns and suites")
       ->required();
   app.add_option("--out", flags->out,
                  "the file (default: report.html in the first folder; --latex: standard output)");

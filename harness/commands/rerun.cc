@@ -334,7 +334,9 @@ ExitCode RunRerun(const RerunFlags& flags) {
   words.insert(words.end(), rerun->words.begin(), rerun->words.end());
   Result<ChildProcess> child = ChildProcess::Start(words, {}, ChildProcess::Streams::kAllShared);
   if (!child.ok()) return ReportError(child.status());
+  bool passed_on = false;
   while (!child->WaitFor(1000)) {
+    if (Interrupted() && !std::exchange(passed_on, true)) child->Interrupt();
   }
   SayOutcome(flags, *rerun);
   return static_cast<ExitCode>(child->exit_code());

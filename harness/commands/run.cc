@@ -77,6 +77,7 @@ class RunCommand {
 
  private:
   Status Plan();
+  Status BeginAnew();
   Status LoadInAnotherProcess();
   void HookPhase(Phase phase, PhaseRequest* request);
   Status Report(const PhaseReport& report, RunFolder& folder);
@@ -279,8 +280,25 @@ ExitCode RunCommand::Conclude(const SessionResult& session) {
   return ExitCode::kPass;
 }
 
+// A load where the user named no place replaces what is there; a part of a load (insertstart) adds.
+Status RunCommand::BeginAnew() {
+  const bool is_ours = flags_.scratch.empty() && plan_.row->capabilities.stores_data &&
+                       !plan_.properties->entries().contains("engine.path");
+  if (!is_ours || !flags_.load || !NeedsLoad(*plan_.spec) || plan_.spec->insert_start > 0) {
+    return Status::Ok();
+  }
+  ASSIGN_OR_RETURN(const bool removed, RemoveEarlierStore(plan_.options.path));
+  if (removed) {
+    progress_.Print(fmt::format(
+        "the store of an earlier load is replaced: {} (-p engine.path names another place)",
+        plan_.options.path.string()));
+  }
+  return Status::Ok();
+}
+
 ExitCode RunCommand::Execute() {
   if (Status status = Plan(); !status.ok()) return ReportError(status);
+  if (Status status = BeginAnew(); !status.ok()) return ReportError(status);
   clock_ = Clock::Calibrate();
   const ScratchData scratch(plan_.options.path, flags_.scratch);
   const bool killed_load =

@@ -16,6 +16,9 @@
 #include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+#include <utility>
 
 #include "harness/child_process.h"
 #include "harness/commands/command.h"
@@ -68,11 +71,13 @@ class SuiteCommand {
  private:
   void List() const;
   Status OpenFolder();
+  bool TakeLock() const;
   Status TakeUp(const nlohmann::json& before);
   Status RunStep(size_t index);
   std::vector<std::string> Words(const SuiteStep& step) const;
-  double StepFraction(const SuiteStep& step) const;
-  void ShowProgress(size_t index);
+  double StepFraction(const SuiteStep& step, double elapsed_s) const;
+  double DoneSeconds(size_t index, double elapsed_s) const;
+  void ShowProgress(size_t index, double elapsed_s);
   Status Save() const;
   nlohmann::json StepsJson() const;
   std::string Result(const SuiteStep& step, const StepState& state) const;
@@ -86,6 +91,9 @@ class SuiteCommand {
   int lock_ = -1;
   std::string created_utc_;
   std::vector<StepState> states_;
+  // Of this call: what a suite that was stopped had done before says nothing of how fast it goes.
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  std::optional<double> done_before_s_;
 };
 
 void SuiteCommand::List() const {
@@ -136,7 +144,8 @@ Status SuiteCommand::TakeUp(const nlohmann::json& before) {
       step["wall_s"] = 0.0;
     }
     if (steps != StepsJson()) {
-      return refuse(fmt::format("was begun with other steps than {} has now", flags_.file));
+      return refuse(fmt::format(
+          "was begun with other steps than {} has now, or from another folder", flags_.file));
     }
     created_utc_ = before.at("created_utc").get<std::string>();
     states_ = std::move(states);
@@ -144,6 +153,22 @@ Status SuiteCommand::TakeUp(const nlohmann::json& before) {
     return refuse("its suite.json cannot be read");
   }
   return Status::Ok();
+}
+
+// The step of a suite that was killed ends early by itself, and is waited for.
+bool SuiteCommand::TakeLock() const {
+  constexpr std::chrono::seconds kPatience{15}, kSayAfter{1};
+  const auto begin = std::chrono::steady_clock::now();
+  bool said = false;
+  while (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    if (Interrupted() || waited > kPatience) return false;
+    if (waited > kSayAfter && !std::exchange(said, true)) {
+      fmt::print(stderr, "waiting for what runs in {} to end\n", folder_.string());
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return true;
 }
 
 Status SuiteCommand::OpenFolder() {
@@ -161,7 +186,7 @@ Status SuiteCommand::OpenFolder() {
   }
   // Inherited by the steps: one that outlives this process keeps the folder.
   lock_ = open(folder_.c_str(), O_RDONLY | O_DIRECTORY);
-  if (lock_ < 0 || flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+  if (lock_ < 0 || !TakeLock()) {
     return Status::InvalidArgument(
         fmt::format("{}: another suite runs in this folder", folder_.string()));
   }
@@ -192,9 +217,10 @@ std::vector<std::string> SuiteCommand::Words(const SuiteStep& step) const {
   return words;
 }
 
-// Of a bench the share of its runs that have ended; of anything else nothing is known.
-double SuiteCommand::StepFraction(const SuiteStep& step) const {
-  if (step.command != "bench") return 0;
+// Of a bench the share of its runs that have ended; of anything else only the time tells.
+double SuiteCommand::StepFraction(const SuiteStep& step, double elapsed_s) const {
+  constexpr double kMostByTime = 0.95;
+  if (step.command != "bench") return std::min(kMostByTime, elapsed_s / step.expected_s);
   uint64_t ended = 0;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder_ / step.name, error)) {
@@ -204,26 +230,47 @@ double SuiteCommand::StepFraction(const SuiteStep& step) const {
   return std::min(1.0, static_cast<double>(ended) / static_cast<double>(step.runs));
 }
 
-void SuiteCommand::ShowProgress(size_t index) {
-  double total_s = 0, done_s = 0;
+// Of the time that all steps were expected to take, that of what is done.
+double SuiteCommand::DoneSeconds(size_t index, double elapsed_s) const {
+  double done_s = 0;
   for (size_t i = 0; i < suite_.steps.size(); ++i) {
-    const double step_s = suite_.steps[i].expected_s;
-    total_s += step_s;
-    if (states_[i].done()) done_s += step_s;
+    if (states_[i].done()) done_s += suite_.steps[i].expected_s;
   }
   const SuiteStep& step = suite_.steps[index];
-  done_s += step.expected_s * StepFraction(step);
-  progress_.Update(done_s / total_s,
-                   fmt::format("step {} of {}: {}", index + 1, suite_.steps.size(), step.name));
+  return done_s + step.expected_s * StepFraction(step, elapsed_s);
+}
+
+void SuiteCommand::ShowProgress(size_t index, double elapsed_s) {
+  // Before so much is done the expectation is nearer than the rate.
+  constexpr double kEnoughS = 5;
+  double total_s = 0;
+  for (const SuiteStep& step : suite_.steps) total_s += step.expected_s;
+  const double done_s = DoneSeconds(index, elapsed_s);
+  const double since_s =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  const double done_since_s = done_s - *done_before_s_;
+  const double pace = done_since_s > kEnoughS ? since_s / done_since_s : 1;
+  progress_.Update(
+      done_s / total_s,
+      fmt::format("step {} of {}: {}", index + 1, suite_.steps.size(), suite_.steps[index].name),
+      (total_s - done_s) * pace);
 }
 
 Status SuiteCommand::RunStep(size_t index) {
   const auto begin = std::chrono::steady_clock::now();
   const SuiteStep& step = suite_.steps[index];
   ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Start(Words(step)));
-  while (!child.WaitFor(500)) ShowProgress(index);
+  const auto elapsed_s = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  if (!done_before_s_) done_before_s_ = DoneSeconds(index, 0);
+  bool passed_on = false;
+  while (!child.WaitFor(500)) {
+    if (Interrupted() && !std::exchange(passed_on, true)) child.Interrupt();
+    ShowProgress(index, elapsed_s());
+  }
   StepState& state = states_[index];
-  state.wall_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  state.wall_s += elapsed_s();
   if (Interrupted()) return Save();  // the step's end says nothing: it is to be gone on with
   state.exit_code = child.exit_code();
   if (!state.done()) {
@@ -253,12 +300,13 @@ std::string SuiteCommand::Result(const SuiteStep& step, const StepState& state) 
 }
 
 ExitCode SuiteCommand::Conclude() {
-  size_t violated = 0, failed = 0, left = 0;
+  size_t violated = 0, failed = 0, left = 0, with_results = 0;
   int worst = 0;
   fmt::print("{}\n", suite_.title);
   for (size_t i = 0; i < suite_.steps.size(); ++i) {
     const StepState& state = states_[i];
     fmt::print("\n{}\n{}", suite_.steps[i].name, Result(suite_.steps[i], state));
+    with_results += state.done();
     if (!state.exit_code) {
       ++left;
     } else if (!state.done()) {
@@ -268,6 +316,7 @@ ExitCode SuiteCommand::Conclude() {
       ++violated;
     }
   }
+  if (with_results > 0) fmt::print("\nAs a page: fencepost report {}\n", folder_.string());
   progress_.Finish(fmt::format("{} steps, {} violated, {} failed, {} not finished: {}",
                                suite_.steps.size(), violated, failed, left, folder_.string()));
   if (left > 0) {

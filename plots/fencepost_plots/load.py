@@ -306,7 +306,9 @@ def load(roots: Sequence[Path]) -> Dataset:
         cells += bench_cells
         inside = {p.parent for p in summaries if path.parent in p.parents}
         owned |= inside | folders
-        extra = len(inside - folders)
+        # A repeat's load has a folder beside it.
+        loads = {folder.with_name(f"{folder.name}-load") for folder in folders}
+        extra = len(inside - folders - loads)
         if extra:
             notes.append(f"{path}: {extra} run{'s' if extra > 1 else ''} in no cell, not drawn")
     cells += _loose_cells(_read_run(p.parent) for p in summaries if p.parent not in owned)

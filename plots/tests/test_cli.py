@@ -146,6 +146,11 @@ class PlotTest(CommandCase):
         skipped = Case("lmdb", "workloadc", skipped="no space")
         self.write(Case("cmap", "workloadc", repeats=1), skipped)
         synthetic.write_run(self.bench / "stray", Case("cmap"), 0, random.Random(1))
+        repeat = min(
+            path for path in self.bench.iterdir() if path.is_dir() and path.name != "stray"
+        )
+        load = repeat.with_name(f"{repeat.name}-load")  # a repeat's own, which is no stray
+        synthetic.write_run(load, Case("cmap", phase="load"), 0, random.Random(1))
         code, out, _ = _run(cli.main, str(self.bench), "--only", "throughput")
         self.assertEqual(code, 0)
         self.assertIn("lmdb, workloadc: skipped: no space", out)

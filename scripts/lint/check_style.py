@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What no compiler and no formatter sees: long files, things left for later, code in comments.
+"""What no compiler and no formatter sees: long files, a README that outgrew one screen, things left
+for later, code in comments.
 
 The test for commented-out code is light on purpose: a comment line that ends like a C++ statement,
 or starts like a Python one. An example in a comment is indented by four and is not touched.
@@ -13,6 +14,7 @@ from tree import CPP_SUFFIXES, Finding, Tree, run_linter
 
 SOURCE_SUFFIXES = (*CPP_SUFFIXES, ".py", ".sh", ".bash", ".cmake", "CMakeLists.txt")
 LINES_MAX = 600  # aim for 500
+README_LINES_MAX = 80  # one screen; what is longer goes to docs/
 
 # In two halves, so that this file does not find itself.
 LATER = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
@@ -23,6 +25,8 @@ PYTHON_COMMENTED_OUT = re.compile(
 
 
 def check(tree: Tree) -> Iterator[Finding]:
+    if "README.md" in tree.paths and len(tree.lines("README.md")) > README_LINES_MAX:
+        yield Finding("README.md", README_LINES_MAX, f"over {README_LINES_MAX} lines: see docs/")
     for path in tree.with_suffix(*SOURCE_SUFFIXES):
         lines = tree.lines(path)
         if len(lines) > LINES_MAX:

@@ -179,6 +179,13 @@ class StyleTest(LintTest):
         self.plant("a.cc", "int ok;\n" * 601)
         self.assert_finds("601 lines", "check_style.py")
 
+    def test_a_readme_of_more_than_a_screen_is_found_and_other_pages_are_not(self) -> None:
+        self.plant("engines/README.md", "Text.\n" * 81)
+        self.plant("README.md", "Text.\n" * 80)
+        self.assert_clean("check_style.py")
+        self.plant("README.md", "Text.\n" * 81)
+        self.assert_finds("README.md:80: over 80 lines", "check_style.py")
+
 
 class ToolTest(LintTest):
     """One badly formed file for each outside tool, and a good one."""

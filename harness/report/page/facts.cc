@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 
 #include "harness/report/page/number_text.h"
 
@@ -78,9 +79,36 @@ std::vector<std::string> MachineFacts(const json& manifest) {
           machine.contains("hypervisor") ? Fact(machine, "hypervisor")
                                          : Fact(machine.value("cpu", json()), "hypervisor_name"),
           Fact(machine, "transparent_huge_pages"),
-          fmt::format("{}, {:.0f} ns a read", clock["source"].get<std::string>(),
-                      clock["read_ns"].get<double>())};
+          clock["source"]};
 }
+
+// A row for each machine and clock; of what reading that took, which differs a little from run to
+// run, the range.
+class Machines {
+ public:
+  void Add(const json& manifest) {
+    const double read_ns = manifest["clock"]["read_ns"];
+    const auto [at, is_new] = read_ns_.try_emplace(MachineFacts(manifest), read_ns, read_ns);
+    auto& [least, most] = at->second;
+    least = std::min(least, read_ns);
+    most = std::max(most, read_ns);
+    if (is_new) order_.push_back(at->first);
+  }
+
+  std::vector<std::vector<std::string>> Rows() const {
+    std::vector<std::vector<std::string>> rows = order_;
+    for (std::vector<std::string>& row : rows) {
+      const auto& [least, most] = read_ns_.at(row);
+      const std::string low = fmt::format("{:.0f}", least), high = fmt::format("{:.0f}", most);
+      row.back() += fmt::format(", {} ns a read", low == high ? low : low + "–" + high);
+    }
+    return rows;
+  }
+
+ private:
+  std::map<std::vector<std::string>, std::pair<double, double>> read_ns_;
+  std::vector<std::vector<std::string>> order_;
+};
 
 }  // namespace
 
@@ -106,9 +134,10 @@ std::vector<FactTable> MakeFacts(const LoadedResults& results) {
                     {}};
   FactTable builds{"Build", {"fencepost", "commit", "compiler", "type"}, {}};
   FactTable sources{"Results", {"result", "made", "seed", "command"}, {}};
+  Machines of_machines;
   const auto add_run = [&](const LoadedRun& run) {
     const json& manifest = run.manifest;
-    AddOnce(machines, MachineFacts(manifest));
+    of_machines.Add(manifest);
     AddOnce(engines, EngineFacts(manifest["engine"]));
     AddOnce(builds, {manifest["fencepost_version"], CommitName(manifest), manifest["compiler"],
                      manifest["build_type"]});
@@ -129,11 +158,16 @@ std::vector<FactTable> MakeFacts(const LoadedResults& results) {
   }
   for (const LoadedCampaign& campaign : results.campaigns) {
     const json& report = campaign.report;
-    AddOnce(builds, {report["fencepost_version"], report["commit"].get<std::string>().substr(0, 12),
-                     kUnknown, kUnknown});
+    const std::string version = report["fencepost_version"];
+    const std::string commit = report["commit"].get<std::string>().substr(0, 12);
+    const bool known = std::any_of(builds.rows.begin(), builds.rows.end(), [&](const auto& row) {
+      return row[0] == version && row[1] == commit;
+    });
+    if (!known) builds.rows.push_back({version, commit, kUnknown, kUnknown});
     sources.rows.push_back({report["run_id"], report["created_utc"],
                             report["settings"]["seed"].dump(), Command(report["command"])});
   }
+  machines.rows = of_machines.Rows();
   std::vector<FactTable> tables;
   for (FactTable* table : {&machines, &engines, &builds, &sources}) {
     if (!table->rows.empty()) tables.push_back(std::move(*table));

@@ -94,17 +94,49 @@ std::set<fs::path> FoldersOf(const LoadedResults& results) {
   return folders;
 }
 
+// What the steps of a suite have left, in their order; of those that have not run, nothing.
+Result<std::vector<fs::path>> ResultsOfSuite(const fs::path& folder) {
+  ASSIGN_OR_RETURN(const json suite, ReadDocument(folder, "suite"));
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (const json& step : suite["steps"]) {
+    const fs::path name =
+        step["name"].get<std::string>();  // by the schema one that leads nowhere else
+    if (fs::exists(folder / name / "bench.json", error)) {
+      found.push_back(folder / name);
+    } else {
+      for (const auto& entry : fs::directory_iterator(folder / name, error)) {
+        if (fs::exists(entry.path() / "crash.json", error)) found.push_back(entry.path());
+      }
+    }
+  }
+  if (found.empty()) {
+    return Status::InvalidArgument(
+        fmt::format("{}: no step of this suite has come to a result", folder.string()));
+  }
+  return found;
+}
+
 }  // namespace
 
 Result<LoadedResults> LoadResults(const std::vector<std::string>& folders) {
   LoadedResults results;
   std::set<fs::path> seen;
+  std::vector<fs::path> all;
   for (const std::string& name : folders) {
     std::error_code error;
-    const fs::path folder(name);
-    if (!fs::is_directory(folder, error)) {
+    if (!fs::is_directory(name, error)) {
       return Status::InvalidArgument(fmt::format("{}: no such folder", name));
     }
+    if (fs::exists(fs::path(name) / "suite.json", error)) {
+      ASSIGN_OR_RETURN(const std::vector<fs::path> steps, ResultsOfSuite(name));
+      all.insert(all.end(), steps.begin(), steps.end());
+    } else {
+      all.emplace_back(name);
+    }
+  }
+  for (const fs::path& folder : all) {
+    std::error_code error;
     if (!seen.insert(fs::weakly_canonical(folder, error)).second) continue;
     if (fs::exists(folder / "bench.json", error)) {
       ASSIGN_OR_RETURN(LoadedBench bench, ReadBench(folder));
@@ -118,7 +150,9 @@ Result<LoadedResults> LoadResults(const std::vector<std::string>& folders) {
       results.campaigns.push_back(std::move(campaign));
     } else {
       return Status::InvalidArgument(
-          fmt::format("{}: is no result: it has no bench.json, summary.json or crash.json", name));
+          fmt::format("{}: is no result: it has no bench.json, summary.json, crash.json or "
+                      "suite.json",
+                      folder.string()));
     }
   }
   const std::set<fs::path> taken = FoldersOf(results);

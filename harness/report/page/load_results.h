@@ -45,7 +45,8 @@ struct LoadedResults {
   std::vector<LoadedCampaign> campaigns;
 };
 
-// Each folder holds a bench.json, a summary.json or a crash.json. kInvalidArgument for another
+// Each folder holds a bench.json, a summary.json, a crash.json, or a suite.json, which stands for
+// the results of its steps. kInvalidArgument for another
 // folder; kCorrupt, with the file and what is wrong with it, for a document of another version,
 // that is cut, or that contradicts another.
 Result<LoadedResults> LoadResults(const std::vector<std::string>& folders);

@@ -5,6 +5,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <map>
+#include <optional>
 #include <set>
 
 namespace fencepost::page {
@@ -20,6 +24,42 @@ std::string Names(const std::vector<std::string>& all) {
   const std::string more =
       all.size() > kMostNames ? fmt::format(" and {} more", all.size() - kMostNames) : "";
   return fmt::format("{}{}", fmt::join(shown, "; "), more);
+}
+
+// Warnings that differ in nothing but their numbers are one, of them the one with the greatest
+// first number: "the repeats lie 214 % of their median apart (and 23 alike)".
+std::vector<std::string> Condense(const std::set<std::string>& warnings) {
+  struct Kind {
+    std::string said;
+    double first_number = 0;
+    size_t count = 0;
+  };
+  std::map<std::string, Kind> kinds;
+  for (const std::string& warning : warnings) {
+    std::string name;
+    std::optional<double> first_number;
+    for (size_t at = 0; at < warning.size();) {
+      const size_t end = std::min(warning.find_first_not_of("0123456789.,", at), warning.size());
+      if (std::isdigit(static_cast<unsigned char>(warning[at]))) {
+        name += '#';
+        if (!first_number) first_number = std::strtod(warning.c_str() + at, nullptr);
+        at = end;
+      } else {
+        name += warning[at++];
+      }
+    }
+    Kind& kind = kinds[name];
+    if (kind.count++ == 0 || first_number.value_or(0) > kind.first_number) {
+      kind.said = warning;
+      kind.first_number = first_number.value_or(0);
+    }
+  }
+  std::vector<std::string> all;
+  for (const auto& [name, kind] : kinds) {
+    all.push_back(kind.said +
+                  (kind.count > 1 ? fmt::format(" (and {} alike)", kind.count - 1) : ""));
+  }
+  return all;
 }
 
 std::string NameOf(const SpeedRow& row) {
@@ -109,6 +149,7 @@ void AddOfResults(const LoadedResults& results, const PageData& page,
       notices.push_back({true, "Partial bench",
                          bench.report["bench_id"].get<std::string>() + " was ended early."});
     }
+    for (const json& warning : bench.report["noise"]["warnings"]) warnings.insert(warning);
     for (const json& cell : bench.report["cells"]) {
       for (const json& warning : cell["warnings"]) warnings.insert(warning);
     }
@@ -131,7 +172,8 @@ void AddOfResults(const LoadedResults& results, const PageData& page,
                        "Neighbours are noise: read ratios within one bench, not times."});
   }
   if (!warnings.empty()) {
-    notices.push_back({false, "From the runs", Names({warnings.begin(), warnings.end()}) + "."});
+    notices.push_back(
+        {false, "From the runs", fmt::format("{}.", fmt::join(Condense(warnings), "; "))});
   }
 }
 

@@ -31,6 +31,7 @@ for (const table of document.querySelectorAll("table")) {
   heads.forEach((head, index) => {
     if (!head.dataset.sort) return;
     const isNumber = head.dataset.sort === "number";
+    head.dataset.title = head.textContent;  // for paper, where there is nothing to press
     const button = document.createElement("button");
     button.append(...head.childNodes);
     head.append(button);

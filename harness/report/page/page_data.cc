@@ -239,7 +239,13 @@ void Picker::AddEngineTables() {
   std::set<Key> timed;
   for (const Group& group : page_.groups) {
     if (group.medium == "none") continue;
-    EngineTable table{.medium = group.medium, .modelled = group.modelled, .rows = {}};
+    EngineTable table{
+        .medium = group.medium, .modelled = group.modelled, .conditions = {}, .rows = {}};
+    const auto alike =
+        std::count_if(page_.groups.begin(), page_.groups.end(), [&](const Group& other) {
+          return other.medium == group.medium && other.modelled == group.modelled;
+        });
+    if (alike > 1) table.conditions = group.conditions;
     std::map<Key, size_t> index;
     for (const SpeedRow& row : group.rows) {
       const Key key(row.engine, row.durability, row.settings);

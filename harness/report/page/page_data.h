@@ -73,6 +73,7 @@ struct SafetyRow {
 struct EngineTable {
   std::string medium;  // empty: engines that were crashed and not timed
   bool modelled = false;
+  std::string conditions;  // of the group, where several groups are of this medium
   std::vector<SafetyRow> rows;
 };
 

@@ -76,6 +76,17 @@ TEST(PageData, RowsOfDifferentMediaShareNoGroup) {
   EXPECT_FALSE(Says(page, "Unequal durability"));
 }
 
+TEST(PageData, GroupsOfOneMediumAreToldApartBesideTheVerdictsToo) {
+  LoadedResults results;
+  results.runs = {MakeRun("lmdb", "power-fail", "tmpfs", 5)};
+  EXPECT_EQ(PickFigures(results).engine_tables.at(0).conditions, "");
+  results.runs.push_back(results.runs[0]);
+  results.runs[1].summary["verify"] = "stamp";
+  const PageData page = PickFigures(results);
+  ASSERT_EQ(page.engine_tables.size(), 2U);
+  EXPECT_NE(page.engine_tables[0].conditions, page.engine_tables[1].conditions);
+}
+
 TEST(PageData, UnequalDurabilityIsSaid) {
   LoadedResults results;
   results.runs = {MakeRun("lmdb", "power-fail", "page-cache", 5),
@@ -92,6 +103,38 @@ TEST(PageData, AnUnknownMediumIsModelled) {
   const PageData page = PickFigures(results);
   EXPECT_TRUE(page.groups[0].modelled);
   EXPECT_TRUE(Says(page, "Modelled media"));
+}
+
+std::string TextOf(const PageData& page, const std::string& title) {
+  for (const Notice& notice : page.notices) {
+    if (notice.title == title) return notice.text;
+  }
+  return "";
+}
+
+TEST(PageData, WarningsThatDifferInTheirNumbersOnlyAreSaidOnce) {
+  LoadedResults results;
+  results.runs = {MakeRun("lmdb", "power-fail", "page-cache", 5),
+                  MakeRun("cmap", "power-fail", "tmpfs", 5),
+                  MakeRun("rocksdb", "power-fail", "tmpfs", 5)};
+  results.runs[0].summary["warnings"] = {"the repeats lie 9 % apart", "load 1.5 on 2 CPUs"};
+  results.runs[1].summary["warnings"] = {"the repeats lie 104 % apart"};
+  results.runs[2].summary["warnings"] = {"the repeats lie 11 % apart"};
+  EXPECT_EQ(TextOf(PickFigures(results), "From the runs"),
+            "load 1.5 on 2 CPUs; the repeats lie 104 % apart (and 2 alike).");
+}
+
+TEST(PageData, AMachineIsOneRowHoweverItsClockVaries) {
+  LoadedResults results;
+  results.runs = {MakeRun("lmdb", "power-fail", "page-cache", 5),
+                  MakeRun("cmap", "power-fail", "tmpfs", 5)};
+  results.runs[1].manifest["clock"]["read_ns"] = 19.4;
+  const std::vector<FactTable> facts = PickFigures(results).facts;
+  ASSERT_EQ(facts[0].title, "Machine");
+  ASSERT_EQ(facts[0].rows.size(), 1U);
+  EXPECT_EQ(facts[0].rows[0].back(), "tsc, 1–19 ns a read");
+  results.runs[1].manifest["machine"]["kernel"] = "k2";
+  EXPECT_EQ(PickFigures(results).facts[0].rows.size(), 2U);
 }
 
 TEST(PageData, ALooseRunsLatencyIsOfItsReads) {

@@ -4,14 +4,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <map>
 #include <set>
 
 #include "harness/report/page/embedded_files.h"
 #include "harness/report/page/figures.h"
 #include "harness/report/page/markup.h"
-#include "harness/report/page/number_text.h"
 #include "harness/report/page/tables.h"
 
 namespace fencepost::page {
@@ -110,9 +108,9 @@ std::string RenderPage(const PageData& page, const std::string& title, const std
   }
   if (!page.groups.empty()) {
     add("speed", "Throughput",
-        "The mark is the median of the repeats, the bar its interval, each tick one repeat; the "
-        "dashed line is the "
-        "harness itself, on an engine that stores nothing.",
+        "The mark is the median of the repeats, the bar its interval, each tick one repeat. A "
+        "dashed "
+        "line, where it is near enough, is the harness itself, on an engine that stores nothing.",
         Join(Figures(page, false), SpeedTable(page.groups)));
     add("latency", "Latency",
         "Service time by percentile; each nine takes as much room as the one before. Of the repeat "
@@ -141,83 +139,6 @@ std::string RenderPage(const PageData& page, const std::string& title, const std
                                           {"notices", NoticeList(page.notices).raw},
                                           {"sections", sections.raw},
                                           {"made", EscapeHtml(made)}});
-}
-
-namespace {
-
-std::string EscapeLatex(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    if (std::string_view("&%$#_{}").find(c) != std::string_view::npos) {
-      out += '\\';
-      out += c;
-    } else if (c == '\\') {
-      out += "\\textbackslash{}";
-    } else if (c == '~') {
-      out += "\\textasciitilde{}";
-    } else if (c == '^') {
-      out += "\\textasciicircum{}";
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += ' ';
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
-std::string LatexNumber(const std::optional<Spread>& spread, std::string (*text)(double)) {
-  return spread ? text(spread->median) : "--";
-}
-
-std::string LatexInterval(const std::optional<Spread>& spread) {
-  if (!spread || !spread->low || !spread->high) return "--";
-  return Grouped(*spread->low) + "--" + Grouped(*spread->high);
-}
-
-// The verdicts on a row's engine, class and settings.
-std::string LatexVerdicts(const PageData& page, const SpeedRow& row) {
-  std::set<std::string> words;
-  for (const CrashRow& crash : page.crashes) {
-    if (crash.is_engine && crash.engine == row.engine && crash.durability == row.durability &&
-        crash.settings == row.settings) {
-      words.insert(
-          fmt::format("{} ({})", crash.word, crash.fault == "kill" ? "killed" : crash.model));
-    }
-  }
-  return words.empty() ? "--" : EscapeLatex(fmt::format("{}", fmt::join(words, ", ")));
-}
-
-}  // namespace
-
-std::string RenderLatex(const PageData& page) {
-  std::string out = "% Made by fencepost report --latex; needs \\usepackage{booktabs}.\n";
-  for (const Notice& notice : page.notices) {
-    std::string line = notice.title + ": " + notice.text;
-    std::replace_if(
-        line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-    out += "% " + line + "\n";
-  }
-  out +=
-      "\\begin{tabular}{lllrrrrrl}\n\\toprule\nengine & durability & workload & threads & "
-      "operations/s & interval & "
-      "p50, \\textmu s & p99, \\textmu s & after crashes \\\\\n";
-  for (const Group& group : page.groups) {
-    if (group.medium == "none" || group.rows.empty()) continue;
-    out += fmt::format("\\midrule\n\\multicolumn{{9}}{{l}}{{\\emph{{{}}}}} \\\\\n",
-                       EscapeLatex(MediumWords(group.medium, group.modelled)));
-    for (const SpeedRow& row : group.rows) {
-      const std::string name =
-          row.settings.empty() ? row.engine : row.engine + " (" + row.settings + ")";
-      out += fmt::format("{} & {} & {} & {} & {} & {} & {} & {} & {} \\\\\n", EscapeLatex(name),
-                         EscapeLatex(row.durability), EscapeLatex(row.workload), row.threads,
-                         LatexNumber(row.throughput_ops_per_s, Grouped),
-                         LatexInterval(row.throughput_ops_per_s),
-                         LatexNumber(row.p50_ns, Microseconds),
-                         LatexNumber(row.p99_ns, Microseconds), LatexVerdicts(page, row));
-    }
-  }
-  return out + "\\bottomrule\n\\end{tabular}\n";
 }
 
 }  // namespace fencepost::page

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The report as one HTML page that loads nothing, and as a table of a paper.
+// The report as one HTML page that loads nothing.
 //
 // Invariants:
 //   1. Whatever the results hold is text on the page: it is escaped, and the page's policy runs no
@@ -18,9 +18,6 @@ namespace fencepost::page {
 
 // `title` empty: made of what is in it. `made`: when and by what, for the last line.
 std::string RenderPage(const PageData& page, const std::string& title, const std::string& made);
-
-// Needs \usepackage{booktabs}. Empty groups are left out; notices are comments on top.
-std::string RenderLatex(const PageData& page);
 
 }  // namespace fencepost::page
 

@@ -50,6 +50,11 @@ Markup TextCell(const std::string& text, const std::string& label = "") {
   return Element("td", {{"data-label", label}}, text);
 }
 
+// A file's name, which may be long: it may be broken anywhere.
+Markup WorkloadCell(const std::string& name) {
+  return Element("td", {{"class", "workload"}}, name);
+}
+
 Markup NumberCell(double value, const std::string& text, const std::string& label = "") {
   return Element(
       "td", {{"class", "num"}, {"data-v", fmt::format("{}", value)}, {"data-label", label}}, text);
@@ -162,7 +167,7 @@ Markup EngineTables(const PageData& page) {
   for (const EngineTable& table : page.engine_tables) {
     const std::string words = table.medium.empty() ? "crashed, and not timed here"
                                                    : MediumWords(table.medium, table.modelled);
-    Markup rows = GroupHead(words, "", columns.size());
+    Markup rows = GroupHead(words, table.conditions, columns.size());
     for (const SafetyRow& row : table.rows) {
       Markup cells = Element(
           "th", {{"scope", "row"}, {"class", "engine"}, {"data-v", row.engine + row.settings}},
@@ -200,7 +205,7 @@ Markup SpeedTable(const std::vector<Group>& groups) {
         GroupHead(MediumWords(group.medium, group.modelled), group.conditions, columns.size());
     for (const SpeedRow& row : group.rows) {
       Markup cells = EngineCell(row);
-      cells += TextCell(row.workload);
+      cells += WorkloadCell(row.workload);
       cells += NumberCell(row.threads, fmt::format("{}", row.threads));
       cells += DurabilityCell(row.durability, group.mixed_durability);
       cells += SpreadCell(row.throughput_ops_per_s, Grouped);
@@ -234,7 +239,7 @@ Markup LatencyTable(const std::vector<Group>& groups) {
       if (row.summary.is_null()) continue;
       for (const auto& [kind, record] : row.summary["kinds"].items()) {
         Markup cells = EngineCell(row);
-        cells += TextCell(row.workload);
+        cells += WorkloadCell(row.workload);
         cells += NumberCell(row.threads, fmt::format("{}", row.threads));
         cells += TextCell(group.mixed_durability ? kind + ", " + row.durability : kind);
         cells += NumberCell(record["count"], Grouped(record["count"].get<double>()));
@@ -258,6 +263,7 @@ Markup CostTable(const std::vector<Group>& groups) {
                                        {"operations", true},
                                        {"write amplification", true},
                                        {"space amplification", true},
+                                       {"opened in, ms", true},
                                        {"stored", true},
                                        {"lines flushed", true},
                                        {"fences", true},
@@ -277,11 +283,13 @@ Markup CostTable(const std::vector<Group>& groups) {
       };
       const auto ratio = [](double value) { return fmt::format("{:.2f}", value); };
       Markup cells = EngineCell(row);
-      cells += TextCell(row.workload);
+      cells += WorkloadCell(row.workload);
       cells += NumberCell(row.threads, fmt::format("{}", row.threads));
       cells += number(row.summary["operations"], Grouped);
       cells += number(row.summary["write_amplification"], ratio);
       cells += number(row.summary["space_amplification"], ratio);
+      cells += number(row.summary["open_s"],
+                      [](double open_s) { return fmt::format("{:.2f}", open_s * 1e3); });
       cells += number(stats["storage_bytes"], Bytes);
       for (const char* field : {"flushed_lines", "fences", "syncs"})
         cells += number(stats[field], Grouped);
@@ -412,16 +420,19 @@ Markup Violations(const std::vector<CrashRow>& crashes) {
 }
 
 Markup Facts(const FactTable& table) {
+  constexpr size_t kShortFact = 20;  // a date still fits: is not broken in two
   std::vector<Column> columns;
   for (const std::string& title : table.columns) columns.push_back({title});
   Markup rows;
   for (const std::vector<std::string>& row : table.rows) {
     Markup cells;
     for (size_t i = 0; i < row.size(); ++i) {
-      cells +=
-          table.columns[i] == "command"
-              ? Element("td", {{"class", "long"}}, Element("code", {{"class", "command"}}, row[i]))
-              : TextCell(row[i]);
+      if (table.columns[i] == "command") {
+        cells +=
+            Element("td", {{"class", "long"}}, Element("code", {{"class", "command"}}, row[i]));
+      } else {
+        cells += Element("td", {{"class", row[i].size() <= kShortFact ? "short" : "text"}}, row[i]);
+      }
     }
     rows += Element("tr", {}, cells);
   }
