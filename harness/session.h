@@ -11,6 +11,7 @@
 
 #include "engines/engine_table.h"
 #include "engines/pmem/delay_injector.h"
+#include "engines/pmem/pmem_facts.h"
 #include "harness/phase.h"
 #include "workloads/workload.h"
 
@@ -51,6 +52,7 @@ struct PhaseReport {
     return modelled_medium.empty() ? std::string(MediumName(medium))
                                    : modelled_medium + "-modelled";
   }
+  std::optional<pmem::PmemFacts> pmem;    // of the engine's pool, where it has one
   EngineStats stats;                      // after settling
   std::optional<double> open_s;           // opening the store for this phase; none: it was open
   double sync_s = 0;                      // the Sync at the end of the phase

@@ -39,6 +39,8 @@ def headline(report: dict[str, Any]) -> str:
         return "no flipped bit gave a wrong or lost pair; others may"
     if report["domain"] == "process":
         return "no violation in these runs; at another instant a kill may leave something else"
+    if report["domain"] == "machine":
+        return "no violation in these rounds; another instant may leave something else"
     if explored["every_state"]:
         if strategy == "reads":
             return (
@@ -197,7 +199,7 @@ def _recording_of_files(recording: dict[str, Any], schedules: dict[str, Any]) ->
 def _explored(explored: dict[str, Any], shards: int, domain: str) -> list[Row]:
     seconds, recoveries = explored["seconds"], explored["recoveries"]
     verdicts = f"{explored['verdicts']:,}, of which {explored['failed_verdicts']:,} failed"
-    if domain in ("process", "medium"):
+    if domain in ("process", "machine", "medium"):
         # No model, so no states to be counted.
         return [
             ("stores recovered", f"{recoveries:,}"),
@@ -298,7 +300,7 @@ def _verdict(report: dict[str, Any]) -> Markup:
         f"strategy {report['settings']['strategy']}: {count(explored['states'], 'state')} tried, "
         f"{count(explored['recoveries'], 'distinct image')} recovered"
     )
-    if report["domain"] in ("process", "medium"):
+    if report["domain"] in ("process", "machine", "medium"):
         tried = count(explored["states"], "flipped bit" if report["domain"] == "medium" else "run")
     summary = f"{tried}, {count(explored['verdicts'], 'verdict')}"
     if verdict in ("violated", "informational"):

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engines/pmem/pmem_facts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "engines/pmem/pool.h"
+#include "engines/pmem/test_pool.h"
+
+namespace fencepost::pmem {
+namespace {
+
+constexpr const char* kSmaps =
+    "7f0000000000-7f0000200000 rw-s 00000000 103:01 12 /mnt/pmem/other\n"
+    "Size:               2048 kB\n"
+    "VmFlags: rd wr sh mr mw me ms sd sf \n"
+    "7f0000200000-7f0000a00000 rw-s 00000000 103:01 13 /mnt/pmem/pool\n"
+    "Size:               8192 kB\n"
+    "VmFlags: rd wr sh mr mw me ms sd hg \n";
+
+std::optional<PoolMapping> Find(const std::string& path) {
+  std::istringstream smaps(kSmaps);
+  return FindPoolMapping(smaps, path);
+}
+
+TEST(PoolMapping, FlagsAreThoseOfTheFileThatWasAskedFor) {
+  ASSERT_TRUE(Find("/mnt/pmem/pool"));
+  EXPECT_EQ(Find("/mnt/pmem/pool")->begin, 0x7f0000200000u);
+  EXPECT_EQ(Find("/mnt/pmem/pool")->end, 0x7f0000a00000u);
+  EXPECT_FALSE(Find("/mnt/pmem/pool")->map_sync);
+  EXPECT_TRUE(Find("/mnt/pmem/other")->map_sync);
+  EXPECT_FALSE(Find("/pool"));
+  EXPECT_FALSE(Find("pmem/pool"));
+}
+
+// What libpmem chooses by its variables is what is seen.
+std::string InstructionWithout(const char* first, const char* second) {
+  // libpmem decides once a process.
+  const std::string command =
+      std::string("env ") + first + " " + second + " /proc/" + std::to_string(getpid()) +
+      "/exe --gtest_also_run_disabled_tests --gtest_filter=FlushInstruction.DISABLED_IsPrinted";
+  FILE* const pipe = popen(command.c_str(), "r");
+  std::string found;
+  char line[256];
+  while (fgets(line, sizeof line, pipe) != nullptr) {
+    if (std::string(line).starts_with("instruction ")) found = std::string(line).substr(12);
+  }
+  pclose(pipe);
+  return found.substr(0, found.find('\n'));
+}
+
+TEST(FlushInstruction, DISABLED_IsPrinted) {
+  std::printf("instruction %s\n", ObservedFlushInstruction().c_str());
+}
+
+TEST(FlushInstruction, IsTheOneThatLibpmemHasChosen) {
+  EXPECT_EQ(InstructionWithout("PMEM_NO_CLWB=1", "PMEM_NO_CLFLUSHOPT=1"), "clflush");
+  std::ifstream info("/proc/cpuinfo");
+  std::string flags;
+  while (std::getline(info, flags) && !flags.starts_with("flags")) {
+  }
+  flags += " ";
+  if (flags.find(" clflushopt ") != std::string::npos) {
+    EXPECT_EQ(InstructionWithout("PMEM_NO_CLWB=1", ""), "clflushopt");
+  }
+  if (flags.find(" clwb ") != std::string::npos) EXPECT_EQ(InstructionWithout("", ""), "clwb");
+}
+
+}  // namespace
+}  // namespace fencepost::pmem
