@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""`fencepost vm` with a real machine: what a run in it sees and leaves, power cuts, what goes wrong.
+"""`fencepost vm` with a real machine: what a run in it sees and leaves, power cuts, refusals.
 
 Usage: vm_command_test.py FENCEPOST SOURCE_DIR [unittest argument]...
 Exits 77 (skipped) where there is no QEMU or no kernel package (scripts/setup.sh --vm).
@@ -14,7 +14,6 @@ import shutil
 import signal
 import sys
 import time
-import unittest
 from pathlib import Path
 
 from command_test_case import CommandTest, main
@@ -137,11 +136,8 @@ class RefusalTest(CommandTest):
         self.refuse("init of a guest", "vm-guest")
         crash = ["vm", "crash", "lmdb", "-P", self.workload("crash-mixed")]
         for cut in ("", "kill,", "kill,kill", "thunder"):
-            self.refuse_without_results("--cut", *crash, "--cut", cut)
+            self.refuse("--cut", *crash, "--cut", cut)
         self.refuse("no engine", "vm", "crash", "nothing", "-P", self.workload("crash-mixed"))
-
-    def refuse_without_results(self, needle: str, *words: object) -> None:
-        self.refuse(needle, *words)
 
     def test_a_folder_without_a_kernel_is_refused(self) -> None:
         if shutil.which("qemu-system-x86_64") is None:
@@ -151,9 +147,10 @@ class RefusalTest(CommandTest):
     def test_a_full_disk_is_refused(self) -> None:
         if shutil.which("qemu-system-x86_64") is None or not KERNEL.exists():
             self.skipTest("no QEMU or no kernel")
-        self.refuse("--scratch", "vm", "run", "--kernel", KERNEL, "--scratch", "/dev/shm",
-                    "--disk", 65536, "--", "engines")  # fmt: skip
-        self.assertEqual([n for n in os.listdir("/dev/shm") if n.startswith("fencepost-v")], [])
+        scratch = self.make_folder("/dev/shm")
+        guest = ["--kernel", KERNEL, "--scratch", scratch, "--disk", 65536]
+        self.refuse("--scratch", "vm", "run", *guest, "--", "engines")
+        self.assertEqual(list(scratch.iterdir()), [])
 
 
 def possible() -> bool:

@@ -2,6 +2,7 @@
 #include "engines/pmem/pmem_facts.h"
 
 #include <libpmem.h>
+#include <libpmemobj.h>
 #include <signal.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -23,10 +24,11 @@ namespace {
 // What the handler of a step has seen. A signal handler has no other way.
 volatile sig_atomic_t seen_opcode = 0;
 
-enum Opcode : int { kNothing = 0, kClflush = 1, kClflushopt = 2, kClwb = 3 };
+enum Opcode : int { kNothing = 0, kClflush = 1, kClflushopt = 2, kClwb = 3, kSyscall = 4 };
 
-// The flush at `code`, with any register as its operand; kNothing for another instruction.
+// The flush or system call at `code`; kNothing for another instruction.
 Opcode FlushAt(const uint8_t* code) {
+  if (code[0] == 0x0f && code[1] == 0x05) return kSyscall;
   const bool prefixed = *code == 0x66;
   if (prefixed) ++code;
   if ((*code & 0xf0) == 0x40) ++code;  // REX: an operand in r8 to r15
@@ -86,19 +88,26 @@ std::optional<PoolMapping> FindPoolMapping(std::istream& smaps, const std::strin
   return std::nullopt;
 }
 
-std::string ObservedFlushInstruction() {
+bool IsMapSync(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  std::ifstream smaps("/proc/self/smaps");
+  const std::optional<PoolMapping> mapping = FindPoolMapping(smaps, real.string());
+  return mapping && mapping->map_sync;
+}
+
+std::string ObservedFlush(const std::function<void()>& flush) {
   if (RUNNING_ON_VALGRIND != 0 || IsTraced()) return "unknown";
-  alignas(64) static char line[64];
   struct sigaction step = {}, before = {};
   step.sa_sigaction = OnStep;
   step.sa_flags = SA_SIGINFO;
   sigemptyset(&step.sa_mask);
-  // The first call of a function of a library may look for it.
-  pmem_flush(line, sizeof line);
+  // The first call of a function of a library looks for it.
+  flush();
   if (sigaction(SIGTRAP, &step, &before) != 0) return "unknown";
   seen_opcode = kNothing;
   StartSteps();
-  pmem_flush(line, sizeof line);
+  flush();
   EndSteps();
   sigaction(SIGTRAP, &before, nullptr);
   switch (seen_opcode) {
@@ -108,6 +117,8 @@ std::string ObservedFlushInstruction() {
       return "clflushopt";
     case kClwb:
       return "clwb";
+    case kSyscall:
+      return "msync";
     default:
       return "none";
   }
@@ -119,12 +130,20 @@ std::optional<PmemFacts> ObservePmem(const std::filesystem::path& path) {
   std::ifstream smaps("/proc/self/smaps");
   const std::optional<PoolMapping> mapping = FindPoolMapping(smaps, real.string());
   if (error || !mapping) return std::nullopt;
+  void* const begin = reinterpret_cast<void*>(mapping->begin);
   const char on_the_stack = 0;
-  return PmemFacts{.is_pmem = pmem_is_pmem(reinterpret_cast<const void*>(mapping->begin),
-                                           mapping->end - mapping->begin) != 0,
-                   .forced = pmem_is_pmem(&on_the_stack, 1) != 0,
-                   .map_sync = mapping->map_sync,
-                   .flush_instruction = ObservedFlushInstruction()};
+  constexpr size_t kLineBytes = 64;
+  // The handle of a pool is its address.
+  auto* const pool = static_cast<PMEMobjpool*>(begin);
+  PmemFacts facts{
+      .is_pmem = false,
+      .forced = pmem_is_pmem(&on_the_stack, 1) != 0,
+      .map_sync = mapping->map_sync,
+      .flush_instruction = ObservedFlush([pool] { pmemobj_flush(pool, pool, kLineBytes); })};
+  facts.is_pmem = facts.flush_instruction == "unknown"
+                      ? facts.map_sync || pmem_is_pmem(begin, mapping->end - mapping->begin) != 0
+                      : facts.flush_instruction != "msync";
+  return facts;
 }
 
 }  // namespace fencepost::pmem

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <libpmem.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -55,7 +56,9 @@ std::string InstructionWithout(const char* first, const char* second) {
 }
 
 TEST(FlushInstruction, DISABLED_IsPrinted) {
-  std::printf("instruction %s\n", ObservedFlushInstruction().c_str());
+  alignas(64) static char line[64];
+  const std::string seen = ObservedFlush([] { pmem_flush(line, sizeof line); });
+  std::printf("instruction %s\n", seen.c_str());
 }
 
 TEST(FlushInstruction, IsTheOneThatLibpmemHasChosen) {
@@ -68,7 +71,32 @@ TEST(FlushInstruction, IsTheOneThatLibpmemHasChosen) {
   if (flags.find(" clflushopt ") != std::string::npos) {
     EXPECT_EQ(InstructionWithout("PMEM_NO_CLWB=1", ""), "clflushopt");
   }
-  if (flags.find(" clwb ") != std::string::npos) EXPECT_EQ(InstructionWithout("", ""), "clwb");
+  if (flags.find(" clwb ") != std::string::npos) {
+    EXPECT_EQ(InstructionWithout("", ""), "clwb");
+  }
+}
+
+TEST(FlushInstruction, AnMsyncIsOneAndSoIsWhatDoesNothing) {
+  alignas(4096) static char page[4096];
+  EXPECT_EQ(ObservedFlush([] { pmem_msync(page, sizeof page); }), "msync");
+  EXPECT_EQ(ObservedFlush([] {}), "none");
+}
+
+TEST(PmemFacts, OfAPoolOnTmpfsSayThatItIsForced) {
+  const TestFolder folder;
+  if (MediumOf(folder.path()).value() != Medium::kTmpfs) GTEST_SKIP() << "no tmpfs";
+  const auto path = folder.path() / "pool";
+  ASSERT_TRUE(
+      Pool::Create(path, "test", kMinPoolBytes, 64, [](Pool&) { return Status::Ok(); }).ok());
+  EXPECT_FALSE(ObservePmem(path));
+  const auto pool = Pool::Open(path, "test");
+  ASSERT_TRUE(pool.ok());
+  const std::optional<PmemFacts> facts = ObservePmem(path);
+  ASSERT_TRUE(facts);
+  EXPECT_TRUE(facts->is_pmem);
+  EXPECT_TRUE(facts->forced);
+  EXPECT_FALSE(facts->map_sync);
+  EXPECT_THAT(facts->flush_instruction, testing::StartsWith("cl"));
 }
 
 }  // namespace

@@ -136,8 +136,10 @@ Result<std::vector<fs::path>> GuestKernel::Modules(const std::vector<std::string
   ASSIGN_OR_RETURN(const fs::path modprobe, FindHostProgram("modprobe"));
   std::vector<fs::path> all;
   for (const std::string& name : names) {
-    const Result<std::string> shown = RunHostProgram(
-        {modprobe.string(), "-d", folder_.string(), "-S", version_, "--show-depends", name});
+    // Without the host's own ways to load modules (modprobe.d).
+    const Result<std::string> shown =
+        RunHostProgram({modprobe.string(), "-i", "-C", "/dev/null", "-d", folder_.string(), "-S",
+                        version_, "--show-depends", name});
     if (!shown.ok()) {
       return Status::Unsupported(
           fmt::format("kernel {} in {} has no module {}, which a guest needs", version_,

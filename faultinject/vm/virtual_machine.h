@@ -39,17 +39,17 @@ inline constexpr uint64_t kNvdimmLabelBytes = uint64_t{16} << 20;
 inline constexpr uint64_t kNvdimmStepBytes = uint64_t{16} << 20;
 
 struct MachineParts {
-  std::filesystem::path qemu;
+  std::filesystem::path qemu = {};
   Accelerator accelerator = Accelerator::kEmulation;
-  std::filesystem::path kernel;
-  std::filesystem::path initrd;
-  std::string init;               // what init is called with
-  std::filesystem::path nvdimm;   // a file of label and data
-  uint64_t nvdimm_bytes = 0;      // of both
-  std::filesystem::path disk;     // a file; empty: none
-  std::filesystem::path share;    // a folder of the host; empty: none
-  std::filesystem::path history;  // made anew; empty: the port leads nowhere
-  std::filesystem::path console;  // what the kernel says, made anew
+  std::filesystem::path kernel = {};
+  std::filesystem::path initrd = {};
+  std::string init = {};               // what init is called with
+  std::filesystem::path nvdimm = {};   // a file of label and data
+  uint64_t nvdimm_bytes = 0;           // of both
+  std::filesystem::path disk = {};     // a file; empty: none
+  std::filesystem::path share = {};    // a folder of the host; empty: none
+  std::filesystem::path history = {};  // made anew; empty: the port leads nowhere
+  std::filesystem::path console = {};  // what the kernel says, made anew
   uint64_t memory_mib = 1024;
 };
 
