@@ -236,6 +236,8 @@ class Rounds {
     if (findings.empty()) return Status::Ok();
     ++failed_;
     const fs::path kept = folder_ / fmt::format("round-{}", number + 1);
+    std::error_code ignored;
+    fs::create_directories(kept, ignored);
     RETURN_IF_ERROR(CopyStore(round_folder(), kept / "history"));
     RETURN_IF_ERROR(Ask({{"do", "share"}, {"path", kShare}}).status());
     RETURN_IF_ERROR(
