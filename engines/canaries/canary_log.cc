@@ -126,6 +126,7 @@ class LogEngine final : public RawCanary<Layout, Bug> {
  public:
   LogEngine(std::unique_ptr<RawPool> pool, const EngineOptions& options, Bug bug)
       : RawCanary(std::move(pool), options, bug) {}
+  ~LogEngine() override { (void)DoClose(); }
 
   Status Recover();
 

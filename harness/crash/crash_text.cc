@@ -92,7 +92,9 @@ std::string ViolationText(const json& violation) {
                         : "in the recovery from it, before " + second["before"].get<std::string>(),
                     second["where"].is_null() ? "" : " at " + second["where"].get<std::string>());
   } else if (violation["missing"].empty()) {
-    text += violation["state"].is_object()
+    // Of a run that was not recorded nothing is known but its end.
+    text += violation["timeline"].empty() && violation["state"].is_array() ? std::string("\n")
+            : violation["state"].is_object()
                 ? std::string("\n  everything that was written had survived\n")
                 : fmt::format("\n  every store had survived; the last of them:\n{}",
                               LastStoresText(violation["timeline"]));
