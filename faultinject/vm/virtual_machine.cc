@@ -118,7 +118,8 @@ std::vector<std::string> QemuWords(const MachineParts& parts, const PortDescript
                   Escaped(parts.nvdimm), parts.nvdimm_bytes),
       "-device", fmt::format("nvdimm,memdev=memory,label-size={}", kNvdimmLabelBytes), "-kernel",
       parts.kernel.string(), "-initrd", parts.initrd.string(), "-append",
-      fmt::format("console=ttyS0 quiet panic=-1 random.trust_cpu=on rdinit={}", parts.init),
+      fmt::format("console=ttyS0 quiet panic=-1 no_timer_check random.trust_cpu=on rdinit={}",
+                  parts.init),
       "-chardev", fmt::format("file,id=console,path={}", Escaped(parts.console)), "-serial",
       "chardev:console", "-device", "virtio-serial-pci,id=ports,ioeventfd=off,event_idx=off"};
   const auto add_port = [&words](const char* name, const std::string& chardev) {

@@ -51,7 +51,7 @@ void DeclareGuestFlags(CLI::App& app, VmRequest* request) {
   app.add_option("--scratch", guest->scratch_root,
                  "folder for the images while they are used (default: of temporary files)");
   app.add_option("--boot-timeout", guest->boot_timeout_s,
-                 "seconds that the guest may take to boot (default 120)")
+                 "seconds that the guest may take to boot (default 60), twice")
       ->check(CLI::PositiveNumber);
   app.add_flag("--quiet", request->quiet, "no line on the guest, no progress");
 }

@@ -19,13 +19,15 @@ constexpr double kEndSeconds = 20;
 
 Result<ExitCode> RunInGuest(const GuestSettings& settings, const std::vector<std::string>& words,
                             double timeout_s, bool quiet) {
-  ASSIGN_OR_RETURN(GuestHost host, GuestHost::Make(settings));
   const fs::path folder = fs::current_path();
+  if (folder == folder.root_path()) {
+    return Status::InvalidArgument(
+        "vm run shares the current folder with the guest: / is too much");
+  }
+  ASSIGN_OR_RETURN(GuestHost host, GuestHost::Make(settings));
   ASSIGN_OR_RETURN(VirtualMachine machine, host.Boot(folder));
-  const json& file_system = {{"fs", settings.file_system}};
   for (const char* what : {"format", "mount"}) {
-    json request = file_system;
-    request["do"] = what;
+    const json request = {{"do", what}, {"fs", settings.file_system}};
     RETURN_IF_ERROR(AskGuest(machine, request, kRequestSeconds).status());
   }
   RETURN_IF_ERROR(

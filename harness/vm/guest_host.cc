@@ -171,6 +171,10 @@ Result<VirtualMachine> GuestHost::Boot(const fs::path& share, const fs::path& hi
     accelerator_ = Accelerator::kEmulation;
     why_emulated_ = fmt::format("KVM can be opened, and executes no guest: {}", machine.message());
   }
+  Result<VirtualMachine> machine = BootBy(accelerator_, settings_.boot_timeout_s, share, history);
+  // On a busy host an emulated kernel may lose its way while it looks for its clocks. Nothing has
+  // been mounted by then, so another boot begins from the same.
+  if (machine.ok() || Interrupted()) return machine;
   return BootBy(accelerator_, settings_.boot_timeout_s, share, history);
 }
 

@@ -28,7 +28,7 @@ struct GuestSettings {
   std::string file_system = "ext4";     // of the disk
   uint64_t pmem_mib = 256;              // a multiple of 16
   uint64_t disk_mib = 320;
-  double boot_timeout_s = 120;
+  double boot_timeout_s = 60;
 };
 
 // Where scripts/setup.sh puts the kernel: $XDG_CACHE_HOME/fencepost/vm, or below ~/.cache.
@@ -41,8 +41,9 @@ class GuestHost {
  public:
   static Result<GuestHost> Make(const GuestSettings& settings);
 
-  // Boots until the guest is ready. `history`: made anew. The first boot finds out whether KVM
-  // executes guests, where it was left open and has not been found out since the machine started.
+  // Boots until the guest is ready, in a second try if need be. `history`: made anew. The first
+  // boot finds out whether KVM executes guests, where it was left open and has not been found out
+  // since the machine started.
   Result<VirtualMachine> Boot(const std::filesystem::path& share = {},
                               const std::filesystem::path& history = {});
 

@@ -162,7 +162,10 @@ def _recording(recording: dict[str, Any], schedules: dict[str, Any]) -> list[Row
             ("kept in", element("code", recording["path"])),
         ]
     if "rounds" in recording:
+        cuts = recording.get("by_cut", {})
+        how = ", ".join(f"{name} {times:,}" for name, times in sorted(cuts.items()))
         return [
+            *([("power cuts", how)] if how else []),
             ("runs", f"{recording['rounds']:,}, of which {recording['killed']:,} were killed"),
             ("operations answered", f"{recording['operations']:,}"),
             ("failed rounds are kept in", element("code", recording["path"])),
@@ -241,7 +244,14 @@ def _explored(explored: dict[str, Any], shards: int, domain: str) -> list[Row]:
 def _settings(settings: dict[str, Any]) -> list[Row]:
     whole = {"8": "an aligned 8 bytes", "line": "a store inside one line"}
     model: list[Row] = []
-    if "file_system" in settings:
+    if "accelerator" in settings:
+        by = "KVM" if settings["accelerator"] == "kvm" else "software"
+        model = [
+            ("machine", f"kernel {settings['kernel']}, executed by {by}"),
+            ("its NVDIMM", f"{settings['pmem_mib']:,} MiB, ext4 with dax=always"),
+            ("its disk", f"{settings['disk_mib']:,} MiB, {settings['file_system']}"),
+        ]
+    elif "file_system" in settings:
         sector = count(settings["sector_bytes"], "byte")
         model = [
             ("file system", settings["file_system"]),
