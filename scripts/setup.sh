@@ -114,14 +114,14 @@ install_packages() {
 
 # The kernel that guests boot, as a package beside which `fencepost vm` unpacks it.
 download_kernel() {
-  local folder=${XDG_CACHE_HOME:-$HOME/.cache}/fencepost/vm package
+  local folder=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/fencepost/vm package
   mkdir -p "$folder"
   if compgen -G "$folder/linux-image-*.deb" >/dev/null; then
     say "the kernel of guests is there: $folder"
     return
   fi
   package=$(apt-cache depends "$(translate "$KERNEL_PACKAGE")" |
-    sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1)
+    sed -n '/^ *Depends: linux-image-[0-9]/{s/.* //p;q}')
   [ -n "$package" ] || die "apt-cache knows no kernel that $KERNEL_PACKAGE depends on (apt-get update?)"
   say "downloading $package"
   (cd "$folder" && apt-get download "$package") ||

@@ -28,6 +28,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kPollMs = 100;
+constexpr int kHeldBackMs = 10;
 // How init begins what it has to complain of.
 constexpr std::string_view kComplaint = "fencepost: ";
 
@@ -230,9 +231,12 @@ Result<std::string> VirtualMachine::Receive(double timeout_s,
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     const bool late = left <= 0;
     poll(wait.data(), wait.size(), late ? 0 : static_cast<int>(std::min<long>(left, kPollMs)));
-    // Output first: an answer says that all that came before it has been shown.
+    // Output first: an answer says that all that came before it has been shown. What a full socket
+    // has held back follows once there is room.
+    if ((wait[0].revents & POLLIN) != 0) poll(&wait[1], 2, kHeldBackMs);
     if ((wait[1].revents & POLLIN) != 0) PassOn(out_, STDOUT_FILENO);
     if ((wait[2].revents & POLLIN) != 0) PassOn(error_, STDERR_FILENO);
+    if (((wait[1].revents | wait[2].revents) & POLLIN) != 0 && !late) continue;
     if ((wait[0].revents & POLLIN) != 0) {
       std::array<char, 65536> buffer;
       const ssize_t got = recv(control_, buffer.data(), buffer.size(), MSG_DONTWAIT);

@@ -31,6 +31,7 @@ class VirtualMachineTest : public testing::Test {
     std::ofstream(qemu) << "#!/bin/bash\n"
                         << "for word; do case $word in\n"
                         << "  socket,id=control,fd=*) control=${word##*fd=} ;;\n"
+                        << "  socket,id=out,fd=*) out=${word##*fd=} ;;\n"
                         << "  file,id=console,path=*) console=${word##*path=} ;;\n"
                         << "esac; done\n"
                         << script;
@@ -49,6 +50,15 @@ TEST_F(VirtualMachineTest, LinesGoThereAndBack) {
   ASSERT_TRUE(machine->Send("this").ok());
   EXPECT_EQ(machine->Receive(20, {}).value(), "you said this");
   EXPECT_EQ(machine->Receive(20, {}).value(), "and");
+}
+
+TEST_F(VirtualMachineTest, AllThatWasWrittenIsShownBeforeTheAnswer) {
+  Result<VirtualMachine> machine =
+      Start("head -c 3000000 /dev/zero | tr '\\0' x >&$out; echo done >&$control; sleep 60");
+  ASSERT_TRUE(machine.ok());
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(machine->Receive(20, {}).value(), "done");
+  EXPECT_EQ(testing::internal::GetCapturedStdout().size(), 3000000u);
 }
 
 TEST_F(VirtualMachineTest, AGuestThatHangsIsGivenUpWithTheLastThingThatItSaid) {

@@ -14,8 +14,8 @@
 
 #include "harness/child_process.h"
 #include "harness/clock.h"
-#include "harness/cpu_facts.h"
 #include "harness/commands/command.h"
+#include "harness/cpu_facts.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
 #include "harness/report/run_report.h"
@@ -252,10 +252,10 @@ Status RunCommand::Report(const PhaseReport& report, RunFolder& folder) {
   RETURN_IF_ERROR(folder.Finish(context, report));
   if (!flags_.json) {
     // YCSB's lines are of times.
-    const std::string lines = ReadCpuFacts().emulated
-                                  ? fmt::format("emulated: {} operations; no times are shown\n",
-                                                report.result.operations)
-                                  : YcsbLines(report.result, *plan_.spec);
+    const std::string lines =
+        ReadCpuFacts().emulated
+            ? fmt::format("emulated: {} operations; no times are shown\n", report.result.operations)
+            : YcsbLines(report.result, *plan_.spec);
     RETURN_IF_ERROR(WriteYcsbOutput(lines + PersistLines(report.stats.costs)));
   }
   if (flags_.quiet) return Status::Ok();

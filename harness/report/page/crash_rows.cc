@@ -23,8 +23,7 @@ void SetVerdict(CrashRow& row) {
     row.style = "bad";
   } else if (verdict == "passed") {
     const bool every = explored["every_state"] && row.report["domain"] != "process" &&
-                       row.report["domain"] != "machine" &&
-                       row.report["settings"]["shards"] == 1;
+                       row.report["domain"] != "machine" && row.report["settings"]["shards"] == 1;
     row.word = every ? "proved" : "passed";
     row.style = "good";
   } else {
