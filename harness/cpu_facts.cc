@@ -83,6 +83,7 @@ CpuFacts ReadCpuFacts() {
   facts.invariant_tsc = Bit(Cpuid(0x80000007u).edx, 8);
   facts.hypervisor = Bit(basic.ecx, 31);
   if (facts.hypervisor) facts.hypervisor_name = HypervisorName();
+  facts.emulated = facts.hypervisor_name == "TCGTCGTCGTCG";
   return facts;
 }
 

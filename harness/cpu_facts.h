@@ -24,6 +24,8 @@ struct CpuFacts {
   bool invariant_tsc = false;
   bool hypervisor = false;      // this is a virtual machine
   std::string hypervisor_name;  // "KVMKVMKVM", "VMwareVMware", ...; empty for none
+  // Executed in software, as QEMU does without KVM: how long things take says nothing.
+  bool emulated = false;
 };
 
 CpuFacts ReadCpuFacts();

@@ -14,7 +14,8 @@ json CpuToJson(const CpuFacts& cpu) {
           {"clflushopt", cpu.clflushopt}, {"clwb", cpu.clwb},
           {"movdir64b", cpu.movdir64b},   {"avx2", cpu.avx2},
           {"avx512f", cpu.avx512f},       {"invariant_tsc", cpu.invariant_tsc},
-          {"hypervisor", cpu.hypervisor}, {"hypervisor_name", cpu.hypervisor_name}};
+          {"hypervisor", cpu.hypervisor}, {"hypervisor_name", cpu.hypervisor_name},
+          {"emulated", cpu.emulated}};
 }
 
 json CachesToJson(const std::vector<CacheFacts>& caches) {

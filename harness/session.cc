@@ -7,6 +7,7 @@
 #include <random>
 #include <utility>
 
+#include "harness/cpu_facts.h"
 #include "harness/injected_spin.h"
 #include "harness/placement.h"
 #include "workloads/replay_file.h"
@@ -209,6 +210,12 @@ Status Session::EndPhase(PhaseReport* report) {
     }
   } else {
     report->warnings.push_back(fmt::format("no statistics: {}", stats.message()));
+  }
+  if (request_.row->capabilities.persistent_memory) {
+    report->pmem = pmem::ObservePmem(request_.options.path);
+  }
+  if (ReadCpuFacts().emulated) {
+    report->warnings.push_back("this processor is emulated: times are no measurement");
   }
   if (report->injected_spin_ns > 0) {
     report->warnings.push_back(

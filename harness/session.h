@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engines/engine_table.h"
+#include "engines/pmem/pmem_facts.h"
 #include "harness/modelled_medium.h"
 #include "harness/phase.h"
 #include "workloads/workload.h"
@@ -49,6 +50,7 @@ struct PhaseReport {
   std::string MediumLabel() const {
     return injection ? injection->model + "-modelled" : std::string(MediumName(medium));
   }
+  std::optional<pmem::PmemFacts> pmem;    // of the engine's pool, where it has one
   EngineStats stats;                      // after settling
   std::optional<double> open_s;           // opening the store for this phase; none: it was open
   double sync_s = 0;                      // the Sync at the end of the phase

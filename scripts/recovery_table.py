@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The campaigns of scripts/recovery_table.sh.
 
-Usage: recovery_table.py FENCEPOST OPERATIONS ROUNDS
+Usage: recovery_table.py FENCEPOST OPERATIONS ROUNDS POWER_CUTS
 """
 
 from __future__ import annotations
@@ -49,10 +49,11 @@ READS_S = 30
 
 
 class Campaigns:
-    def __init__(self, fencepost: str, operations: int, rounds: int) -> None:
+    def __init__(self, fencepost: str, operations: int, rounds: int, power_cuts: int) -> None:
         self.fencepost = fencepost
         self.operations = operations
         self.rounds = rounds
+        self.power_cuts = power_cuts  # 0: no such column
         self.findings: list[str] = []
 
     def on_files(self, engine: str, properties: tuple[str, ...], file_system: str) -> str:
@@ -66,7 +67,11 @@ class Campaigns:
         return self.crash(engine, properties, ["--fs", file_system])
 
     def crash(self, engine: str, properties: tuple[str, ...], words: list[str]) -> str:
-        command = [self.fencepost, "crash", engine, "-P", str(WORKLOAD), "--json", "--quiet"]
+        return self.run(["crash", engine], properties, words)
+
+    def run(self, command: list[str], properties: tuple[str, ...], words: list[str]) -> str:
+        engine = command[-1]
+        command = [self.fencepost, *command, "-P", str(WORKLOAD), "--json", "--quiet"]
         for entry in properties:
             command += ["-p", entry]
         done = subprocess.run(
@@ -94,23 +99,25 @@ class Campaigns:
         return f"{shown} ({count:,})"
 
     def row(self, engine: str, setting: str, promise: str, properties: tuple[str, ...]) -> str:
-        killed = self.crash(
-            engine,
-            (*properties, f"operationcount={KILLED_OPERATIONS}"),
-            ["--fault=kill", "--rounds", str(self.rounds)],
-        )
+        long_run = (*properties, f"operationcount={KILLED_OPERATIONS}")
+        ended = [self.crash(engine, long_run, ["--fault=kill", "--rounds", str(self.rounds)])]
+        if self.power_cuts > 0:
+            words = ["--rounds", str(self.power_cuts)]
+            ended.append(self.run(["vm", "crash", engine], long_run, words))
         counted = (*properties, f"operationcount={self.operations}")
         if engine == "cmap":
             powers = [self.crash(engine, counted, []), ""]
         else:
             powers = [self.on_files(engine, counted, name) for name in FILE_SYSTEMS]
-        return f"| `{engine}` | {setting} | {promise} | {killed} | " + " | ".join(powers) + " |"
+        return f"| `{engine}` | {setting} | {promise} | " + " | ".join([*ended, *powers]) + " |"
 
 
 def main() -> None:
-    campaigns = Campaigns(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
-    print("| engine | setting | class | killed | power loss: Px86, or ext4-ordered | posix |")
-    print("|---|---|---|---|---|---|")
+    campaigns = Campaigns(sys.argv[1], *map(int, sys.argv[2:5]))
+    cut = "power cut | " if campaigns.power_cuts > 0 else ""
+    columns = f"engine | setting | class | killed | {cut}power loss: Px86, or ext4-ordered | posix"
+    print(f"| {columns} |")
+    print("|---" * (columns.count("|") + 1) + "|")
     for setting in SETTINGS:
         print(campaigns.row(*setting), flush=True)
     print("\nIn brackets: runs that were killed, and crash states that were judged.\n")

@@ -218,11 +218,11 @@ class SetupTest(unittest.TestCase):
         self.stub("dpkg-query", f"printf '{rows}'")
 
     def setup_sh(
-        self, *arguments: str, system: str = "debian-12"
+        self, *arguments: str, system: str = "debian-12", **variables: str
     ) -> subprocess.CompletedProcess[str]:
         os_release = self.root / "os-release"
         os_release.write_text(OS_RELEASE[system])
-        env = {"PATH": str(self.bin), "FENCEPOST_OS_RELEASE": str(os_release)}
+        env = {"PATH": str(self.bin), "FENCEPOST_OS_RELEASE": str(os_release), **variables}
         return run("setup.sh", *arguments, env=env)
 
     def packages(self, *arguments: str, system: str = "debian-12") -> list[str]:
@@ -252,6 +252,22 @@ class SetupTest(unittest.TestCase):
 
     def test_dev_is_run_and_more(self) -> None:
         self.assertLess(set(self.packages("run")), set(self.packages("dev")))
+
+    def test_vm_downloads_the_newest_kernel_once_and_installs_none(self) -> None:
+        self.assertLess(set(self.packages("run")), set(self.packages("run", "--vm")))
+        self.assertEqual([p for p in self.packages("--vm") if p.startswith("linux")], [])
+        self.installed(*self.packages("--vm"))
+        (self.bin / "mkdir").symlink_to("/bin/mkdir")
+        self.stub(
+            "apt-cache", "printf 'name\\n  Depends: linux-image-6.1-x\\n  Suggests: other\\n'"
+        )
+        self.stub("apt-get", f'echo "apt-get $*" >>{self.root}/calls; : >"$2_1_amd64.deb"')
+        for _ in range(2):
+            done = self.setup_sh("--vm", XDG_CACHE_HOME=str(self.root / "cache"))
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(self.calls(), "apt-get download linux-image-6.1-x\n")
+        (package,) = (self.root / "cache/fencepost/vm").iterdir()
+        self.assertEqual(package.name, "linux-image-6.1-x_1_amd64.deb")
 
     def test_neither_root_nor_sudo_prints_the_command_and_exits_2(self) -> None:
         self.installed(*[p for p in self.packages("run") if p != "cmake"])

@@ -6,9 +6,11 @@
 #
 # Tested on Debian 12. Debian 13 and Ubuntu 24.04 go by package name only: untested.
 #
-# Usage: scripts/setup.sh [run|dev] [--print]
+# Usage: scripts/setup.sh [run|dev] [--vm] [--print]
 #   run       what building and quickstart need (the default)
 #   dev       that, and what scripts/test.sh and the linters need
+#   --vm      also what `fencepost vm` needs: QEMU, makers of file systems, and the distribution's
+#             kernel, downloaded into ~/.cache/fencepost/vm and not installed
 #   --print   print the command for a machine with nothing installed, and do nothing
 #
 # FENCEPOST_OS_RELEASE names another file than /etc/os-release (for the tests).
@@ -28,12 +30,18 @@ DEV_PACKAGES=(
   ccache clang libclang-rt-dev clang-format-14 clang-tidy
   shellcheck black flake8 mypy chromium python3-markdown-it
 )
+VM_PACKAGES=(
+  qemu-system-x86 ndctl kmod e2fsprogs xfsprogs btrfs-progs xz-utils
+)
+# Depends on the newest kernel.
+KERNEL_PACKAGE=linux-image-amd64
 
 # What has another name on another system: SYSTEM PACKAGE NAME-THERE, "-" for none. What needs an
 # absent tool is skipped, and says so.
 RENAMES="
 debian-13 clang-format-14 -
 ubuntu-24.04 chromium -
+ubuntu-24.04 linux-image-amd64 linux-image-generic
 "
 
 # Sets `system` ("debian-12"), or dies with what is needed on one that we do not know.
@@ -104,11 +112,28 @@ install_packages() {
     die "apt-get install failed (its message is above)"
 }
 
+# The kernel that guests boot, as a package beside which `fencepost vm` unpacks it.
+download_kernel() {
+  local folder=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/fencepost/vm package
+  mkdir -p "$folder"
+  if compgen -G "$folder/linux-image-*.deb" >/dev/null; then
+    say "the kernel of guests is there: $folder"
+    return
+  fi
+  package=$(apt-cache depends "$(translate "$KERNEL_PACKAGE")" |
+    sed -n '/^ *Depends: linux-image-[0-9]/{s/.* //p;q}')
+  [ -n "$package" ] || die "apt-cache knows no kernel that $KERNEL_PACKAGE depends on (apt-get update?)"
+  say "downloading $package"
+  (cd "$folder" && apt-get download "$package") ||
+    die "apt-get download $package failed (its message is above)"
+}
+
 main() {
-  local kind=run print=no packages absent
+  local kind=run vm=no print=no packages absent
   while [ $# -gt 0 ]; do
     case $1 in
       run | dev) kind=$1 ;;
+      --vm) vm=yes ;;
       --print) print=yes ;;
       -h | --help) print_help && exit 0 ;;
       *) unknown_argument "$1" ;;
@@ -119,6 +144,7 @@ main() {
   find_system
   packages=("${RUN_PACKAGES[@]}")
   [ "$kind" = run ] || packages+=("${DEV_PACKAGES[@]}")
+  [ "$vm" = no ] || packages+=("${VM_PACKAGES[@]}")
   mapfile -t packages < <(translate "${packages[@]}")
   if [ "$print" = yes ]; then
     apt_line "${packages[@]}"
@@ -133,6 +159,7 @@ main() {
     install_packages "${absent[@]}"
     say "setup $kind: done"
   fi
+  [ "$vm" = no ] || download_kernel
 }
 
 main "$@"

@@ -47,6 +47,7 @@ enum class Bug : size_t {
   kHoleInLog,
   kFsyncErrorIgnored,
   kSizeBeforeData,
+  kNeverSyncs,
   kControlDsync,
   kCount
 };
@@ -75,6 +76,8 @@ constexpr Planting kPlantings[] = {
      "a sync that failed is tried again and then believed: the kernel has dropped the data"},
     {kName, "size-before-data", "size before data", 'A',
      "a record that ends where the file ends is taken for whole: the size can survive alone"},
+    {kName, "never-syncs", "no sync at all", 'D',
+     "nothing is ever synced: what the kernel has not written back by itself is lost"},
     {kName, "control-dsync", "synchronous writes in place of syncs", '-',
      "logs are opened with O_DSYNC and never synced"},
 };
@@ -199,6 +202,8 @@ class FileLog final : public FileCanary<Bug> {
   Status RemoveOthers();
   Result<std::unique_ptr<File>> CreateLog(uint64_t index);
   Status SyncLog(File* log);
+  // Whether a sync is made that the bug `without` leaves out.
+  bool Syncs(Bug without) const { return bug_ != without && bug_ != Bug::kNeverSyncs; }
 
   const Durability durability_;
   std::map<std::string, std::string, std::less<>> pairs_;
@@ -287,18 +292,18 @@ Status FileLog::BeginGeneration() {
   log_bytes_ = snapshot_bytes_ = snapshot.size();
   appended_bytes_ = 0;
   RETURN_IF_ERROR(log_->Write(0, snapshot));
-  if (bug_ != Bug::kSnapshotUnsynced) RETURN_IF_ERROR(SyncLog(log_.get()));
+  if (Syncs(Bug::kSnapshotUnsynced)) RETURN_IF_ERROR(SyncLog(log_.get()));
 
   ASSIGN_OR_RETURN(const auto current, files_->Create(kNewCurrent, WriteMode::kSync));
   RETURN_IF_ERROR(current->Write(0, Current{generation_, pairs_.size()}.Text()));
-  if (bug_ != Bug::kCurrentUnsynced) RETURN_IF_ERROR(current->Sync());
+  if (Syncs(Bug::kCurrentUnsynced)) RETURN_IF_ERROR(current->Sync());
   // The log's name must be durable before CURRENT has it.
-  if (bug_ != Bug::kSnapshotUnnamed) RETURN_IF_ERROR(files_->SyncDirectory());
+  if (Syncs(Bug::kSnapshotUnnamed)) RETURN_IF_ERROR(files_->SyncDirectory());
   log_is_new_ = false;
   RETURN_IF_ERROR(files_->Rename(kNewCurrent, kCurrent));
   if (bug_ == Bug::kUnlinkFirst) RETURN_IF_ERROR(RemoveOthers());
   // Until now a crash can bring back the old CURRENT, which needs its logs.
-  if (bug_ != Bug::kRenameUnsynced) RETURN_IF_ERROR(files_->SyncDirectory());
+  if (Syncs(Bug::kRenameUnsynced)) RETURN_IF_ERROR(files_->SyncDirectory());
   return RemoveOthers();
 }
 
@@ -319,7 +324,7 @@ Result<std::unique_ptr<File>> FileLog::CreateLog(uint64_t index) {
 }
 
 Status FileLog::SyncLog(File* log) {
-  if (bug_ == Bug::kControlDsync) return Status::Ok();
+  if (!Syncs(Bug::kControlDsync)) return Status::Ok();
   const Status status = log->Sync();
   if (bug_ == Bug::kFsyncErrorIgnored && !status.ok()) return log->Sync();
   return status;
@@ -337,7 +342,7 @@ Status FileLog::DoSync() {
   for (const auto& log : unsynced_logs_) RETURN_IF_ERROR(SyncLog(log.get()));
   unsynced_logs_.clear();
   RETURN_IF_ERROR(SyncLog(log_.get()));
-  if (log_is_new_ && bug_ != Bug::kNewLogUnnamed) RETURN_IF_ERROR(files_->SyncDirectory());
+  if (log_is_new_ && Syncs(Bug::kNewLogUnnamed)) RETURN_IF_ERROR(files_->SyncDirectory());
   log_is_new_ = false;
   return Status::Ok();
 }

@@ -35,6 +35,7 @@ enum class Bug : size_t {
   kSameLinePrefix,
   kDrainlessCompaction,
   kTruncateFirst,
+  kTailNextTime,
   kControlChecksum,
   kControlVolatileCache,
   kControlNeverRead,
@@ -63,6 +64,8 @@ constexpr Planting kPlantings[] = {
      "one fence for the copied entries and for the switch to them: the switch can survive alone"},
     {kName, "truncate-first", "drain-less log", 'O',
      "the old area is emptied before the new one is active: a crash in between loses everything"},
+    {kName, "tail-next-time", "kept in DRAM", 'D',
+     "the tail is stored by the next change: the last acknowledged one is lost, flushed or not"},
     {kName, "control-checksum", "a checksum-protected torn write", '-',
      "no tail: recovery drops an entry that is torn, which only one in flight can be"},
     {kName, "control-volatile-cache", "a deliberately volatile cache in the pool", '-',
@@ -123,6 +126,7 @@ class LogEngine final : public RawCanary<Layout, Bug> {
  public:
   LogEngine(std::unique_ptr<RawPool> pool, const EngineOptions& options, Bug bug)
       : RawCanary(std::move(pool), options, bug) {}
+  ~LogEngine() override { (void)DoClose(); }
 
   Status Recover();
 
@@ -143,7 +147,9 @@ class LogEngine final : public RawCanary<Layout, Bug> {
   bool EndsAt(uint64_t offset) const;
   Status Append(std::string_view key, std::string_view value, uint64_t value_field);
   void WriteEntry(void* to, const Entry& entry);
-  void PublishTail();
+  void BeforeClose() override;
+  void PublishTail() { PublishTail(tail_); }
+  void PublishTail(uint64_t tail);
   void Compact();
   void EmptyCache();
   void NoteEntry(const Entry& entry, uint64_t offset);
@@ -244,8 +250,10 @@ Status LogEngine::Append(std::string_view key, std::string_view value, uint64_t 
   const uint64_t offset = tail_;
   tail_ += bytes;
   if (bug_ == Bug::kFlagFirst) PublishTail();
+  // What is stored now is the tail as the change before has left it.
+  if (bug_ == Bug::kTailNextTime) PublishTail(offset);
   WriteEntry(layout_.areas[active_] + offset, entry);
-  if (bug_ != Bug::kFlagFirst && !SelfDescribing()) PublishTail();
+  if (bug_ != Bug::kFlagFirst && bug_ != Bug::kTailNextTime && !SelfDescribing()) PublishTail();
   NoteEntry(At(offset), offset);
   if (bug_ == Bug::kControlVolatileCache) {
     StoreWord(&layout_.cache[HashOf(key) % kCacheWords], entry.is_tombstone() ? 0 : offset + 1);
@@ -282,13 +290,17 @@ void LogEngine::WriteEntry(void* to, const Entry& entry) {
   }
 }
 
-void LogEngine::PublishTail() {
+void LogEngine::BeforeClose() {
+  if (bug_ == Bug::kTailNextTime) PublishTail();
+}
+
+void LogEngine::PublishTail(uint64_t tail) {
   AreaHead& head = Head();
   if (bug_ == Bug::kOverwriteBeforePersist) {
     StoreWord(&head.spare, ++put_count_);
     StoreWord(&head.spare, ++put_count_);
   }
-  StoreWord(&head.tail, tail_);
+  StoreWord(&head.tail, tail);
   FlushWord(&head.tail);
   if (bug_ == Bug::kDoubleFlush) FlushWord(&head.tail);
   if (bug_ == Bug::kFlushOfCleanLine) Flush(&layout_.header, sizeof layout_.header);

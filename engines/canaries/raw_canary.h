@@ -29,7 +29,11 @@ class RawCanary : public CanaryEngine {
         bug_(bug),
         pool_(std::move(pool)) {}
 
+  // While the pool is still mapped.
+  virtual void BeforeClose() {}
+
   Status DoClose() final {
+    if (pool_) BeforeClose();
     pool_.reset();
     return Status::Ok();
   }

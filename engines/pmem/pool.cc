@@ -16,6 +16,7 @@
 #include <system_error>
 #include <utility>
 
+#include "engines/pmem/pmem_facts.h"
 #include "engines/pmem/pool_errors.h"
 #include "engines/system_error.h"
 
@@ -160,8 +161,9 @@ Pool::Pool(pmemobjpool* handle, fs::path path, const PoolFile& file, Medium medi
       path_(std::move(path)),
       medium_(medium),
       mode_(mode) {
-  // A file system can be mounted with DAX and a file still be cached: libpmem knows best.
-  if (mode_ == PmemMode::kHardware && pmem_is_pmem(base_, bytes_) == 0) {
+  // A file system can be mounted with DAX and a file still be cached. What libpmemobj has mapped
+  // with MAP_SYNC is persistent memory to it, and unknown to libpmem.
+  if (mode_ == PmemMode::kHardware && !IsMapSync(path_) && pmem_is_pmem(base_, bytes_) == 0) {
     mode_ = PmemMode::kMsync;
     medium_ = Medium::kPageCache;
   }

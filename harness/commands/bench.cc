@@ -19,6 +19,7 @@
 #include "harness/commands/bench_plan.h"
 #include "harness/commands/command.h"
 #include "harness/commands/paired_bench.h"
+#include "harness/cpu_facts.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
 #include "harness/report/stored_results.h"
@@ -58,6 +59,9 @@ class BenchCommand {
 
 // Plans everything, and makes or finds the folder.
 Status BenchCommand::Prepare() {
+  if (ReadCpuFacts().emulated) {
+    return Status::Unsupported("this processor is emulated: a bench would measure the emulator");
+  }
   if (!flags_.resume.empty()) {
     RETURN_IF_ERROR(ReadPlan(flags_.resume, &flags_));
   }

@@ -51,6 +51,8 @@ std::function<ExitCode()> DeclareRecord(CLI::App& app, const Arguments& argument
 std::function<ExitCode()> DeclareExplore(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareDoctor(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareMedia(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareVm(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareVmGuest(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareTrace(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareReport(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareProperties(CLI::App& app, const Arguments& arguments);

@@ -23,6 +23,8 @@ constexpr Command kCommands[] = {
     {"explore", "crash a recorded program everywhere, with a checker of your own", DeclareExplore},
     {"crash-client", "the traced process of crash", DeclareCrashClient, /*hidden=*/true},
     {"recovery-client", "the traced recovery of crash", DeclareRecoveryClient, /*hidden=*/true},
+    {"vm", "run or crash in a virtual machine with persistent memory", DeclareVm},
+    {"vm-guest", "the init of a virtual machine", DeclareVmGuest, /*hidden=*/true},
     {"report", "results as one HTML page, or as a table for a paper", DeclareReport},
     {"doctor", "what this machine is: what will be measured, what only modelled", DeclareDoctor},
     {"media", "the media models, and how near they come to what was published", DeclareMedia},

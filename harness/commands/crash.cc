@@ -119,29 +119,6 @@ Status RecordAll(const Schedules& schedules) {
   return Status::Ok();
 }
 
-// Removes a result folder that came to nothing.
-class Provisional {
- public:
-  explicit Provisional(fs::path path) : path_(std::move(path)) {}
-  ~Provisional() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  Provisional(const Provisional&) = delete;
-  Provisional& operator=(const Provisional&) = delete;
-  const fs::path& path() const { return path_; }
-  void Keep() { path_.clear(); }
-
- private:
-  fs::path path_;
-};
-
-// What fails after Ctrl-C fails because of it.
-ExitCode Failed(const Status& status) {
-  const ExitCode code = ReportError(status);
-  return Interrupted() ? ExitCode::kInterrupted : code;
-}
-
 // Round after round, the process is killed.
 ExitCode Kill(const CrashRequest& request, const Arguments& arguments) {
   const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);

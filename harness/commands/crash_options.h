@@ -8,6 +8,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "harness/commands/command.h"
 #include "harness/crash/crash_campaign.h"
@@ -18,6 +19,26 @@ class App;
 }
 
 namespace fencepost {
+
+// Removes a result folder that came to nothing.
+class Provisional {
+ public:
+  explicit Provisional(std::filesystem::path path) : path_(std::move(path)) {}
+  ~Provisional() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  Provisional(const Provisional&) = delete;
+  Provisional& operator=(const Provisional&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  void Keep() { path_.clear(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Reports it. What fails after Ctrl-C fails because of it.
+ExitCode Failed(const Status& status);
 
 // The flags, as the user gave them.
 struct CrashFlags {

@@ -13,6 +13,7 @@
 #include "harness/environment.h"
 #include "harness/placement.h"
 #include "harness/text_table.h"
+#include "harness/vm/guest_host.h"
 
 namespace fencepost {
 namespace {
@@ -56,6 +57,7 @@ std::vector<std::string> Verdicts(const MachineFacts& facts, const ClockInfo& cl
     out.push_back(fmt::format("governor {}: frequencies move during a run; performance is steadier",
                               facts.governor));
   }
+  if (facts.cpu.emulated) out.push_back("the processor is emulated: no time is a measurement");
   if (facts.cpu.hypervisor)
     out.push_back("a virtual machine: neighbours are noise; read ratios within one run");
   out.push_back(facts.valgrind_path.empty()
@@ -79,6 +81,7 @@ nlohmann::json DoctorJson(const MachineFacts& facts, const ClockInfo& clock) {
             {"ticks_per_s", clock.ticks_per_s},
             {"read_ns", clock.read_cost_ns}}},
           {"engines", std::move(engines)},
+          {"virtual_machines", VirtualMachinesHere()},
           {"verdicts", Verdicts(facts, clock)}};
 }
 
@@ -99,6 +102,7 @@ void PrintDoctor(const MachineFacts& facts, const ClockInfo& clock) {
   table.AddRow(
       {"clock", fmt::format("{}, {:.0f} ns a read", clock.source_name, clock.read_cost_ns)});
   table.AddRow({"io_uring", facts.io_uring});
+  table.AddRow({"virtual machines", VirtualMachinesHere()});
   table.AddRow({"Valgrind", facts.valgrind_path.empty() ? "none" : facts.valgrind_version});
   for (const EngineRow& row : Engines()) {
     if (!row.capabilities.stores_data) continue;

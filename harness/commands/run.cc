@@ -15,6 +15,7 @@
 #include "harness/child_process.h"
 #include "harness/clock.h"
 #include "harness/commands/command.h"
+#include "harness/cpu_facts.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
 #include "harness/report/injection_report.h"
@@ -237,8 +238,12 @@ Status RunCommand::Report(const PhaseReport& report, RunFolder& folder) {
   const RunContext context = Context(folder);
   RETURN_IF_ERROR(folder.Finish(context, report));
   if (!flags_.json) {
-    RETURN_IF_ERROR(
-        WriteYcsbOutput(YcsbLines(report.result, *plan_.spec) + PersistLines(report.stats.costs)));
+    // YCSB's lines are of times.
+    const std::string lines =
+        ReadCpuFacts().emulated
+            ? fmt::format("emulated: {} operations; no times are shown\n", report.result.operations)
+            : YcsbLines(report.result, *plan_.spec);
+    RETURN_IF_ERROR(WriteYcsbOutput(lines + PersistLines(report.stats.costs)));
   }
   if (flags_.quiet) return Status::Ok();
   const PhaseResult& result = report.result;

@@ -159,7 +159,7 @@ Result<ExitCode> ReplayViolation(const ReplayRequest& request) {
   ASSIGN_OR_RETURN(const json report, ReadReport(request.folder));
   ASSIGN_OR_RETURN(const json violation, FindViolation(report, request.id));
   if (!request.debugger.empty()) return ExecUnderDebugger(request);
-  if (report["domain"] == "process") return ReplayKilled(request, report, violation);
+  if (IsOfKills(report)) return ReplayKilled(request, report, violation);
   if (report["domain"] == "medium") return ReplayFlipped(request, report, violation);
   if (report["domain"] == "files") return ReplayFileViolation(request, report, violation);
   Scene scene;

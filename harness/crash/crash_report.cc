@@ -296,9 +296,13 @@ bool IsPromised(const json& report) {
   return durability != "process-crash" || report["domain"] == "process";
 }
 
+bool IsOfKills(const json& report) {
+  return report["domain"] == "process" || report["domain"] == "machine";
+}
+
 bool AnythingJudged(const json& report) {
   if (report["explored"]["verdicts"].get<uint64_t>() == 0) return false;
-  return report["domain"] != "process" || report["recording"]["killed"].get<uint64_t>() > 0;
+  return !IsOfKills(report) || report["recording"]["killed"].get<uint64_t>() > 0;
 }
 
 std::string CrashVerdict(const json& report) {

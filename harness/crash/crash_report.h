@@ -52,6 +52,9 @@ bool AnythingJudged(const nlohmann::json& report);
 // The verdict in one word: "violated", "incomplete" (nothing was found, and not all was looked at),
 // "passed".
 std::string CrashVerdict(const nlohmann::json& report);
+// Whether it is of runs that were ended at drawn instants, a process or a whole machine: no states
+// of a model, and a store that each of them left.
+bool IsOfKills(const nlohmann::json& report);
 
 // Reads crash.json of a folder. kInvalidArgument if there is none, kCorrupt if it is no report.
 Result<nlohmann::json> ReadReport(const std::filesystem::path& folder);

@@ -92,7 +92,9 @@ std::string ViolationText(const json& violation) {
                         : "in the recovery from it, before " + second["before"].get<std::string>(),
                     second["where"].is_null() ? "" : " at " + second["where"].get<std::string>());
   } else if (violation["missing"].empty()) {
-    text += violation["state"].is_object()
+    // Of a run that was not recorded nothing is known but its end.
+    text += violation["timeline"].empty() && violation["state"].is_array() ? std::string("\n")
+            : violation["state"].is_object()
                 ? std::string("\n  everything that was written had survived\n")
                 : fmt::format("\n  every store had survived; the last of them:\n{}",
                               LastStoresText(violation["timeline"]));
@@ -114,6 +116,12 @@ std::string ViolationText(const json& violation) {
 // What the run did to its data.
 std::string RecordedText(const json& report) {
   const json& recording = report["recording"];
+  if (report["domain"] == "machine") {
+    return fmt::format("power cut in {} of {} runs ({}, {})", recording["killed"].get<uint64_t>(),
+                       recording["rounds"].get<uint64_t>(),
+                       report["settings"]["file_system"].get<std::string>(),
+                       report["settings"]["accelerator"].get<std::string>());
+  }
   if (report["domain"] == "process") {
     return fmt::format("{} of {} runs killed", recording["killed"].get<uint64_t>(),
                        recording["rounds"].get<uint64_t>());
@@ -138,7 +146,7 @@ std::string AmountText(const json& report) {
   const double rate = seconds > 0 ? static_cast<double>(recoveries) / seconds : 0;
   const auto operations = report["recording"]["operations"].get<uint64_t>();
   // A kill leaves one state, and which instants there are nobody knows.
-  if (report["domain"] == "process") {
+  if (IsOfKills(report)) {
     return fmt::format(
         "{} operations, {}; seed {}: {} recoveries in {:.1f} s ({:.0f}/s), {} outcomes\n",
         operations, RecordedText(report), report["settings"]["seed"].get<uint64_t>(), recoveries,

@@ -30,8 +30,9 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-// Recovers from the store at `path` in a child, and judges.
-Result<std::vector<Finding>> Recover(const EndedRun& killed, const fs::path& path, double timeout_s,
+// Recovers from the store at `path` in a child, and judges by what it had promised.
+Result<std::vector<Finding>> Recover(const EndedRun& killed, const fs::path& path,
+                                     Durability promised, double timeout_s,
                                      unsigned operations_after, Outcome* outcome) {
   EngineRecovery recovery(*killed.plan().row, killed.plan().options,
                           {.operations = operations_after, .may_be_full = killed.MayBeFull()});
@@ -44,8 +45,7 @@ Result<std::vector<Finding>> Recover(const EndedRun& killed, const fs::path& pat
   outcome->complaint = WithImageNames(outcome->complaint, {path.string()});
   worker.Kill();
   ReapStrays({});
-  EngineJudge judge(killed.history(), AfterProcessDeath(killed.plan().options.durability),
-                    timeout_s);
+  EngineJudge judge(killed.history(), promised, timeout_s);
   return judge.Verdict(killed.Point(), *outcome);
 }
 
@@ -124,9 +124,9 @@ class Rounds {
     const fs::path copy = scratch_.path() / "recovered";
     RETURN_IF_ERROR(CopyStore(store(), copy));
     Outcome outcome;
-    ASSIGN_OR_RETURN(
-        const std::vector<Finding> findings,
-        Recover(killed, copy, settings_.timeout_s, settings_.operations_after, &outcome));
+    ASSIGN_OR_RETURN(const std::vector<Finding> findings,
+                     Recover(killed, copy, AfterProcessDeath(killed.plan().options.durability),
+                             settings_.timeout_s, settings_.operations_after, &outcome));
     answers_.insert(outcome.answer);
     operations_ += killed.CountAnswered();
     if (findings.empty()) return Status::Ok();
@@ -242,8 +242,11 @@ Result<ExitCode> ReplayKilled(const ReplayRequest& request, const json& report,
   std::fflush(stdout);
   BecomeOwnerOfWorkers();
   Outcome outcome;
+  const Durability durability = killed.plan().options.durability;
+  const Durability promised =
+      report["domain"] == "machine" ? durability : AfterProcessDeath(durability);
   ASSIGN_OR_RETURN(const std::vector<Finding> findings,
-                   Recover(killed, copy, report["settings"]["timeout_s"].get<double>(),
+                   Recover(killed, copy, promised, report["settings"]["timeout_s"].get<double>(),
                            report["subject"].value("operations_after", 0u), &outcome));
   return ShownAgain(findings, violation);
 }

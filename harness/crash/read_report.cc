@@ -148,6 +148,12 @@ bool IsOfItsDomain(const json& report) {
   if (report["domain"] == "process") {
     return HasFields(report, {{"/recording/rounds", IsCount}, {"/recording/killed", IsCount}});
   }
+  if (report["domain"] == "machine") {
+    return HasFields(report, {{"/recording/rounds", IsCount},
+                              {"/recording/killed", IsCount},
+                              {"/settings/file_system", IsText},
+                              {"/settings/accelerator", IsText}});
+  }
   if (report["domain"] == "medium") {
     return HasFields(report, {{"/recording/files", IsCount},
                               {"/recording/bytes_read", IsCount},

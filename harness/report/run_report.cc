@@ -223,6 +223,14 @@ json WriteAmplification(const RunContext& context, const PhaseReport& report) {
   return static_cast<double>(medium_bytes) / static_cast<double>(user_bytes);
 }
 
+json PmemJson(const PhaseReport& report) {
+  if (!report.pmem) return nullptr;
+  return {{"is_pmem", report.pmem->is_pmem},
+          {"forced", report.pmem->forced},
+          {"map_sync", report.pmem->map_sync},
+          {"flush_instruction", report.pmem->flush_instruction}};
+}
+
 json EngineJson(const RunContext& context, const PhaseReport& report) {
   json file_system = nullptr;
   if (context.row->capabilities.stores_data) {
@@ -243,6 +251,7 @@ json EngineJson(const RunContext& context, const PhaseReport& report) {
           {"medium", report.MediumLabel()},
           {"filesystem", std::move(file_system)},
           {"pmem_mode", uses_pmem ? PmemMode(report.medium) : "none"},
+          {"pmem", PmemJson(report)},
           {"cache_bytes", context.options.cache_bytes},
           {"tuning", context.options.tuning.values()}};
 }

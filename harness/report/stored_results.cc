@@ -41,6 +41,11 @@ Result<StoredRuns> ReadRun(const fs::path& folder) {
   StoredRuns runs;
   ASSIGN_OR_RETURN(json summary, ReadSummary(folder));
   ASSIGN_OR_RETURN(runs.manifest, ReadDocument(folder, "manifest.json", kManifest));
+  if (runs.manifest.contains(json::json_pointer("/machine/cpu/emulated")) &&
+      runs.manifest["machine"]["cpu"]["emulated"] == true) {
+    return Status::InvalidArgument(fmt::format(
+        "{}: was run on an emulated processor, whose times are no measurement", folder.string()));
+  }
   if (summary["partial"].get<bool>()) {
     return Status::InvalidArgument(
         fmt::format("{}: was ended early; there is no whole run in it", folder.string()));

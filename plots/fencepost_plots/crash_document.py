@@ -39,6 +39,8 @@ def headline(report: dict[str, Any]) -> str:
         return "no flipped bit gave a wrong or lost pair; others may"
     if report["domain"] == "process":
         return "no violation in these runs; at another instant a kill may leave something else"
+    if report["domain"] == "machine":
+        return "no violation in these rounds; another instant may leave something else"
     if explored["every_state"]:
         if strategy == "reads":
             return (
@@ -160,7 +162,10 @@ def _recording(recording: dict[str, Any], schedules: dict[str, Any]) -> list[Row
             ("kept in", element("code", recording["path"])),
         ]
     if "rounds" in recording:
+        cuts = recording.get("by_cut", {})
+        how = ", ".join(f"{name} {times:,}" for name, times in sorted(cuts.items()))
         return [
+            *([("power cuts", how)] if how else []),
             ("runs", f"{recording['rounds']:,}, of which {recording['killed']:,} were killed"),
             ("operations answered", f"{recording['operations']:,}"),
             ("failed rounds are kept in", element("code", recording["path"])),
@@ -197,7 +202,7 @@ def _recording_of_files(recording: dict[str, Any], schedules: dict[str, Any]) ->
 def _explored(explored: dict[str, Any], shards: int, domain: str) -> list[Row]:
     seconds, recoveries = explored["seconds"], explored["recoveries"]
     verdicts = f"{explored['verdicts']:,}, of which {explored['failed_verdicts']:,} failed"
-    if domain in ("process", "medium"):
+    if domain in ("process", "machine", "medium"):
         # No model, so no states to be counted.
         return [
             ("stores recovered", f"{recoveries:,}"),
@@ -239,7 +244,14 @@ def _explored(explored: dict[str, Any], shards: int, domain: str) -> list[Row]:
 def _settings(settings: dict[str, Any]) -> list[Row]:
     whole = {"8": "an aligned 8 bytes", "line": "a store inside one line"}
     model: list[Row] = []
-    if "file_system" in settings:
+    if "accelerator" in settings:
+        by = "KVM" if settings["accelerator"] == "kvm" else "software"
+        model = [
+            ("machine", f"kernel {settings['kernel']}, executed by {by}"),
+            ("its NVDIMM", f"{settings['pmem_mib']:,} MiB, ext4 with dax=always"),
+            ("its disk", f"{settings['disk_mib']:,} MiB, {settings['file_system']}"),
+        ]
+    elif "file_system" in settings:
         sector = count(settings["sector_bytes"], "byte")
         model = [
             ("file system", settings["file_system"]),
@@ -298,7 +310,7 @@ def _verdict(report: dict[str, Any]) -> Markup:
         f"strategy {report['settings']['strategy']}: {count(explored['states'], 'state')} tried, "
         f"{count(explored['recoveries'], 'distinct image')} recovered"
     )
-    if report["domain"] in ("process", "medium"):
+    if report["domain"] in ("process", "machine", "medium"):
         tried = count(explored["states"], "flipped bit" if report["domain"] == "medium" else "run")
     summary = f"{tried}, {count(explored['verdicts'], 'verdict')}"
     if verdict in ("violated", "informational"):

@@ -195,6 +195,12 @@ def _read_run(folder: Path) -> Run:
                 f"{folder / 'summary.json'}: {name}: '{summary[name]}' here, "
                 f"'{theirs}' in manifest.json"
             )
+    cpu = manifest["machine"].get("cpu", {})
+    if isinstance(cpu, dict) and cpu.get("emulated", False):
+        raise BadInput(
+            f"{folder / 'manifest.json'}: was run on an emulated processor, whose times are no "
+            "measurement"
+        )
     return Run(folder, summary, manifest)
 
 

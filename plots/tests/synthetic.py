@@ -81,6 +81,16 @@ def manifest(case: Case, run_id: str, seed: int) -> dict[str, Any]:
                 else None
             ),
             "pmem_mode": "forced-on-tmpfs" if case.engine == "cmap" else "none",
+            "pmem": (
+                {
+                    "is_pmem": True,
+                    "forced": True,
+                    "map_sync": False,
+                    "flush_instruction": "clwb",
+                }
+                if case.engine == "cmap"
+                else None
+            ),
             "cache_bytes": 67108864,
             "tuning": {},
         },

@@ -147,6 +147,38 @@ def medium_report(*bits: dict[str, Any], checksums: bool = True) -> dict[str, An
     return document
 
 
+def machine_report(*found: dict[str, Any]) -> dict[str, Any]:
+    """Power cuts of a virtual machine."""
+    document = report("violated" if found else "passed", *found)
+    document["domain"] = "machine"
+    document["recording"] = {
+        "path": "/results/power-cut",
+        "rounds": 8,
+        "killed": 7,
+        "operations": 1473,
+        "by_cut": {"kill": 4, "recovery": 4},
+        "boots": 13,
+        "boot_s_p50": 5.4,
+        "run_s": 1.04,
+    }
+    document["settings"] = {
+        "strategy": "power-cut",
+        "seed": 1,
+        "fault": "power-cut",
+        "shard": 0,
+        "shards": 1,
+        "depth": 1,
+        "timeout_s": 60.0,
+        "accelerator": "tcg",
+        "kernel": "6.1.0-57-amd64",
+        "file_system": "xfs",
+        "pmem_mib": 256,
+        "disk_mib": 320,
+    }
+    document["explored"]["every_state"] = False
+    return document
+
+
 def flipped_bit() -> dict[str, Any]:
     found = violation(timeline=[])
     found["state"] = {"file": "000004.log", "byte": 4711, "bit": 6}

@@ -80,6 +80,13 @@ class VerdictTest(unittest.TestCase):
         passed = self.headline(synthetic_crash.medium_report())
         self.assertIn("No flipped bit gave a wrong or lost pair", passed)
 
+    def test_a_power_cut_says_how_and_on_which_machine(self) -> None:
+        text = _read(synthetic_crash.machine_report())
+        for said in ("kill 4, recovery 4", "6.1.0-57-amd64, executed by software", "320 MiB, xfs"):
+            self.assertIn(said, text)
+        passed = self.headline(synthetic_crash.machine_report())
+        self.assertIn("another instant may leave something else", passed)
+
     def test_what_rests_on_a_lost_name_is_lost_with_it(self) -> None:
         document = report("violated", synthetic_crash.missing_name())
         self.assertIn("had survived, but for what rests on these", _read(document))

@@ -23,7 +23,7 @@ void SetVerdict(CrashRow& row) {
     row.style = "bad";
   } else if (verdict == "passed") {
     const bool every = explored["every_state"] && row.report["domain"] != "process" &&
-                       row.report["settings"]["shards"] == 1;
+                       row.report["domain"] != "machine" && row.report["settings"]["shards"] == 1;
     row.word = every ? "proved" : "passed";
     row.style = "good";
   } else {
@@ -38,6 +38,8 @@ std::vector<std::string> Limits(const json& report) {
   const bool passed = report["verdict"] == "passed";
   if (report["domain"] == "process") {
     said.push_back("At another instant a kill may leave something else.");
+  } else if (report["domain"] == "machine") {
+    said.push_back("At another instant a power cut may leave something else.");
   } else if (passed && !explored["every_state"]) {
     said.push_back("The strategy does not try every state that the model allows.");
   }
@@ -97,6 +99,8 @@ CrashRow MakeCrashRow(const json& report) {
     row.model = settings["eadr"] ? "Px86, eADR" : "Px86";
   } else if (report["domain"] == "files") {
     row.model = settings["file_system"];
+  } else if (report["domain"] == "machine") {
+    row.model = "machine, " + settings["file_system"].get<std::string>();
   } else {
     row.model = "process";
   }

@@ -45,6 +45,11 @@ Result<LoadedRun> ReadRun(const fs::path& folder) {
   LoadedRun run{.folder = folder, .summary = {}, .manifest = {}};
   ASSIGN_OR_RETURN(run.summary, ReadDocument(folder, "summary"));
   ASSIGN_OR_RETURN(run.manifest, ReadDocument(folder, "manifest"));
+  if (run.manifest.contains(json::json_pointer("/machine/cpu/emulated")) &&
+      run.manifest["machine"]["cpu"]["emulated"] == true) {
+    return Status::InvalidArgument(fmt::format(
+        "{}: was run on an emulated processor, whose times are no measurement", folder.string()));
+  }
   const json& engine = run.manifest["engine"];
   if (run.summary["run_id"] != run.manifest["run_id"] || run.summary["engine"] != engine["name"] ||
       run.summary["durability"] != engine["durability"]) {

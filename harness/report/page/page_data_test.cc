@@ -49,6 +49,7 @@ LoadedRun MakeRun(const std::string& engine, const std::string& durability,
       R"({"commit": "0123456789abcdef", "dirty": false, "compiler": "c", "build_type": "b",
     "fencepost_version": "v", "seed": 1, "command": ["x"], "run_id": "r", "created_utc": "t", "engine":
     {"version": "1", "power_loss": "all", "process_death": "all", "filesystem": null, "pmem_mode": "none",
+     "pmem": null,
     "cache_bytes": 1, "tuning": {}}, "machine": {"cpu_model": "cpu", "cpus": 1, "kernel": "k"},
     "clock": {"source": "tsc", "read_ns": 1}})");
   run.manifest["engine"]["name"] = engine;

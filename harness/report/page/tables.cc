@@ -110,6 +110,9 @@ Markup Chip(const CrashRow& crash) {
     detail =
         fmt::format("{} of {} runs killed", crash.report["recording"]["killed"].get<uint64_t>(),
                     crash.report["recording"]["rounds"].get<uint64_t>());
+  } else if (crash.report["domain"] == "machine") {
+    detail = fmt::format("{} of {} runs, {}", crash.report["recording"]["killed"].get<uint64_t>(),
+                         crash.report["recording"]["rounds"].get<uint64_t>(), crash.model);
   } else {
     detail = fmt::format("{}, {}, {} states", crash.model, settings["strategy"].get<std::string>(),
                          Grouped(explored["states"].get<double>()));

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// fencepost vm: commands in a virtual machine with an NVDIMM, and machines that lose their power.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "faultinject/vm/guest_image.h"
+#include "harness/commands/command.h"
+#include "harness/commands/crash_options.h"
+#include "harness/crash/engine_recording.h"
+#include "harness/run_files.h"
+#include "harness/vm/guest_agent.h"
+#include "harness/vm/guest_command.h"
+#include "harness/vm/power_cuts.h"
+
+namespace fencepost {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct VmRequest {
+  GuestSettings guest;
+  double run_timeout_s = 3600;
+  std::vector<std::string> command;
+  bool quiet = false;
+  // crash
+  std::string engine;
+  WorkloadFlags workload;
+  std::string cuts = "all";
+  uint64_t rounds = 100;
+  CrashFlags crash;
+};
+
+void DeclareGuestFlags(CLI::App& app, VmRequest* request) {
+  GuestSettings* guest = &request->guest;
+  app.add_option("--fs", guest->file_system, "file system of the guest's disk (default ext4)")
+      ->check(CLI::IsMember(DiskFileSystems()));
+  app.add_option("--accel", guest->accelerator,
+                 "kvm, tcg (emulated), or auto (default): KVM where it executes a guest")
+      ->check(CLI::IsMember({"auto", "kvm", "tcg"}));
+  app.add_option("--pmem", guest->pmem_mib, "MiB of persistent memory (default 256)");
+  app.add_option("--disk", guest->disk_mib, "MiB of the disk (default 320)");
+  app.add_option("--kernel", guest->kernel_folder,
+                 "folder with the guest's kernel (default: where scripts/setup.sh --vm puts it)");
+  app.add_option("--scratch", guest->scratch_root,
+                 "folder for the images while they are used (default: of temporary files)");
+  app.add_option("--boot-timeout", guest->boot_timeout_s,
+                 "seconds that the guest may take to boot (default 60), twice")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--quiet", request->quiet, "no line on the guest, no progress");
+}
+
+ExitCode RunCommandInGuest(const VmRequest& request, const std::vector<std::string>& words) {
+  if (words.empty()) {
+    return ReportError(Status::InvalidArgument(
+        "vm run needs a command: fencepost vm run -- run cmap -P workloads/workloada"));
+  }
+  const Result<ExitCode> code =
+      RunInGuest(request.guest, words, request.run_timeout_s, request.quiet);
+  return code.ok() ? *code : Failed(code.status());
+}
+
+ExitCode CrashGuests(const VmRequest& request, const Arguments& arguments) {
+  const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);
+  if (!subject.ok()) return ReportError(subject.status());
+  const Result<std::vector<Cut>> cuts = ParseCuts(request.cuts);
+  if (!cuts.ok()) return ReportError(cuts.status());
+  const Result<RunDirectory> made =
+      CreateRunDirectory(request.crash.results, std::time(nullptr), "power-cut-" + request.engine);
+  if (!made.ok()) return ReportError(made.status());
+  Provisional folder(fs::absolute(made->path));
+  const Result<nlohmann::json> report = RunPowerCuts(*subject, folder.path(),
+                                                     {.guest = request.guest,
+                                                      .cuts = *cuts,
+                                                      .rounds = request.rounds,
+                                                      .seed = request.crash.seed,
+                                                      .timeout_s = request.crash.timeout_s,
+                                                      .operations_after = request.crash.after,
+                                                      .quiet = request.quiet},
+                                                     arguments);
+  if (!report.ok()) return Failed(report.status());
+  const ExitCode code = PublishReport(*report, folder.path(), request.crash);
+  folder.Keep();
+  return code;
+}
+
+void DeclareVmCrash(CLI::App& app, VmRequest* request) {
+  DeclareGuestFlags(app, request);
+  app.add_option("engine", request->engine, "an engine of `fencepost engines`")->required();
+  app.add_option("-P,--workload", request->workload.files, "workload property file (repeatable)")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("-p,--property", request->workload.properties, "key=value (repeatable)")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--threads", request->workload.threads, "client threads (also -threads)");
+  app.add_option("--rounds", request->rounds, "how often the power is cut (default 100)")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
+  app.add_option(
+      "--cut", request->cuts,
+      "how, in turn: all (default), or of kill, freeze, panic, recovery (in it as well)");
+  app.add_option("--seed", request->crash.seed, "of the instants (default 1)");
+  request->crash.timeout_s = 60;
+  app.add_option("--timeout", request->crash.timeout_s,
+                 "seconds that a recovery may take (default 60)")
+      ->check(CLI::Range(1.0, 86400.0));
+  app.add_option("--after", request->crash.after,
+                 "operations on the store after each recovery (default 12; 0: none)");
+  app.add_option("--results", request->crash.results,
+                 "where the report's folder goes (default results/)");
+  app.add_flag("--json", request->crash.json, "print crash.json instead of the summary");
+}
+
+}  // namespace
+
+std::function<ExitCode()> DeclareVm(CLI::App& app, const Arguments& arguments) {
+  auto request = std::make_shared<VmRequest>();
+  auto chosen = std::make_shared<std::function<ExitCode()>>();
+  app.require_subcommand(1);
+  CLI::App* run = app.add_subcommand("run", "a command of fencepost in a virtual machine");
+  DeclareGuestFlags(*run, request.get());
+  run->add_option("--timeout", request->run_timeout_s,
+                  "seconds that the command may take (default 3600)")
+      ->check(CLI::PositiveNumber);
+  // Taken from the command line as it was written: CLI11 has read YCSB's flags by then.
+  run->add_option("command", request->command, "behind --: what fencepost is to do in the guest");
+  run->callback([request, chosen, &arguments] {
+    *chosen = [request, &arguments] {
+      const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+      return RunCommandInGuest(*request,
+                               {dashes == arguments.end() ? dashes : dashes + 1, arguments.end()});
+    };
+  });
+  CLI::App* crash = app.add_subcommand("crash", "cut the power of an engine's machine, and judge");
+  DeclareVmCrash(*crash, request.get());
+  crash->callback([request, chosen, &arguments] {
+    *chosen = [request, &arguments] { return CrashGuests(*request, arguments); };
+  });
+  return [chosen] { return (*chosen)(); };
+}
+
+std::function<ExitCode()> DeclareVmGuest(CLI::App& /*app*/, const Arguments& /*arguments*/) {
+  return []() -> ExitCode {
+    constexpr pid_t kInit = 1;
+    if (getpid() != kInit) {
+      return ReportError(Status::InvalidArgument("vm-guest is for the init of a guest"));
+    }
+    RunGuestAgent();
+  };
+}
+
+}  // namespace fencepost
