@@ -28,7 +28,7 @@ KINDS = (
     "fencepost.compareandputproportion",
     "fencepost.defragmentproportion",
 )
-# The least table there is splits four of its buckets every 16 inserts, the first with 65 to 80 pairs.
+# The least table splits four of its buckets every 16 inserts, the first with 65 to 80 pairs.
 GROWTH = ("recordcount=62", "cmap.initial_buckets=16")
 ROW = "{:<12} {:>5} {:>9} {:>7} {:>10} {:>9} {:>9} {:>9} {:>7}  {}"
 
