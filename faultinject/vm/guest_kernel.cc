@@ -12,16 +12,12 @@
 
 #include "faultinject/explore/scratch_folder.h"
 #include "faultinject/vm/host_program.h"
+#include "faultinject/vm/whole_file.h"
 
 namespace fencepost {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string ReadFile(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 Status WriteFile(const fs::path& path, std::string_view text) {
   std::ofstream out(path, std::ios::binary);
@@ -52,7 +48,7 @@ uint32_t Number(std::string_view image, size_t offset) {
 
 // A kernel that need not decompress itself boots in a third of the time where it is emulated.
 Status Decompress(const fs::path& image, const fs::path& scratch, const fs::path& kernel) {
-  const std::string bytes = ReadFile(image);
+  const std::string bytes = ReadWholeFile(image);
   const std::string_view payload = XzPayload(bytes);
   if (!payload.empty()) {
     ASSIGN_OR_RETURN(const fs::path xz, FindHostProgram("xz"));
@@ -129,7 +125,7 @@ Status GuestKernel::Available(const fs::path& folder) {
 Result<GuestKernel> GuestKernel::Prepare(const fs::path& folder) {
   RETURN_IF_ERROR(Available(folder));
   if (!fs::exists(folder / "version")) RETURN_IF_ERROR(Unpack(PackageIn(folder), folder));
-  return GuestKernel(folder, ReadFile(folder / "version"));
+  return GuestKernel(folder, ReadWholeFile(folder / "version"));
 }
 
 Result<std::vector<fs::path>> GuestKernel::Modules(const std::vector<std::string>& names) const {

@@ -21,6 +21,8 @@
 #include <sstream>
 #include <utility>
 
+#include "faultinject/vm/whole_file.h"
+
 namespace fencepost {
 namespace {
 
@@ -31,11 +33,6 @@ constexpr int kPollMs = 100;
 constexpr int kHeldBackMs = 10;
 // How init begins what it has to complain of.
 constexpr std::string_view kComplaint = "fencepost: ";
-
-std::string ReadFile(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 std::string Printable(std::string_view line) {
   std::string plain;
@@ -245,7 +242,7 @@ Result<std::string> VirtualMachine::Receive(double timeout_s,
     }
     if ((wait[3].revents & POLLIN) != 0) return Status::IoError(WhyItEnded());
     if (late) {
-      const std::string last = LastLineOf(ReadFile(console_));
+      const std::string last = LastLineOf(ReadWholeFile(console_));
       return Status::IoError(fmt::format("the guest has not answered for {:.0f} s{}", timeout_s,
                                          last.empty() ? "" : "; its console says: " + last));
     }
@@ -298,7 +295,7 @@ void VirtualMachine::Reap(int status) {
 
 std::string VirtualMachine::WhyItEnded() {
   if (pid_ > 0 && !AwaitEnd(1)) Kill();
-  if (const std::string panic = PanicIn(ReadFile(console_)); !panic.empty()) {
+  if (const std::string panic = PanicIn(ReadWholeFile(console_)); !panic.empty()) {
     return "the guest's kernel has panicked: " + panic;
   }
   std::string said;
@@ -307,7 +304,7 @@ std::string VirtualMachine::WhyItEnded() {
     const ssize_t got = pread(complaints_, buffer.data(), buffer.size(), 0);
     said = LastLineOf({buffer.data(), static_cast<size_t>(std::max<ssize_t>(got, 0))});
   }
-  if (said.empty()) said = ComplaintIn(ReadFile(console_));
+  if (said.empty()) said = ComplaintIn(ReadWholeFile(console_));
   return fmt::format("QEMU has ended ({}){}", end_, said.empty() ? "" : ": " + said);
 }
 

@@ -13,8 +13,6 @@
 namespace fencepost {
 namespace {
 
-using media::kLineBytes;
-
 // As many as the tool keeps.
 constexpr size_t kMissedLines = 65536;
 constexpr unsigned kCold = 1, kOperationEnds = 2;
@@ -76,7 +74,8 @@ void ToolLoadsCounter::Drain(unsigned flags) {
     const uint64_t first = missed_->lines[i];
     uint64_t lines = 1;
     while (i + lines < kept && missed_->lines[i + lines] == first + lines) ++lines;
-    by_loads_.OnRead(reinterpret_cast<const void*>(first * kLineBytes), lines * kLineBytes);
+    by_loads_.OnRead(reinterpret_cast<const void*>(first * media::kLineBytes),
+                     lines * media::kLineBytes);
     i += lines;
   }
 }

@@ -34,7 +34,7 @@ constexpr std::array<std::pair<std::string_view, Cut>, 4> kCuts{{{"kill", Cut::k
                                                                  {"panic", Cut::kPanic},
                                                                  {"recovery", Cut::kRecovery}}};
 // Of requests that take seconds at most.
-constexpr double kRequestSeconds = 120;
+constexpr double kCutRequestSeconds = 120;
 // Of a whole run that is not ended.
 constexpr double kRunSeconds = 600;
 constexpr const char* kShare = "/share";
@@ -100,7 +100,7 @@ class Rounds {
   }
 
  private:
-  Result<json> Ask(const json& request, double timeout_s = kRequestSeconds) {
+  Result<json> Ask(const json& request, double timeout_s = kCutRequestSeconds) {
     return AskGuest(*machine_, request, timeout_s);
   }
 
@@ -132,7 +132,7 @@ class Rounds {
     const auto begin = Clock::now();
     while (HistoryBytes() == history_begin_) {
       if (Interrupted()) return Status::IoError("interrupted");
-      if (SecondsSince(begin) > kRequestSeconds) {
+      if (SecondsSince(begin) > kCutRequestSeconds) {
         return Status::IoError("the run in the guest does not begin its first operation");
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -222,7 +222,7 @@ class Rounds {
     RETURN_IF_ERROR(PowerOn());
     const auto begin = Clock::now();
     RETURN_IF_ERROR(Mount());
-    ASSIGN_OR_RETURN(const json answer, Ask(request, settings_.timeout_s + kRequestSeconds));
+    ASSIGN_OR_RETURN(const json answer, Ask(request, settings_.timeout_s + kCutRequestSeconds));
     recovery_s_ = SecondsSince(begin);
     ASSIGN_OR_RETURN(const Outcome outcome, OutcomeOf(answer));
     return Judge(number, cut, ended, outcome);
