@@ -200,7 +200,7 @@ class Mutations(CrashTest):
         folder = self.record("cmap", "recordcount=5", "operationcount=10")
         not_shown, necessary = self.sites(folder)
         flushes = [site["where"] for site in necessary if site["kind"] == "flush"]
-        self.assertTrue(any("Map::StageRecord (cmap_map.cc:" in where for where in flushes))
+        self.assertTrue(any("Map::Put (cmap_map.cc:" in where for where in flushes))
         for site in not_shown + necessary:
             self.assertNotIn("Pool::", site["where"], "a wrapper is no site")
 

@@ -231,9 +231,10 @@ Result<std::string> VirtualMachine::Receive(double timeout_s,
     // Output first: an answer says that all that came before it has been shown. What a full socket
     // has held back follows once there is room.
     if ((wait[0].revents & POLLIN) != 0) poll(&wait[1], 2, kHeldBackMs);
-    if ((wait[1].revents & POLLIN) != 0) PassOn(out_, STDOUT_FILENO);
-    if ((wait[2].revents & POLLIN) != 0) PassOn(error_, STDERR_FILENO);
-    if (((wait[1].revents | wait[2].revents) & POLLIN) != 0 && !late) continue;
+    // Whose other end is closed is always readable, and has nothing more.
+    const bool passed_out = (wait[1].revents & POLLIN) != 0 && PassOn(out_, STDOUT_FILENO);
+    const bool passed_error = (wait[2].revents & POLLIN) != 0 && PassOn(error_, STDERR_FILENO);
+    if ((passed_out || passed_error) && !late) continue;
     if ((wait[0].revents & POLLIN) != 0) {
       std::array<char, 65536> buffer;
       const ssize_t got = recv(control_, buffer.data(), buffer.size(), MSG_DONTWAIT);
@@ -249,14 +250,15 @@ Result<std::string> VirtualMachine::Receive(double timeout_s,
   }
 }
 
-void VirtualMachine::PassOn(int fd, int to) const {
+bool VirtualMachine::PassOn(int fd, int to) const {
   std::array<char, 65536> buffer;
   const ssize_t got = recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
   for (ssize_t done = 0; done < got;) {
     const ssize_t written = write(to, buffer.data() + done, static_cast<size_t>(got - done));
-    if (written < 0 && errno != EINTR) return;  // nobody listens
+    if (written < 0 && errno != EINTR) break;  // nobody listens
     if (written > 0) done += written;
   }
+  return got > 0;
 }
 
 void VirtualMachine::Kill() {

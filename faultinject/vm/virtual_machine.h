@@ -85,7 +85,7 @@ class VirtualMachine {
  private:
   VirtualMachine() = default;
 
-  void PassOn(int fd, int to) const;
+  bool PassOn(int fd, int to) const;  // whether there was anything
   std::string WhyItEnded();
   void Reap(int status);
 
