@@ -22,7 +22,8 @@ define_property(GLOBAL PROPERTY FENCEPOST_CORE_TESTS BRIEF_DOCS "what CI runs un
 # recovery, to which the sanitizer adds its own.
 set(FENCEPOST_SWEEPS canary_test canary_file_test filestore_crash_test redo_log_test
   engine_conformance_paths_test cmap_kill_test posix_reference_test file_explorer_test
-  delay_injector_test file_delays_test flipped_reads_test)
+  delay_injector_test file_delays_test flipped_reads_test px86_reference_test experiments_test
+  deciding_pieces_test file_minimize_test)
 
 # How long one test case may run before ctest kills it, in seconds.
 set(FENCEPOST_FAST_TIMEOUT_S 120)
