@@ -14,6 +14,7 @@
 #include "faultinject/explore/scratch_folder.h"
 #include "harness/crash/crash_report.h"
 #include "harness/crash/ended_run.h"
+#include "harness/crash/ended_run_report.h"
 #include "harness/crash/engine_judge.h"
 #include "harness/crash/engine_recovery.h"
 #include "harness/crash/report_parts.h"
@@ -72,26 +73,13 @@ Status RunToTheEnd(const CrashSubject& subject, const fs::path& kept) {
 }
 
 json ViolationJson(const FlipGroup& group, const fs::path& kept, const ClosedRun& closed) {
-  json entry = FindingJson(group.finding);
-  const CrashPoint point = closed.run.Point();
-  entry.update(
-      {{"occurrences", group.occurrences},
-       {"recording", fs::absolute(kept).lexically_normal().string()},
-       {"crash_point",
-        {{"index", 0u},
-         {"event", point.event},
-         {"before", "the end"},
-         {"where", fmt::format("a read of {}", WithoutNumbers(group.flipped.file))},
-         {"stack", json::array()},
-         {"operations", OperationsAt(point.event, closed.run.Operations(), {})}}},
-       {"second_crash", nullptr},
-       {"missing", json::array()},
-       {"state",
-        {{"file", group.flipped.file}, {"byte", group.flipped.byte}, {"bit", group.flipped.bit}}},
-       {"timeline", json::array()},
-       {"minimal", true},
-       {"minimised_by", 0u}});
-  return entry;
+  const FlippedBit& bit = group.flipped;
+  return EndedRunViolation(group.finding, closed.run,
+                           {.before = "the end",
+                            .where = fmt::format("a read of {}", WithoutNumbers(bit.file)),
+                            .state = {{"file", bit.file}, {"byte", bit.byte}, {"bit", bit.bit}},
+                            .occurrences = group.occurrences},
+                           kept);
 }
 
 json ReportOf(const CrashSubject& subject, const fs::path& folder, const FlipSettings& settings,
@@ -99,13 +87,6 @@ json ReportOf(const CrashSubject& subject, const fs::path& folder, const FlipSet
               const FlipResult& result) {
   const RunPlan& plan = closed.run.plan();
   const fs::path kept = KeptIn(folder);
-  json report = ReportHead(folder, command, "medium",
-                           {{"engine", subject.engine},
-                            {"version", plan.row->version()},
-                            {"durability", DurabilityName(plan.options.durability)},
-                            {"workload", subject.workload},
-                            {"properties", subject.properties},
-                            {"operations_after", 0u}});
   std::vector<json> violations;
   for (const FlipGroup& group : result.groups) {
     violations.push_back(ViolationJson(group, kept, closed));
@@ -120,31 +101,22 @@ json ReportOf(const CrashSubject& subject, const fs::path& folder, const FlipSet
           : fmt::format("Bits were drawn from all files, since what is read of them could not be "
                         "watched: opening the store {}.",
                         result.unwatched)};
-  report.update({{"recording",
-                  {{"path", fs::absolute(kept).lexically_normal().string()},
-                   {"files", result.files},
-                   {"bytes_read", result.bytes_read},
-                   {"flipped", result.flipped},
-                   {"refused", result.refused},
-                   {"operations", closed.run.CountAnswered()}}},
-                 {"schedules", {{"asked", 1u}, {"recorded", 1u}, {"distinct", 1u}}},
-                 {"settings",
-                  {{"strategy", kReadFlip},
-                   {"fault", kReadFlip},
-                   {"seed", settings.seed},
-                   {"checksums", plan.row->capabilities.checksums},
-                   {"shard", 0u},
-                   {"shards", 1u},
-                   {"depth", 1u},
-                   {"timeout_s", settings.pool.timeout_s}}},
-                 {"explored", ExploredRuns(result.drawn, result.flipped, result.outcomes,
-                                           result.failed, result.stopped, result.seconds)},
-                 {"assumptions", std::move(assumptions)},
-                 {"violations", MergeByCause(std::move(violations), folder)},
-                 {"mutations", nullptr}});
-  report["groups_not_minimised"] = 0u;
-  report["verdict"] = CrashVerdict(report);
-  return report;
+  return EndedRunsReport(subject, plan, folder, command,
+                         {.domain = "medium",
+                          .fault = kReadFlip,
+                          .seed = settings.seed,
+                          .timeout_s = settings.pool.timeout_s,
+                          .recording = kept,
+                          .recorded = {{"files", result.files},
+                                       {"bytes_read", result.bytes_read},
+                                       {"flipped", result.flipped},
+                                       {"refused", result.refused},
+                                       {"operations", closed.run.CountAnswered()}},
+                          .settings = {{"checksums", plan.row->capabilities.checksums}},
+                          .explored = ExploredRuns(result.drawn, result.flipped, result.outcomes,
+                                                   result.failed, result.stopped, result.seconds),
+                          .assumptions = std::move(assumptions),
+                          .violations = std::move(violations)});
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "harness/child_process.h"
 #include "harness/crash/crash_report.h"
 #include "harness/crash/ended_run.h"
+#include "harness/crash/ended_run_report.h"
 #include "harness/crash/engine_judge.h"
 #include "harness/crash/engine_recovery.h"
 #include "harness/crash/report_parts.h"
@@ -137,66 +138,29 @@ class Rounds {
     RETURN_IF_ERROR(CopyStore(store(), kept / "store"));
     RETURN_IF_ERROR(CopyStore(history(), kept / "history"));
     for (const Finding& finding : findings) {
-      violations_.push_back(ViolationJson(finding, number, kept, killed));
+      violations_.push_back(
+          EndedRunViolation(finding, killed, {.index = number, .before = "a kill"}, kept));
     }
     return Status::Ok();
   }
 
-  static json ViolationJson(const Finding& finding, uint64_t round, const fs::path& kept,
-                            const EndedRun& killed) {
-    json entry = FindingJson(finding);
-    entry.update({{"occurrences", 1u},
-                  {"recording", fs::absolute(kept).lexically_normal().string()},
-                  {"crash_point",
-                   {{"index", round},
-                    {"event", killed.Point().event},
-                    {"before", "a kill"},
-                    {"where", nullptr},
-                    {"stack", json::array()},
-                    {"operations", OperationsAt(killed.Point().event, killed.Operations(), {})}}},
-                  {"second_crash", nullptr},
-                  {"missing", json::array()},
-                  {"state", json::array()},
-                  {"timeline", json::array()},
-                  {"minimal", true},
-                  {"minimised_by", 0u}});
-    return entry;
-  }
-
-  Result<json> Report() const {
-    json report = ReportHead(folder_, command_, "process",
-                             {{"engine", subject_.engine},
-                              {"version", plan_.row->version()},
-                              {"durability", DurabilityName(plan_.options.durability)},
-                              {"workload", subject_.workload},
-                              {"properties", subject_.properties},
-                              {"operations_after", settings_.operations_after}});
-    report.update(
-        {{"recording",
-          {{"path", fs::absolute(folder_).lexically_normal().string()},
-           {"rounds", rounds_},
-           {"killed", killed_},
-           {"operations", operations_}}},
-         {"schedules", {{"asked", 1u}, {"recorded", 1u}, {"distinct", 1u}}},
-         {"settings",
-          {{"strategy", "kill"},
-           {"fault", "kill"},
-           {"seed", settings_.seed},
-           {"shard", 0u},
-           {"shards", 1u},
-           {"depth", 1u},
-           {"timeout_s", settings_.timeout_s}}},
-         {"explored", ExploredRuns(settings_.rounds, rounds_, answers_.size(), failed_,
-                                   rounds_ < settings_.rounds ? "interrupted" : "", seconds_)},
-         {"assumptions",
-          {"The process was killed, and the machine went on: what it had handed to the "
-           "kernel, or stored in shared memory, was there.",
-           fmt::format("{} of {} rounds were killed before the run had ended.", killed_, rounds_)}},
-         {"violations", MergeByCause(violations_, folder_)},
-         {"mutations", nullptr}});
-    report["groups_not_minimised"] = 0u;
-    report["verdict"] = CrashVerdict(report);
-    return report;
+  json Report() const {
+    return EndedRunsReport(
+        subject_, plan_, folder_, command_,
+        {.domain = "process",
+         .fault = "kill",
+         .seed = settings_.seed,
+         .timeout_s = settings_.timeout_s,
+         .operations_after = settings_.operations_after,
+         .recording = folder_,
+         .recorded = {{"rounds", rounds_}, {"killed", killed_}, {"operations", operations_}},
+         .explored = ExploredRuns(settings_.rounds, rounds_, answers_.size(), failed_,
+                                  rounds_ < settings_.rounds ? "interrupted" : "", seconds_),
+         .assumptions = {"The process was killed, and the machine went on: what it had handed to "
+                         "the kernel, or stored in shared memory, was there.",
+                         fmt::format("{} of {} rounds were killed before the run had ended.",
+                                     killed_, rounds_)},
+         .violations = violations_});
   }
 
   const CrashSubject& subject_;

@@ -16,6 +16,7 @@
 
 #include "harness/crash/crash_report.h"
 #include "harness/crash/ended_run.h"
+#include "harness/crash/ended_run_report.h"
 #include "harness/crash/engine_judge.h"
 #include "harness/crash/report_parts.h"
 #include "harness/interrupt.h"
@@ -244,71 +245,41 @@ class Rounds {
         Ask({{"do", "keep"}, {"path", fmt::format("{}/round-{}/store", kShare, number + 1)}})
             .status());
     for (const Finding& finding : findings) {
-      json entry = FindingJson(finding);
-      entry.update(
-          {{"occurrences", 1u},
-           {"recording", fs::absolute(kept).lexically_normal().string()},
-           {"crash_point",
-            {{"index", number},
-             {"event", ended.Point().event},
-             {"before", fmt::format("a {}", cut == Cut::kRecovery ? "kill" : CutName(cut))},
-             {"where", nullptr},
-             {"stack", json::array()},
-             {"operations", OperationsAt(ended.Point().event, ended.Operations(), {})}}},
-           {"second_crash", nullptr},
-           {"missing", json::array()},
-           {"state", json::array()},
-           {"timeline", json::array()},
-           {"minimal", true},
-           {"minimised_by", 0u}});
-      violations_.push_back(std::move(entry));
+      const std::string before = fmt::format("a {}", cut == Cut::kRecovery ? "kill" : CutName(cut));
+      violations_.push_back(
+          EndedRunViolation(finding, ended, {.index = number, .before = before}, kept));
     }
     return Status::Ok();
   }
 
-  Result<json> Report() const {
-    json report = ReportHead(folder_, command_, "machine",
-                             {{"engine", subject_.engine},
-                              {"version", plan_.row->version()},
-                              {"durability", DurabilityName(plan_.options.durability)},
-                              {"workload", subject_.workload},
-                              {"properties", subject_.properties},
-                              {"operations_after", settings_.operations_after}});
+  json Report() const {
     std::vector<double> boots = boot_s_;
     std::sort(boots.begin(), boots.end());
-    json settings = host_.Facts();
-    settings.update({{"strategy", "power-cut"},
-                     {"fault", "power-cut"},
-                     {"seed", settings_.seed},
-                     {"shard", 0u},
-                     {"shards", 1u},
-                     {"depth", 1u},
-                     {"timeout_s", settings_.timeout_s}});
-    report.update(
-        {{"recording",
-          {{"path", fs::absolute(folder_).lexically_normal().string()},
-           {"rounds", rounds_},
-           {"killed", under_way_},
-           {"operations", operations_},
-           {"by_cut", rounds_of_},
-           {"boots", boots.size()},
-           {"boot_s_p50", boots[boots.size() / 2]},
-           {"run_s", whole_run_s_}}},
-         {"schedules", {{"asked", 1u}, {"recorded", 1u}, {"distinct", 1u}}},
-         {"settings", std::move(settings)},
-         {"explored", ExploredRuns(settings_.rounds, rounds_, answers_.size(), failed_,
-                                   rounds_ < settings_.rounds ? "interrupted" : "", seconds_)},
-         {"assumptions",
-          {"The machine's memory was lost, with its page cache; what its processor had stored to "
-           "the "
-           "NVDIMM was there, flushed or not, and so was what had reached its disk.",
-           fmt::format("In {} of {} rounds the power was cut before the run had ended.", under_way_,
-                       rounds_)}},
-         {"violations", MergeByCause(violations_, folder_)},
-         {"mutations", nullptr}});
-    report["groups_not_minimised"] = 0u;
-    report["verdict"] = CrashVerdict(report);
-    return report;
+    return EndedRunsReport(
+        subject_, plan_, folder_, command_,
+        {.domain = "machine",
+         .fault = "power-cut",
+         .seed = settings_.seed,
+         .timeout_s = settings_.timeout_s,
+         .operations_after = settings_.operations_after,
+         .recording = folder_,
+         .recorded = {{"rounds", rounds_},
+                      {"killed", under_way_},
+                      {"operations", operations_},
+                      {"by_cut", rounds_of_},
+                      {"boots", boots.size()},
+                      {"boot_s_p50", boots[boots.size() / 2]},
+                      {"run_s", whole_run_s_}},
+         .settings = host_.Facts(),
+         .explored = ExploredRuns(settings_.rounds, rounds_, answers_.size(), failed_,
+                                  rounds_ < settings_.rounds ? "interrupted" : "", seconds_),
+         .assumptions = {"The machine's memory was lost, with its page cache; what its processor "
+                         "had stored to the NVDIMM was there, flushed or not, and so was what had "
+                         "reached its disk.",
+                         fmt::format("In {} of {} rounds the power was cut before the run had "
+                                     "ended.",
+                                     under_way_, rounds_)},
+         .violations = violations_});
   }
 
   const CrashSubject& subject_;
