@@ -212,13 +212,10 @@ void DeclarePaired(CLI::App& app, BenchFlags* flags) {
   app.add_option("--against", flags->against,
                  "another fencepost program: its runs beside this one's, pair by pair; "
                  "exit code 1 if this one is slower");
-  const auto property = [&](const char* name, std::vector<std::string>* values, const char* what) {
-    app.add_option(name, *values, what)->expected(1)->take_all()->allow_extra_args(false);
-  };
-  property("--this-property", &flags->this_properties,
-           "--against: key=value of this program's runs only (repeatable)");
-  property("--against-property", &flags->against_properties,
-           "--against: key=value of the other's runs only (repeatable)");
+  AddRepeatable(app, "--this-property", &flags->this_properties,
+                "--against: key=value of this program's runs only (repeatable)");
+  AddRepeatable(app, "--against-property", &flags->against_properties,
+                "--against: key=value of the other's runs only (repeatable)");
   app.add_option("--min-pairs", flags->paired.min_pairs, "--against: of each cell (default 15)");
   app.add_option("--max-pairs", flags->paired.max_pairs, "--against: of each cell (default 30)");
   app.add_option("--threshold", flags->paired.threshold,
@@ -239,10 +236,7 @@ std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments
       ->delimiter(',');
   app.add_option("--threads", flags->threads, "numbers of threads (also -threads)")->delimiter(',');
   app.add_option("--placements", flags->placements, "of default, tmpfs, disk")->delimiter(',');
-  app.add_option("-p,--property", flags->properties, "key=value for every run (repeatable)")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
+  AddRepeatable(app, "-p,--property", &flags->properties, "key=value for every run (repeatable)");
   app.add_option("--repeats", flags->repeats, "runs of each cell (default 3)");
   app.add_option("--seconds", flags->seconds, "length of a run instead of operationcount");
   app.add_option("--records", flags->records, "recordcount of every workload");

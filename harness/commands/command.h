@@ -14,7 +14,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace fencepost {
 
@@ -34,6 +35,11 @@ std::span<const Command> Commands();
 // Prints "fencepost: <message>" on standard error and gives the exit code for a status: kHarness
 // for an internal error, kUsage for everything else.
 ExitCode ReportError(const Status& status);
+
+// An option that may be given more than once, with exactly one value each time: `-p a=1 cmap` must
+// not swallow the engine.
+CLI::Option* AddRepeatable(CLI::App& app, const std::string& names,
+                           std::vector<std::string>* values, const std::string& help);
 
 std::function<ExitCode()> DeclareEngines(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareLoad(CLI::App& app, const Arguments& arguments);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "harness/commands/command.h"
@@ -39,6 +40,11 @@ std::span<const Command> Commands() { return kCommands; }
 ExitCode ReportError(const Status& status) {
   fmt::print(stderr, "fencepost: {}\n", status.message());
   return status.code() == StatusCode::kInternal ? ExitCode::kHarness : ExitCode::kUsage;
+}
+
+CLI::Option* AddRepeatable(CLI::App& app, const std::string& names,
+                           std::vector<std::string>* values, const std::string& help) {
+  return app.add_option(names, *values, help)->expected(1)->take_all()->allow_extra_args(false);
 }
 
 }  // namespace fencepost

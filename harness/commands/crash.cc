@@ -389,14 +389,9 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
   auto chosen = std::make_shared<std::function<ExitCode()>>();
   app.require_subcommand(0, 1);
   app.add_option("engine", request->engine, "an engine of `fencepost engines`");
-  app.add_option("-P,--workload", request->workload.files, "workload property file (repeatable)")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
-  app.add_option("-p,--property", request->workload.properties, "key=value (repeatable)")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
+  AddRepeatable(app, "-P,--workload", &request->workload.files,
+                "workload property file (repeatable)");
+  AddRepeatable(app, "-p,--property", &request->workload.properties, "key=value (repeatable)");
   app.add_option("--trace", request->workload.trace_file,
                  "replay this file (op,key,size a line): fencepost.trace_file")
       ->check(NotEmpty);

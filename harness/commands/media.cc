@@ -270,15 +270,9 @@ std::function<ExitCode()> DeclareMedia(CLI::App& app, const Arguments& arguments
   CLI::Option* const engine =
       app.add_option("engine", request->engine,
                      "count what this engine does to its medium, operation by operation");
-  app.add_option("-P,--workload", request->workload.files, "with an engine: workload file")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false)
+  AddRepeatable(app, "-P,--workload", &request->workload.files, "with an engine: workload file")
       ->needs(engine);
-  app.add_option("-p,--property", request->workload.properties, "with an engine: key=value")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false)
+  AddRepeatable(app, "-p,--property", &request->workload.properties, "with an engine: key=value")
       ->needs(engine);
   app.add_option("--cache", request->cache,
                  "with an engine on persistent memory: the CPU's cache in front (default 1M)")

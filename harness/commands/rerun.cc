@@ -350,10 +350,8 @@ std::function<ExitCode()> DeclareRerun(CLI::App& app, const Arguments&) {
       ->required();
   app.add_option("--results", flags->results,
                  "where ids are looked for, and where the new results go (default results/)");
-  app.add_option("-p,--property", flags->properties, "key=value, to differ on purpose (repeatable)")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
+  AddRepeatable(app, "-p,--property", &flags->properties,
+                "key=value, to differ on purpose (repeatable)");
   return [flags] { return RunRerun(*flags); };
 }
 

@@ -350,15 +350,9 @@ std::function<ExitCode()> Declare(CLI::App& app, const Arguments& arguments, Pha
   (phase == Phase::kLoad ? flags->load : flags->run) = true;
   WorkloadFlags& workload = flags->workload;
   app.add_option("engine", flags->engine, "an engine of `fencepost engines`")->required();
-  // Exactly one value each: `-p a=1 cmap` must not swallow the engine.
-  app.add_option("-P,--workload", workload.files, "workload property file (repeatable)")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
-  app.add_option("-p,--property", workload.properties, "key=value, over all files (repeatable)")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
+  AddRepeatable(app, "-P,--workload", &workload.files, "workload property file (repeatable)");
+  AddRepeatable(app, "-p,--property", &workload.properties,
+                "key=value, over all files (repeatable)");
   app.add_option("--trace", workload.trace_file,
                  "replay this file (op,key,size a line): fencepost.trace_file")
       ->check(NotEmpty);

@@ -93,14 +93,9 @@ ExitCode CrashGuests(const VmRequest& request, const Arguments& arguments) {
 void DeclareVmCrash(CLI::App& app, VmRequest* request) {
   DeclareGuestFlags(app, request);
   app.add_option("engine", request->engine, "an engine of `fencepost engines`")->required();
-  app.add_option("-P,--workload", request->workload.files, "workload property file (repeatable)")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
-  app.add_option("-p,--property", request->workload.properties, "key=value (repeatable)")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
+  AddRepeatable(app, "-P,--workload", &request->workload.files,
+                "workload property file (repeatable)");
+  AddRepeatable(app, "-p,--property", &request->workload.properties, "key=value (repeatable)");
   app.add_option("--threads", request->workload.threads, "client threads (also -threads)");
   app.add_option("--rounds", request->rounds, "how often the power is cut (default 100)")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
