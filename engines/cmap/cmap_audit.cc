@@ -118,6 +118,11 @@ class Map::Auditor {
 };
 
 Result<AuditReport> Map::Audit() {
+  if (store_->pool().borrowed()) {
+    return Status::Unsupported(
+        "cmap in a pool of the program's own: what the program allocated cannot be told from what "
+        "was lost");
+  }
   FreeAllUnlinkedIfUnread();
   return Auditor(*this).Run();
 }

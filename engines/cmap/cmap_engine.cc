@@ -228,6 +228,14 @@ Result<std::unique_ptr<Engine>> OpenCmap(const EngineOptions& options) {
   return std::unique_ptr<Engine>(std::make_unique<CmapEngine>(std::move(map)));
 }
 
+Result<std::unique_ptr<Engine>> OpenLinkedCmap(pmemoid* link) {
+  ASSIGN_OR_RETURN(std::unique_ptr<pmem::Pool> pool, pmem::Pool::Borrow(link));
+  if (pmem::IsNull(*link)) RETURN_IF_ERROR(Store::CreateLinked(*pool, link, kDefaultHashSeed));
+  ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::OpenLinked(std::move(pool), *link));
+  ASSIGN_OR_RETURN(std::unique_ptr<Map> map, Map::Open(std::move(store)));
+  return std::unique_ptr<Engine>(std::make_unique<CmapEngine>(std::move(map)));
+}
+
 std::string CmapVersion() {
   return fmt::format("cmap layout {}, {}", cmap::kLayoutVersion, pmem::PmemobjVersion());
 }

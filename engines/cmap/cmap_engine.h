@@ -16,6 +16,8 @@
 #include "engines/engine_options.h"
 #include "engines/status.h"
 
+struct pmemoid;
+
 namespace fencepost {
 
 inline constexpr uint64_t kCmapMaxKeyBytes = (uint64_t{16} << 20) - 1;
@@ -37,6 +39,13 @@ inline constexpr OptionSpec kCmapOptions[] = {
 // option contradicts what an existing pool was made with; kUnsupported if this process uses libpmem
 // on another kind of medium already (engines/pmem/pmem_environment.h).
 Result<std::unique_ptr<Engine>> OpenCmap(const EngineOptions& options);
+
+// Opens the map that `link`, a PMEMoid in a libpmemobj pool that the program has open, refers to;
+// if the link is null, makes a map there first and lets it refer to it, both or neither whatever
+// happens. The pool stays the program's, which closes it after the engine. No audit: kUnsupported.
+// kInvalidArgument: the link is in no open pool. kCorrupt: it refers to no cmap.
+// REQUIRES: nobody else has this map open.
+Result<std::unique_ptr<Engine>> OpenLinkedCmap(pmemoid* link);
 
 std::string CmapVersion();
 

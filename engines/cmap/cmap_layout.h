@@ -52,6 +52,7 @@ inline constexpr uint64_t kMaxInitialBuckets = uint64_t{1} << 24;
 // What libpmemobj knows our objects by. Units without a header (buckets, tables) have type 0.
 inline constexpr uint64_t kRecordType = 1;
 inline constexpr uint64_t kExtentType = 2;
+inline constexpr uint64_t kRootType = 3;  // of a map in a pool of the program's own
 
 using DirectoryRoot = std::array<uint64_t, kRootEntries>;
 

@@ -22,6 +22,16 @@ uint64_t SegmentsFor(uint64_t buckets) {
   return (buckets + kBucketsPerSegment - 1) / kBucketsPerSegment;
 }
 
+void WriteRoot(const pmem::Pool& pool, uint64_t initial_buckets, uint64_t hash_seed, Root* root) {
+  root->magic = kMagic;
+  root->version = kLayoutVersion;
+  root->hash_seed = hash_seed;
+  root->initial_buckets = initial_buckets;
+  root->pool_bytes = pool.bytes();
+  root->checksum = RootChecksum(*root);
+  root->bucket_count = CheckedNumber(initial_buckets);
+}
+
 }  // namespace
 
 Status Store::Create(const std::filesystem::path& path, uint64_t pool_bytes,
@@ -32,16 +42,10 @@ Status Store::Create(const std::filesystem::path& path, uint64_t pool_bytes,
                             [&](pmem::Pool& pool) -> Status {
                               ASSIGN_OR_RETURN(const uint64_t root_offset, pool.Root(sizeof(Root)));
                               Root& root = *pool.At<Root>(root_offset);
-                              root.magic = kMagic;
-                              root.version = kLayoutVersion;
-                              root.hash_seed = hash_seed;
-                              root.initial_buckets = initial_buckets;
-                              root.pool_bytes = pool.bytes();
-                              root.checksum = RootChecksum(root);
-                              root.bucket_count = CheckedNumber(initial_buckets);
+                              WriteRoot(pool, initial_buckets, hash_seed, &root);
                               pool.Persist(&root, sizeof(root));
                               Store store(&pool);
-                              RETURN_IF_ERROR(store.Attach());
+                              RETURN_IF_ERROR(store.Attach(root_offset));
                               RETURN_IF_ERROR(store.AddIntentLog());
                               for (uint64_t i = 0; i < SegmentsFor(initial_buckets); ++i) {
                                 RETURN_IF_ERROR(store.AddSegment(i));
@@ -52,9 +56,41 @@ Status Store::Create(const std::filesystem::path& path, uint64_t pool_bytes,
 
 Result<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& path) {
   ASSIGN_OR_RETURN(std::unique_ptr<pmem::Pool> pool, pmem::Pool::Open(path, kLayoutName));
+  ASSIGN_OR_RETURN(const uint64_t root_offset, pool->Root(sizeof(Root)));
+  return OpenAt(std::move(pool), root_offset);
+}
+
+// All in one publication: what is reserved and not published a crash takes back.
+Status Store::CreateLinked(pmem::Pool& pool, pmemoid* link, uint64_t hash_seed) {
+  pmem::Publication publication(pool);
+  const uint64_t root_offset = publication.Reserve(sizeof(Root), kRootType);
+  Store store(&pool);
+  if (root_offset == 0) return store.Full("no space for the root");
+  Root& root = *pool.At<Root>(root_offset);
+  root = Root{};
+  WriteRoot(pool, kBucketsPerSegment, hash_seed, &root);
+  RETURN_IF_ERROR(store.Attach(root_offset));
+  const uint64_t intent_log = publication.ReserveZeroedUnit(store.segment_unit_);
+  const uint64_t segment = publication.ReserveZeroedUnit(store.segment_unit_);
+  if (intent_log == 0 || segment == 0) return store.Full("no space for the first segment");
+  root.intent_log = Checked(intent_log);
+  pool.Persist(&root, sizeof(root));
+  RETURN_IF_ERROR(store.segment_directory_->Stage(publication, 0, segment));
+  publication.StoreLink(link, root_offset);
+  return publication.Publish();
+}
+
+Result<std::unique_ptr<Store>> Store::OpenLinked(std::unique_ptr<pmem::Pool> pool,
+                                                 const pmemoid& link) {
+  ASSIGN_OR_RETURN(const uint64_t root_offset, pool->Linked(link, sizeof(Root)));
+  return OpenAt(std::move(pool), root_offset);
+}
+
+Result<std::unique_ptr<Store>> Store::OpenAt(std::unique_ptr<pmem::Pool> pool,
+                                             uint64_t root_offset) {
   std::unique_ptr<Store> store(new Store(pool.get()));
   store->owned_pool_ = std::move(pool);
-  RETURN_IF_ERROR(store->Attach());
+  RETURN_IF_ERROR(store->Attach(root_offset));
   RETURN_IF_ERROR(store->AttachIntentLog());
   RETURN_IF_ERROR(store->intent_log().Recover());
   RETURN_IF_ERROR(store->CheckRoot());  // again: growth goes through the log
@@ -64,8 +100,8 @@ Result<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& path) {
   return store;
 }
 
-Status Store::Attach() {
-  ASSIGN_OR_RETURN(const uint64_t root_offset, pool_->Root(sizeof(Root)));
+Status Store::Attach(uint64_t root_offset) {
+  if (root_offset % alignof(Root) != 0) return Corrupt("the root is at an impossible offset");
   root_ = pool_->At<Root>(root_offset);
   RETURN_IF_ERROR(CheckRoot());
   ASSIGN_OR_RETURN(segment_unit_, pool_->MakeUnitClass(kSegmentBytes, kSegmentsAtATime));

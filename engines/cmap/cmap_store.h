@@ -43,6 +43,13 @@ class Store {
   // what is in use in heap(), and finishes that, before it changes anything.
   static Result<std::unique_ptr<Store>> Open(const std::filesystem::path& path);
 
+  // The same in a pool that is borrowed: the root is an object beside others, and `link` refers to
+  // it. A crash leaves the whole map, or none and a null link. REQUIRES: the link is null.
+  static Status CreateLinked(pmem::Pool& pool, pmemoid* link, uint64_t hash_seed);
+  // kCorrupt also if the link refers to no object of this pool.
+  static Result<std::unique_ptr<Store>> OpenLinked(std::unique_ptr<pmem::Pool> pool,
+                                                   const pmemoid& link);
+
   pmem::Pool& pool() { return *pool_; }
   const Root& root() const { return *root_; }
   SlabHeap& heap() const { return *heap_; }
@@ -90,7 +97,9 @@ class Store {
   };
 
   explicit Store(pmem::Pool* pool) : pool_(pool) {}
-  Status Attach();  // to the root, once it is written
+  static Result<std::unique_ptr<Store>> OpenAt(std::unique_ptr<pmem::Pool> pool,
+                                               uint64_t root_offset);
+  Status Attach(uint64_t root_offset);  // once the root is written
   Status CheckRoot() const;
   Status AddIntentLog();
   Status AttachIntentLog();

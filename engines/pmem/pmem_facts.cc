@@ -88,6 +88,21 @@ std::optional<PoolMapping> FindPoolMapping(std::istream& smaps, const std::strin
   return std::nullopt;
 }
 
+std::filesystem::path MappedFile(const void* address) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    const char* at = line.c_str();
+    char* dash = nullptr;
+    const uintptr_t begin = std::strtoull(at, &dash, 16);
+    const uintptr_t end = std::strtoull(dash + 1, nullptr, 16);
+    const auto wanted = reinterpret_cast<uintptr_t>(address);
+    if (wanted < begin || wanted >= end) continue;
+    const size_t slash = line.find('/');
+    return slash == std::string::npos ? std::string() : line.substr(slash);
+  }
+  return {};
+}
+
 bool IsMapSync(const std::filesystem::path& path) {
   std::error_code error;
   const std::filesystem::path real = std::filesystem::canonical(path, error);

@@ -39,6 +39,9 @@ struct PoolMapping {
 };
 std::optional<PoolMapping> FindPoolMapping(std::istream& smaps, const std::string& path);
 
+// The file that is mapped at `address`; empty if none is.
+std::filesystem::path MappedFile(const void* address);
+
 // Whether the first mapping of `path` in this process is MAP_SYNC.
 bool IsMapSync(const std::filesystem::path& path);
 

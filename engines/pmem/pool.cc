@@ -13,6 +13,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -24,6 +26,8 @@ namespace fencepost::pmem {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr size_t kLineBytes = 64;
 
 static_assert(kMinPoolBytes == PMEMOBJ_MIN_POOL);
 static_assert(kMaxObjectBytes == PMEMOBJ_MAX_ALLOC_SIZE);
@@ -152,6 +156,24 @@ Result<std::unique_ptr<Pool>> Pool::Open(const fs::path& path, const std::string
   return std::unique_ptr<Pool>(new Pool(handle, path, file, medium, mode));
 }
 
+Result<std::unique_ptr<Pool>> Pool::Borrow(const void* address) {
+  PMEMobjpool* const handle = pmemobj_pool_by_ptr(address);
+  if (handle == nullptr) {
+    return Status::InvalidArgument("the address is in no libpmemobj pool that is open");
+  }
+  const fs::path path = MappedFile(handle);
+  ASSIGN_OR_RETURN(const Medium medium, MediumOf(path));
+  const PoolFile file = InspectOpenPool(handle);
+  PmemMode mode = PmemMode::kHardware;
+  if (medium != Medium::kDax) {
+    const bool is_pmem = pmem_is_pmem(handle, file.file_bytes) != 0;
+    mode = is_pmem ? PmemMode::kForcedOnTmpfs : PmemMode::kMsync;
+  }
+  std::unique_ptr<Pool> pool(new Pool(handle, path, file, medium, mode));
+  pool->borrowed_ = true;
+  return pool;
+}
+
 Pool::Pool(pmemobjpool* handle, fs::path path, const PoolFile& file, Medium medium, PmemMode mode)
     : handle_(handle),
       base_(reinterpret_cast<char*>(handle)),
@@ -172,7 +194,7 @@ Pool::Pool(pmemobjpool* handle, fs::path path, const PoolFile& file, Medium medi
 Pool::~Pool() { Close(); }
 
 void Pool::Close() {
-  if (handle_ != nullptr) pmemobj_close(handle_);
+  if (handle_ != nullptr && !borrowed_) pmemobj_close(handle_);
   handle_ = nullptr;
 }
 
@@ -188,6 +210,14 @@ Result<uint64_t> Pool::Root(uint64_t bytes) const {
     return Status::Corrupt(fmt::format("the pool's root is outside of it: {}", path_.string()));
   }
   return root.off;
+}
+
+Result<uint64_t> Pool::Linked(const pmemoid& link, uint64_t bytes) const {
+  if (link.pool_uuid_lo != uuid_ || !Contains(link.off, bytes)) {
+    return Status::Corrupt(fmt::format("the link to {:#x} refers to nothing in the pool: {}",
+                                       link.off, path_.string()));
+  }
+  return link.off;
 }
 
 void Pool::Flush(const void* address, uint64_t bytes) const {
@@ -213,17 +243,35 @@ void Pool::Populate(uint64_t offset, uint64_t bytes) const {
 }
 
 Result<UnitClass> Pool::MakeUnitClass(uint64_t unit_bytes, unsigned units_at_a_time) {
-  constexpr size_t kLineBytes = 64;
-  pobj_alloc_class_desc description{.unit_size = unit_bytes,
-                                    .alignment = kLineBytes,
-                                    .units_per_block = units_at_a_time,
-                                    .header_type = POBJ_HEADER_NONE,
-                                    .class_id = 0};
-  if (pmemobj_ctl_set(handle_, "heap.alloc_class.new.desc", &description) != 0) {
+  pobj_alloc_class_desc wanted{.unit_size = unit_bytes,
+                               .alignment = kLineBytes,
+                               .units_per_block = units_at_a_time,
+                               .header_type = POBJ_HEADER_NONE,
+                               .class_id = 0};
+  // libpmemobj refuses to make one that is there.
+  if (borrowed_) {
+    const std::optional<UnitClass> found = FindUnitClass(wanted);
+    if (found) return *found;
+  }
+  if (pmemobj_ctl_set(handle_, "heap.alloc_class.new.desc", &wanted) != 0) {
     return Status::Internal(fmt::format("pmemobj_ctl_set(heap.alloc_class.new.desc): {}: {}",
                                         pmemobj_errormsg(), path_.string()));
   }
-  return UnitClass{description.class_id, unit_bytes};
+  return UnitClass{wanted.class_id, unit_bytes};
+}
+
+std::optional<UnitClass> Pool::FindUnitClass(const pobj_alloc_class_desc& wanted) const {
+  constexpr unsigned kMaxClasses = 255;  // MAX_ALLOCATION_CLASSES
+  for (unsigned id = 0; id < kMaxClasses; ++id) {
+    pobj_alloc_class_desc found{};
+    const std::string name = fmt::format("heap.alloc_class.{}.desc", id);
+    if (pmemobj_ctl_get(handle_, name.c_str(), &found) != 0) continue;
+    if (found.unit_size == wanted.unit_size && found.alignment == wanted.alignment &&
+        found.header_type == wanted.header_type) {
+      return UnitClass{id, found.unit_size};
+    }
+  }
+  return std::nullopt;
 }
 
 uint64_t Pool::UsableBytes(uint64_t offset) const {
@@ -235,6 +283,8 @@ void Pool::ForEachObject(FunctionRef<void(const PoolObject&)> visit) const {
     visit({oid.off, pmemobj_alloc_usable_size(oid), pmemobj_type_num(oid)});
   }
 }
+
+bool IsNull(const pmemoid& link) { return OID_IS_NULL(link); }
 
 std::string PmemobjVersion() {
   return fmt::format("libpmemobj {}.{}", PMEMOBJ_MAJOR_VERSION, PMEMOBJ_MINOR_VERSION);

@@ -7,6 +7,7 @@
 //      lock on that folder, so a `.creating` file found under the lock is a dead process's and is
 //      removed.
 //   2. Offsets are bytes from the pool's first byte, as in a PMEMoid. 0 is never an object.
+//   3. A borrowed pool is left open, and its size, layout and root are its opener's business.
 // Threads: any, for all but Close.
 // Not covered: pool sets, replicas, device DAX.
 #ifndef FENCEPOST_ENGINES_PMEM_POOL_H_
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engines/function_ref.h"
@@ -23,6 +25,8 @@
 #include "engines/status.h"
 
 struct pmemobjpool;
+struct pmemoid;
+struct pobj_alloc_class_desc;
 
 namespace fencepost::pmem {
 
@@ -65,6 +69,10 @@ class Pool {
   static Result<std::unique_ptr<Pool>> Open(const std::filesystem::path& path,
                                             const std::string& layout);
 
+  // The pool that holds `address` and that somebody else opened, who closes it after this object is
+  // gone. kInvalidArgument: no pool does.
+  static Result<std::unique_ptr<Pool>> Borrow(const void* address);
+
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -72,6 +80,9 @@ class Pool {
 
   // The root object; its offset. kCorrupt if the root is not of exactly `bytes` bytes.
   Result<uint64_t> Root(uint64_t bytes) const;
+  // The offset of the object that `link` refers to. kCorrupt if it has no `bytes` bytes in this
+  // pool.
+  Result<uint64_t> Linked(const pmemoid& link, uint64_t bytes) const;
 
   template <typename T>
   T* At(uint64_t offset) const {
@@ -95,8 +106,9 @@ class Pool {
   // Maps the pages of what will be written soon in one call instead of a fault for each; a hint.
   void Populate(uint64_t offset, uint64_t bytes) const;
 
-  // Classes live in DRAM: each is made again, in the same order, after every open. The heap gives
-  // `units_at_a_time` units their memory at once, in steps of 256 KiB.
+  // Classes live in DRAM: each is made again, in the same order, after every open; in a borrowed
+  // pool it may be there already. The heap gives `units_at_a_time` units their memory at once, in
+  // steps of 256 KiB.
   Result<UnitClass> MakeUnitClass(uint64_t unit_bytes, unsigned units_at_a_time);
 
   // REQUIRES: `offset` is an allocated object's.
@@ -104,6 +116,7 @@ class Pool {
   // Visits every allocated object but the root. At rest only.
   void ForEachObject(FunctionRef<void(const PoolObject&)> visit) const;
 
+  bool borrowed() const { return borrowed_; }
   pmemobjpool* handle() const { return handle_; }
   uint64_t bytes() const { return bytes_; }
   uint64_t uuid() const { return uuid_; }
@@ -115,7 +128,10 @@ class Pool {
   Pool(pmemobjpool* handle, std::filesystem::path path, const PoolFile& file, Medium medium,
        PmemMode mode);
 
+  std::optional<UnitClass> FindUnitClass(const pobj_alloc_class_desc& wanted) const;
+
   pmemobjpool* handle_;
+  bool borrowed_ = false;
   char* base_;
   const uint64_t bytes_;
   const uint64_t heap_offset_;
@@ -124,6 +140,8 @@ class Pool {
   Medium medium_;
   PmemMode mode_;
 };
+
+bool IsNull(const pmemoid& link);
 
 // libpmemobj's version, "libpmemobj 1.12".
 std::string PmemobjVersion();

@@ -77,6 +77,11 @@ Result<PoolFile> InspectPoolFile(const std::filesystem::path& path, const std::s
   return PoolFile{file_bytes, head.heap_offset};
 }
 
+PoolFile InspectOpenPool(const pmemobjpool* pool) {
+  const auto* const head = reinterpret_cast<const FileHead*>(pool);
+  return PoolFile{head->heap_offset + head->heap_bytes, head->heap_offset};
+}
+
 Status PmemobjError(const char* call, int error, const std::filesystem::path& path) {
   std::string message = fmt::format("{}: {}: {}", call, pmemobj_errormsg(), path.string());
   switch (error) {

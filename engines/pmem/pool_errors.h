@@ -20,6 +20,9 @@ namespace fencepost::pmem {
 // shorter than it was made.
 Result<PoolFile> InspectPoolFile(const std::filesystem::path& path, const std::string& layout);
 
+// The same of a pool that is open.
+PoolFile InspectOpenPool(const pmemobjpool* pool);
+
 // The Status for a libpmemobj call that failed with `error` (an errno). Carries pmemobj_errormsg.
 Status PmemobjError(const char* call, int error, const std::filesystem::path& path);
 

@@ -64,6 +64,11 @@ uint64_t Publication::Load(const uint64_t* word) const {
 
 void Publication::Store(uint64_t* word, uint64_t value) { scratch_->stores.Store(word, value); }
 
+void Publication::StoreLink(pmemoid* link, uint64_t offset) {
+  Store(&link->pool_uuid_lo, pool_.uuid());
+  Store(&link->off, offset);
+}
+
 uint64_t Publication::ReserveWithFlags(uint64_t bytes, uint64_t type, uint64_t flags) {
   if (bytes > kMaxObjectBytes) return 0;
   pobj_action action;

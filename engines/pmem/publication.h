@@ -38,6 +38,9 @@ class Publication {
   // REQUIRES: `word` is in the pool, 8-byte aligned.
   void Store(uint64_t* word, uint64_t value);
 
+  // What was OID_NULL becomes a link to the object at `offset`. REQUIRES: as Store.
+  void StoreLink(pmemoid* link, uint64_t offset);
+
   // The offset of a new object, or 0 if there is no space. Its contents are undefined; those of a
   // zeroed unit are zero and durable.
   uint64_t Reserve(uint64_t bytes, uint64_t type);

@@ -182,6 +182,24 @@ class Slots(CorpusTest):
         self.assertTrue(any("a leak" in one["message"] for one in report["violations"]))
 
 
+class LinkedMap(CorpusTest):
+    """libpmemkv's cmap in a pool of the program's own: making it, and the program's mistakes."""
+
+    def test_the_correct_one_is_silent(self) -> None:
+        self.assert_silent("linked_map", "prefix")
+
+    def test_bugs_are_caught(self) -> None:
+        report = self.assert_caught("linked_map", "moved", "prefix")
+        self.assertTrue(any("there is none" in one["message"] for one in report["violations"]))
+
+    def test_a_flag_before_the_map_is_caught(self) -> None:
+        # No store is lost where this fails: those of the map have not been made.
+        recording = self.record("linked_map", "flag-first")
+        code, report, text = self.explore("linked_map", [recording], "--strategy", "prefix")
+        self.assertEqual(code, 1, text)
+        self.assertIn("there is none", report["violations"][0]["message"])
+
+
 class Reads(CorpusTest):
     """Every state that recovery can tell apart."""
 

@@ -31,6 +31,19 @@ Answer Required(const Config& config, std::string_view name) {
   return InvalidConfig(fmt::format("config has no item \"{}\"", name));
 }
 
+// The flags are for pools, and this one is there: a null oid is a map to be made, another a map to
+// be opened.
+Answer OpenLinkedDatabase(PMEMoid* oid, std::shared_ptr<Database>* out) {
+  if (InsidePmemobjTransaction()) {
+    return Answer(PMEMKV_STATUS_TRANSACTION_SCOPE_ERROR,
+                  "cmap cannot be opened by \"oid\" inside a transaction of libpmemobj");
+  }
+  Result<std::unique_ptr<MapBackend>> map = MapBackend::OpenLinked(oid);
+  if (!map.ok()) return OpenAnswer(map.status());
+  *out = OpenMapDatabase(std::move(*map));
+  return {};
+}
+
 Answer OpenCmapDatabase(const Config& config, std::shared_ptr<Database>* out) {
   const std::string* path = nullptr;
   const StoredObject* oid = nullptr;
@@ -40,9 +53,7 @@ Answer OpenCmapDatabase(const Config& config, std::shared_ptr<Database>* out) {
     return InvalidConfig("config has both \"path\" and \"oid\"");
   }
   if (oid != nullptr) {
-    return Answer(PMEMKV_STATUS_NOT_SUPPORTED,
-                  "config has \"oid\", and this cmap lives in a pool of its own, not in an object "
-                  "of another one: give \"path\"");
+    return OpenLinkedDatabase(static_cast<PMEMoid*>(oid->Get()), out);
   }
   if (path == nullptr) return InvalidConfig("config has neither \"path\" nor \"oid\"");
 

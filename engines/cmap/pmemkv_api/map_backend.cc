@@ -10,6 +10,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -75,6 +77,39 @@ void RemoveLeftOvers(const fs::path& parent) {
   }
 }
 
+// The maps of this process that are in pools of the program's own, by their roots. libpmemobj
+// refuses a pool that is open; nothing but this refuses a map in it.
+class LinkedMaps {
+ public:
+  static LinkedMaps& Instance() {
+    static LinkedMaps maps;
+    return maps;
+  }
+
+  Result<std::unique_ptr<Engine>> Open(PMEMoid* link) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!OID_IS_NULL(*link) && open_.contains(Name(*link))) {
+      return Status::Busy("the map that the oid refers to is open already");
+    }
+    ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenLinkedCmap(link));
+    open_.insert(Name(*link));
+    return engine;
+  }
+
+  // Once its engine is gone.
+  void Close(const PMEMoid& link) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    open_.erase(Name(link));
+  }
+
+ private:
+  using RootName = std::pair<uint64_t, uint64_t>;
+  static RootName Name(const PMEMoid& link) { return {link.pool_uuid_lo, link.off}; }
+
+  std::mutex mutex_;
+  std::set<RootName> open_;
+};
+
 bool IsTmpfs(const fs::path& folder) {
   const Result<Medium> medium = MediumOf(folder);
   return medium.ok() && *medium == Medium::kTmpfs;
@@ -91,6 +126,14 @@ Result<std::unique_ptr<MapBackend>> MapBackend::CreatePool(const fs::path& path,
                                                            uint64_t pool_bytes) {
   ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, CreateEngine(path, pool_bytes));
   return std::unique_ptr<MapBackend>(new MapBackend(std::move(engine), -1));
+}
+
+Result<std::unique_ptr<MapBackend>> MapBackend::OpenLinked(PMEMoid* link) {
+  if (pmemobj_pool_by_ptr(link) == nullptr) {
+    return Status::InvalidArgument("the oid is in no libpmemobj pool that is open");
+  }
+  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, LinkedMaps::Instance().Open(link));
+  return std::unique_ptr<MapBackend>(new MapBackend(std::move(engine), -1, *link));
 }
 
 Result<std::unique_ptr<MapBackend>> MapBackend::CreateInDram(const fs::path& folder,
@@ -134,6 +177,7 @@ Result<std::unique_ptr<MapBackend>> MapBackend::CreateNameless(const fs::path& f
 
 MapBackend::~MapBackend() {
   engine_.reset();
+  if (!OID_IS_NULL(linked_)) LinkedMaps::Instance().Close(linked_);
   if (nameless_fd_ >= 0) close(nameless_fd_);
 }
 

@@ -117,12 +117,8 @@ TEST_F(PmemkvOpenTest, ItemsOfTheWrongTypeAreTypeErrors) {
   EXPECT_TRUE(fs::is_empty(folder_.path()));
 }
 
-TEST_F(PmemkvOpenTest, AnOidIsNotSupportedAndInvalidBesideAPath) {
+TEST_F(PmemkvOpenTest, AnOidIsInvalidBesideAPath) {
   PMEMoid oid = OID_NULL;
-  pmemkv_config* alone = pmemkv_config_new();
-  ASSERT_EQ(pmemkv_config_put_oid(alone, &oid), PMEMKV_STATUS_OK);
-  EXPECT_EQ(TryOpen(alone), PMEMKV_STATUS_NOT_SUPPORTED);
-  EXPECT_THAT(pmemkv_errormsg(), HasSubstr("give \"path\""));
   pmemkv_config* both = OnlyPath();
   ASSERT_EQ(pmemkv_config_put_oid(both, &oid), PMEMKV_STATUS_OK);
   EXPECT_EQ(TryOpen(both), PMEMKV_STATUS_INVALID_ARGUMENT);
