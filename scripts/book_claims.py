@@ -68,6 +68,17 @@ class Data:
         ]
         return min(rows, key=lambda row: int(row["value_bytes"])) if rows else None
 
+    def modelled_ns(self, engine: str, operation: str, medium: str) -> float | None:
+        """One thread, the smallest value."""
+        rows = [
+            row
+            for row in self._tables["latency"]
+            if (row["engine"], row["operation"], row["threads"], row["medium"])
+            == (engine, operation, "1", f"{medium}-modelled")
+        ]
+        smallest = min(rows, key=lambda row: int(row["value_bytes"]), default=None)
+        return float(smallest["p50_ns"]) if smallest else None
+
     def code_lines(self) -> dict[str, int]:
         return {row["engine"]: int(row["code_lines"]) for row in self._tables["complexity"]}
 
@@ -191,6 +202,25 @@ def _flushes(data: Data) -> Judged:
     return f"{lines:.3g} lines flushed, {fences:.3g} fences a put", _if(fences > 0 < lines), ""
 
 
+def _beside(own: float, others: dict[str, float]) -> str:
+    return f"cmap {_duration(own)}; " + ", ".join(
+        f"{name} {_duration(ns)} ({_times(ns / own)})" for name, ns in others.items()
+    )
+
+
+def _modelled(data: Data, operation: str) -> str:
+    """What the models say, cmap on Optane and files on a NAND SSD; they decide nothing."""
+    own = data.modelled_ns(PERSISTENT, operation, "optane")
+    found = {name: data.modelled_ns(name, operation, "nand-ssd") for name in FILE_ENGINES}
+    known = {name: ns for name, ns in found.items() if ns is not None}
+    if own is None or not known:
+        return ""
+    would = "would hold" if min(known.values()) > own else "would not"
+    return f"; modelled, Optane and a NAND SSD behind a page cache, it {would}: " + _beside(
+        own, known
+    )
+
+
 def _faster(operation: str) -> Callable[[Data], Judged]:
     def judge(data: Data) -> Judged:
         pmem = data.p50(PERSISTENT, operation)
@@ -199,11 +229,10 @@ def _faster(operation: str) -> Callable[[Data], Judged]:
         if pmem is None or not known:
             return _NOTHING
         own = float(pmem["p50_ns"])
-        text = f"cmap {_duration(own)}; " + ", ".join(
-            f"{name} {_duration(ns)} ({_times(ns / own)})" for name, ns in known.items()
-        )
+        text = _beside(own, known)
         if pmem["medium"] != "dax":
-            return text, UNKNOWN, "cmap ran on DRAM; the software's share of the difference only"
+            note = "cmap ran on DRAM; the software's share of the difference only"
+            return text, UNKNOWN, note + _modelled(data, operation)
         return text, _if(min(known.values()) > own), ""
 
     return judge

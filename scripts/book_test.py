@@ -3,8 +3,11 @@
 
 import contextlib
 import copy
+import dataclasses
 import io
+import os
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
@@ -95,6 +98,48 @@ class ClaimsTest(unittest.TestCase):
     def test_a_busy_machine_is_said(self) -> None:
         claim = verdict(with_point("dram", note="the machine was busy: ..."), "DRAM answers")
         self.assertEqual(claim.note, "the machine was busy")
+
+    def test_what_the_models_say_is_told_and_decides_nothing(self) -> None:
+        changed = tables()
+        for slower, word in ((5000, "it would hold"), (10, "it would not")):
+            for row in changed["latency"]:
+                if row["medium"] == "nand-ssd-modelled":
+                    row["p50_ns"] = str(slower)
+            claim = verdict(changed, "A put is faster")
+            self.assertIn(word, claim.note)
+            self.assertEqual(claim.verdict, "not testable here")
+
+
+class ModelledTest(unittest.TestCase):
+    """Each engine on the media that it can be charged for, as the program has it."""
+
+    def test_every_engine_has_a_latency_on_a_modelled_medium(self) -> None:
+        build = os.environ.get("FENCEPOST_BUILD")
+        if not build:
+            self.skipTest("FENCEPOST_BUILD, the folder of a build, is not set")
+        short = dataclasses.replace(
+            book.SETTINGS["quick"], records=20, seconds=0.01, latency_bytes=(64,)
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            made = book.Book(Path(build), Path(folder), short)
+            book.latency(made, Path(folder) / "latency.csv")
+            rows = book.read_csv(Path(folder) / "latency.csv")
+        found = {(row["engine"], row["medium"], row["kind"]) for row in rows}
+        wanted = {
+            *(
+                (engine, f"{medium}-modelled", "modelled")
+                for medium, engines in book.MODELLED.items()
+                for engine in engines
+            ),
+            *(("lmdb", f"{medium}-modelled", "counted") for medium in ("nand-ssd", "optane-ssd")),
+        }
+        self.assertLessEqual(wanted, found)
+        put = {row["medium"]: float(row["p50_ns"]) for row in rows if is_put(row, "lmdb")}
+        self.assertGreater(put["nand-ssd-modelled"] - put["tmpfs"], 10_000)  # a sync, at least
+
+
+def is_put(row: dict[str, str], engine: str) -> bool:
+    return (row["engine"], row["operation"]) == (engine, "put")
 
 
 class ComplexityTest(unittest.TestCase):

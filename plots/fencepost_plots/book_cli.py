@@ -19,7 +19,7 @@ def _draw(folder: Path) -> list[Path]:
     pages = [
         book_pyramid.draw(book),
         *book_paths.draw(book),
-        book_latency.draw(book),
+        *book_latency.draw(book),
     ]
     files = [path for one in pages for path in page.save(one, folder / "figures")]
     target = folder / "book.html"

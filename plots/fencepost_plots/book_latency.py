@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Get and put by engine: median latency by size of value, one thread, each medium a panel."""
+"""Get and put by engine: median latency by size of value, one thread, each medium a panel. One page
+of what was measured, and one of what was modelled."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from matplotlib.lines import Line2D
@@ -18,30 +20,38 @@ PERSISTENT = "cmap"
 _OPERATIONS = (("get", "get of a pair that is there"), ("put", "update, until durable"))
 
 
-def rows_of(book: Book, operation: str, threads: str, kind: str = "measured") -> list[Row]:
-    return [
-        row
-        for row in book["latency"]
-        if (row["operation"], row["threads"], row["kind"]) == (operation, threads, kind)
-    ]
+def measured(row: Row) -> bool:
+    return row["kind"] == "measured"
 
 
 def on_own_medium(row: Row) -> bool:
     """Files on the disk, and the persistent map on what stands for its medium."""
-    return row["engine"] == PERSISTENT or row["medium"] != "tmpfs"
+    return measured(row) and (row["engine"] == PERSISTENT or row["medium"] != "tmpfs")
 
 
-def _panel(axes: Any, rows: list[Row], own: bool) -> None:
-    looks = style.looks(ENGINES)
-    for name, look in looks.items():
+def on_tmpfs(row: Row) -> bool:
+    return measured(row) and row["medium"] == "tmpfs"
+
+
+def modelled_on(device: str) -> Callable[[Row], bool]:
+    """Files on a device that is modelled, and the persistent map on modelled Optane modules."""
+
+    def wanted(row: Row) -> bool:
+        own = "optane" if row["engine"] == PERSISTENT else device
+        return not measured(row) and row["medium"] == f"{own}-modelled"
+
+    return wanted
+
+
+def _panel(axes: Any, book: Book, operation: str, wanted: Callable[[Row], bool]) -> None:
+    rows = [
+        row
+        for row in book["latency"]
+        if (row["operation"], row["threads"]) == (operation, "1") and wanted(row)
+    ]
+    for name, look in style.looks(ENGINES).items():
         members = sorted(
-            (
-                r
-                for r in rows
-                if r["engine"] == name
-                and (r["medium"] == "tmpfs" or own)
-                and (not own or on_own_medium(r))
-            ),
+            (row for row in rows if row["engine"] == name),
             key=lambda row: int(row["value_bytes"]),
         )
         if not members:
@@ -87,46 +97,82 @@ def _cold(axes: Any, book: Book) -> None:
             )
 
 
-def draw(book: Book) -> Page:
-    looks = style.looks(ENGINES)
+def _page(
+    name: str,
+    title: str,
+    book: Book,
+    columns: Sequence[tuple[str, Callable[[Row], bool]]],
+    notes: str,
+    more: Sequence[Any] = (),
+) -> tuple[Page, Any]:
+    """The page, and its panels: a row for gets and one for updates, a column for each given."""
     handles: list[Any] = [
-        Line2D([], [], color=look.color, ls=look.dashes, marker=look.marker, label=name)
-        for name, look in looks.items()
+        Line2D([], [], color=look.color, ls=look.dashes, marker=look.marker, label=engine)
+        for engine, look in style.looks(ENGINES).items()
     ]
-    handles.append(
-        Line2D(
-            [],
-            [],
-            color="#404040",
-            marker="o",
-            mfc="white",
-            ms=5,
-            ls="none",
-            label="first get after opening, page cache cold",
-        )
-    )
     figure, grid = page.frame(
-        "Get and put, 1 thread, every write durable at power loss: median latency",
-        (2, 2),
+        title,
+        (len(_OPERATIONS), len(columns)),
         (style.PAGE_IN, 2.2),
-        handles,
-        [
-            book.footer,
-            "measured, none modelled · left: files on the disk through the page cache, cmap on "
-            "tmpfs (DRAM in its place) · right: all on tmpfs, where a file's sync is "
-            "free: the software's share · values verified · whiskers: interval of the repeats",
-        ],
+        [*handles, *more],
+        [book.footer, notes],
         sharey="row",
     )
-    for pair, (operation, text) in zip(grid, _OPERATIONS):
-        rows = rows_of(book, operation, "1")
-        for axes, own in zip(pair, (True, False)):
-            _panel(axes, rows, own)
-            where = "each on its own medium" if own else "all on tmpfs"
+    for panels, (operation, text) in zip(grid, _OPERATIONS):
+        for axes, (where, wanted) in zip(panels, columns):
+            _panel(axes, book, operation, wanted)
             axes.set_title(f"{text} · {where}", loc="left", size=style.SMALL_PT)
             axes.set_xlabel("size of the value (log)")
-        if operation == "get":
-            _cold(pair[0], book)
-        lines.log_axis(pair[0], style.duration)
-        pair[0].set_ylabel("median latency (log)")
-    return Page("performance", figure)
+        lines.log_axis(panels[0], style.duration)
+        panels[0].set_ylabel("median latency (log)")
+    return Page(name, figure), grid
+
+
+def draw_measured(book: Book) -> Page:
+    cold = Line2D(
+        [],
+        [],
+        color="#404040",
+        marker="o",
+        mfc="white",
+        ms=5,
+        ls="none",
+        label="first get after opening, page cache cold",
+    )
+    drawn, grid = _page(
+        "performance",
+        "Get and put, 1 thread, every write durable at power loss: median latency",
+        book,
+        (("each on its own medium", on_own_medium), ("all on tmpfs", on_tmpfs)),
+        "measured, none modelled · left: files on the disk through the page cache, cmap on "
+        "tmpfs (DRAM in its place) · right: all on tmpfs, where a file's sync is "
+        "free: the software's share · values verified · whiskers: interval of the repeats",
+        [cold],
+    )
+    _cold(grid[0][0], book)
+    lines.log_axis(grid[0][0], style.duration)
+    return drawn
+
+
+def draw_modelled(book: Book) -> Page:
+    drawn, _ = _page(
+        "performance-modelled",
+        "The same, modelled: cmap on Optane memory, files on a solid-state disk: median latency",
+        book,
+        (
+            ("files on a NAND SSD (P3700)", modelled_on("nand-ssd")),
+            ("files on an Optane SSD (P4800X)", modelled_on("optane-ssd")),
+        ),
+        "modelled, none measured: the software ran on tmpfs, and each operation waited for what "
+        "the model of the medium asked (docs/media.md) · lmdb counted: its median on tmpfs and the "
+        "device's time for its writes · gets of files are answered by a page cache in DRAM · "
+        "whiskers: interval of the repeats",
+    )
+    return drawn
+
+
+def draw(book: Book) -> list[Page]:
+    pages = [draw_measured(book)]
+    if not all(measured(row) for row in book["latency"]):
+        pages.append(draw_modelled(book))
+    return pages

@@ -78,7 +78,22 @@ def _paths() -> list[dict[str, Any]]:
     ]
 
 
-def _latency() -> list[dict[str, Any]]:
+def _modelled() -> list[dict[str, Any]]:
+    media = {engine: ("nand-ssd", "optane-ssd") for engine in ENGINES} | {"cmap": ("optane",)}
+    return [
+        {
+            **row,
+            "medium": f"{medium}-modelled",
+            "kind": "counted" if row["engine"] == "lmdb" else "modelled",
+            "p99_ns": "" if row["engine"] == "lmdb" else row["p99_ns"],
+        }
+        for row in _measured()
+        if row["medium"] == "tmpfs"
+        for medium in media[row["engine"]]
+    ]
+
+
+def _measured() -> list[dict[str, Any]]:
     return [
         {
             "engine": engine,
@@ -130,7 +145,7 @@ def tables() -> dict[str, list[dict[str, Any]]]:
             for engine in ENGINES
             for size in SIZES
         ],
-        "latency": _latency(),
+        "latency": [*_measured(), *_modelled()],
         "complexity": [
             {
                 "engine": engine,

@@ -37,7 +37,13 @@ class BookTest(unittest.TestCase):
     def test_every_figure_and_the_page_are_made(self) -> None:
         self.assertEqual(self.run_main(), (0, ""))
         names = {path.name for path in (self.folder / "figures").iterdir()}
-        for name in ("pyramid", "data-paths", "bytes-moved", "performance"):
+        for name in (
+            "pyramid",
+            "data-paths",
+            "bytes-moved",
+            "performance",
+            "performance-modelled",
+        ):
             self.assertLessEqual({f"{name}.png", f"{name}.svg"}, names)
 
     def test_the_page_is_well_formed_escapes_and_needs_no_network(self) -> None:
@@ -48,7 +54,7 @@ class BookTest(unittest.TestCase):
         self.assertNotIn("two <b>", text)
         links = [value for one in root.iter() for name, value in one.items() if "href" in name]
         self.assertFalse([link for link in links if link.startswith(("http", "//"))])
-        self.assertEqual(len([one for one in root.iter() if one.tag.endswith("}svg")]), 4)
+        self.assertEqual(len([one for one in root.iter() if one.tag.endswith("}svg")]), 5)
 
     def test_names_of_one_figure_are_not_those_of_another(self) -> None:
         self.run_main()
@@ -57,10 +63,18 @@ class BookTest(unittest.TestCase):
         names = [one.get("id") for one in root.iter() if one.get("id")]
         self.assertEqual(len(names), len(set(names)))
 
+    def test_what_is_not_modelled_has_no_figure_of_it(self) -> None:
+        rows = [row for row in synthetic_book.tables()["latency"] if row["kind"] == "measured"]
+        synthetic_book.write(self.folder, {"latency": rows})
+        self.assertEqual(self.run_main(), (0, ""))
+        self.assertFalse((self.folder / "figures" / "performance-modelled.svg").exists())
+        text = (self.folder / "book.html").read_text(encoding="utf-8")
+        self.assertIn("Modelled</b>: nothing", text)
+
     def test_each_verdict_is_a_word_on_the_page(self) -> None:
         self.run_main()
         text = (self.folder / "book.html").read_text(encoding="utf-8")
-        for word in ("✓ holds", "✗ does not", "– not testable here", "Modelled</b>: nothing"):
+        for word in ("✓ holds", "✗ does not", "– not testable here", "Modelled</b>: what says so"):
             self.assertIn(word, text)
 
     def test_the_arrows_say_what_was_counted(self) -> None:
