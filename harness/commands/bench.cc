@@ -95,7 +95,7 @@ Status BenchCommand::RunAll() {
   }
   const std::optional<CpuTimes> begin_times = ReadCpuTimes();
   const auto begin = std::chrono::steady_clock::now();
-  ChildRunner runner(&progress_);
+  ChildRunner runner(&progress_, ExpectedRunSeconds(flags_));
   std::vector<RunInOrder> ran;
   const double count = static_cast<double>(order_.size());
   for (size_t i = 0; i < order_.size() && !Interrupted(); ++i) {

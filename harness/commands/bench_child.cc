@@ -25,13 +25,16 @@ Result<ChildRun> ChildRunner::Run(const std::vector<std::string>& words,
   bool passed_on = false;
   while (!child.WaitFor(200)) {
     if (Interrupted() && !std::exchange(passed_on, true)) child.Interrupt();
-    const double done = std::min(elapsed_s() / seconds_per_run_, 1.0);
-    progress_->Update(fraction_begin + done * (fraction_end - fraction_begin), what);
+    const double done = std::min(elapsed_s() / SecondsPerRun(), 1.0);
+    const double fraction = fraction_begin + done * (fraction_end - fraction_begin);
+    const double runs_left = (1 - fraction) / (fraction_end - fraction_begin);
+    progress_->Update(fraction, what, runs_left * SecondsPerRun());
     if (timeout_ms > 0 && elapsed_s() * 1e3 > timeout_ms) {
       return Status::IoError(fmt::format("it does not end within {} s", timeout_ms / 1000));
     }
   }
-  seconds_per_run_ = 0.5 * seconds_per_run_ + 0.5 * elapsed_s();
+  ended_ += 1;
+  ended_s_ += elapsed_s();
   ChildRun run;
   nlohmann::json summary = ReadObject(folder / "summary.json");
   if (!summary.empty()) run.summary = std::move(summary);

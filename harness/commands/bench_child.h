@@ -22,7 +22,9 @@ struct ChildRun {
 
 class ChildRunner {
  public:
-  explicit ChildRunner(Progress* progress) : progress_(progress) {}
+  // `expected_s` is what a run is thought to take, until some have ended.
+  ChildRunner(Progress* progress, double expected_s)
+      : progress_(progress), expected_s_(expected_s) {}
 
   // Runs `words`, whose results go to `folder`. The fractions are of all the work. One that takes
   // longer than `timeout_ms`, if that is not 0, is killed.
@@ -32,7 +34,11 @@ class ChildRunner {
 
  private:
   Progress* progress_;
-  double seconds_per_run_ = 5;
+  double SecondsPerRun() const { return ended_ > 0 ? ended_s_ / ended_ : expected_s_; }
+
+  const double expected_s_;
+  double ended_ = 0;  // runs
+  double ended_s_ = 0;
 };
 
 }  // namespace fencepost

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -173,6 +174,13 @@ Result<json> BenchSettingsJson(const BenchFlags& flags) {
       {"properties", flags.properties},     {"repeats", flags.repeats},
       {"seconds", flags.seconds},           {"records", flags.records},
       {"relaxed_load", flags.relaxed_load}, {"unequal_durability", flags.unequal_durability}};
+}
+
+double ExpectedRunSeconds(const BenchFlags& flags) {
+  constexpr double kLoadSeconds = 0.5;
+  constexpr double kOfSoManyOperations = 5;
+  const double asked = std::strtod(flags.seconds.c_str(), nullptr);
+  return asked > 0 ? asked + kLoadSeconds : kOfSoManyOperations;
 }
 
 Status WritePlan(const std::filesystem::path& folder, const BenchFlags& flags) {

@@ -41,6 +41,9 @@ struct BenchFlags {
 // what cannot be run, is there twice, or (unless it was asked for) promises different things.
 Result<std::vector<Cell>> PlanCells(const BenchFlags& flags);
 
+// What a run may take, before any has shown it: for the first progress line.
+double ExpectedRunSeconds(const BenchFlags& flags);
+
 // What a bench that was stopped goes on with (--resume): its settings and seed, in
 // folder/plan.json.
 Status WritePlan(const std::filesystem::path& folder, const BenchFlags& flags);

@@ -54,7 +54,7 @@ class PairedBench {
       : flags_(flags),
         arguments_(arguments),
         progress_(stderr, ProgressModeFor(stderr, false)),
-        runner_(&progress_),
+        runner_(&progress_, ExpectedRunSeconds(flags)),
         draws_(flags.seed) {}
 
   ExitCode Execute();
@@ -144,9 +144,9 @@ Status PairedBench::ProbeOther(std::string_view engine, const fs::path& folder) 
   constexpr int kTimeoutMs = 60'000;
   // Quiet: what is refused is refused in one line.
   Progress quiet(stderr, ProgressMode::kQuiet);
-  ChildRunner runner(&quiet);
+  ChildRunner runner(&quiet, ExpectedRunSeconds(flags_));
   const Result<ChildRun> run = runner.Run(
-      words, folder / run_id, fmt::format("asking {}", flags_.against), 0, 0, kTimeoutMs);
+      words, folder / run_id, fmt::format("asking {}", flags_.against), 0, 1, kTimeoutMs);
   if (!run.ok()) return refuse(std::string(run.message()));
   if (!run->error.empty()) return refuse(run->error);
   if (!run->summary) return refuse("it leaves no summary.json, as a fencepost does");
