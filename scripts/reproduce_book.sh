@@ -7,7 +7,7 @@
 # there already, from the same commit and settings, is kept, so that a run that was interrupted goes on.
 #
 # Usage: scripts/reproduce_book.sh [--quick] [--fresh] [--out FOLDER]
-#   --quick        fewer sizes and shorter runs: under a minute
+#   --quick        fewer sizes and shorter runs: a minute and a half
 #   --fresh        measure everything again
 #   --out FOLDER   instead of results/book
 

@@ -165,7 +165,8 @@ def draw_modelled(book: Book) -> Page:
         ),
         "modelled, none measured: the software ran on tmpfs, and each operation waited for what "
         "the model of the medium asked (docs/media.md) · lmdb counted: its median on tmpfs and the "
-        "device's time for its writes · gets of files are answered by a page cache in DRAM · "
+        "device's time for its writes · gets of files are answered by a page cache in DRAM; cmap's "
+        "are charged line by line, as if no core read ahead, which makes large ones too slow · "
         "whiskers: interval of the repeats",
     )
     return drawn
