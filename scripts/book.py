@@ -26,59 +26,43 @@ import book_claims
 import book_complexity
 import book_published
 
-ENGINES = ("filestore", "rocksdb", "lmdb", "cmap")
-# What `fencepost bench -p medium=...` charges whom for (docs/media.md): a memory for what cmap
-# touches, a device for what goes through an engine's file layer.
-MODELLED = {
-    "optane": ("cmap",),
-    "nand-ssd": ("filestore", "rocksdb"),
-    "optane-ssd": ("filestore", "rocksdb"),
-}
-# LMDB reads a mapping, so that no layer sees it: what it writes is counted, operation by operation.
-COUNTED_ENGINE = "lmdb"
-_KINDS = {"get": "READ", "put": "UPDATE", "miss": "READ"}
+ROOT = Path(__file__).resolve().parent.parent
+# LMDB reads a mapping, so that no layer sees it and no delay can be injected: what it writes is
+# counted, operation by operation, and charged with what these devices would take.
+COUNTED_ENGINE, COUNTED_MEDIA = "lmdb", ("nand-ssd-modelled", "optane-ssd-modelled")
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     name: str
+    suite: Path  # of the latencies
     seconds_per_point: float  # of the pyramid
     path_bytes: tuple[int, ...]  # sizes of values whose path is counted
     path_operations: int
-    latency_bytes: tuple[int, ...]
+    cold_bytes: tuple[int, ...]
     cold_samples: int
-    records: int
-    seconds: float  # of a run
-    threads: str
-    repeats: int
     counted_operations: int
 
 
 SETTINGS = {
     "full": Settings(
         name="full",
+        suite=ROOT / "scripts/suites/book.toml",
         seconds_per_point=0.5,
         path_bytes=(16, 64, 256, 1024, 4096, 16384, 65536),
         path_operations=50,
-        latency_bytes=(64, 1024, 16384),
+        cold_bytes=(64, 1024, 16384),
         cold_samples=25,
-        records=2000,
-        seconds=0.3,
-        threads="1,2",
-        repeats=3,
         counted_operations=2000,
     ),
     "quick": Settings(
         name="quick",
+        suite=ROOT / "scripts/suites/book-quick.toml",
         seconds_per_point=0.05,
         path_bytes=(64,),
         path_operations=20,
-        latency_bytes=(1024,),
+        cold_bytes=(1024,),
         cold_samples=7,
-        records=500,
-        seconds=0.1,
-        threads="1",
-        repeats=1,
         counted_operations=200,
     ),
 }
@@ -141,60 +125,20 @@ def paths(book: Book, path: Path) -> None:
 
 def cold(book: Book, path: Path) -> None:
     program = str(book.build / "harness/book/fencepost_book")
-    sizes = ",".join(map(str, book.settings.latency_bytes))
+    sizes = ",".join(map(str, book.settings.cold_bytes))
     samples = str(book.settings.cold_samples)
     book.run(program, "cold", "--out", str(path), "--value-bytes", sizes, "--samples", samples)
 
 
-def workloads(book: Book, folder: Path) -> list[str]:
-    """One property file for each kind of operation and size of value. A miss reads no value."""
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = [(kind, size) for kind in ("get", "put") for size in book.settings.latency_bytes]
-    wanted.append(("miss", book.settings.latency_bytes[0]))
-    files = []
-    for kind, size in wanted:
-        lines = [
-            f"recordcount={book.settings.records}",
-            "operationcount=1000000",
-            f"readproportion={0 if kind == 'put' else 1}",
-            f"updateproportion={1 if kind == 'put' else 0}",
-            f"fencepost.missproportion={1 if kind == 'miss' else 0}",
-            "requestdistribution=uniform",
-            "fieldcount=1",
-            f"fieldlength={size}",
-            "fencepost.update=blind",
-            "fencepost.verify=full",
-        ]
-        if kind == "miss":
-            lines[2] = "readproportion=0"
-        file = folder / f"{kind}-{size}"
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        files.append(str(file))
-    return files
+def step_properties(step: dict[str, Any]) -> dict[str, str]:
+    words = step["arguments"]
+    given = [word for flag, word in zip(words, words[1:]) if flag == "-p"]
+    return dict(word.split("=", 1) for word in given)
 
 
-def bench(book: Book, folder: Path, medium: str) -> Path:
-    """One bench of all cells, in random order. `medium`: "" as measured, else modelled."""
-    out = folder / (medium or "measured")
-    shutil.rmtree(out, ignore_errors=True)
-    settings = book.settings
-    engines = MODELLED[medium] if medium else ENGINES
-    words = ["bench", "--engines", ",".join(engines), "--threads", settings.threads]
-    words += ["--workloads", ",".join(workloads(book, folder / "workloads"))]
-    words += ["--seconds", str(settings.seconds), "--repeats", str(settings.repeats)]
-    # A disk's own time would come on top of a modelled device's.
-    words += ["--placements", "tmpfs" if medium else "default,tmpfs", "--out", str(out)]
-    words.append("--relaxed-load")
-    if medium:
-        words += ["-p", f"medium={medium}"]
-    book.run(book.fencepost, *words)
-    return out
-
-
-def latency_rows(folder: Path, medium: str) -> Iterable[dict[str, Any]]:
+def latency_rows(folder: Path, properties: dict[str, str]) -> Iterable[dict[str, Any]]:
     report = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
     for cell in report["cells"]:
-        kind, _, size = cell["workload"].rpartition("-")
         if cell["skipped"] or cell["failed"]:
             reason = cell["skipped"] or cell["failed"]
             print(f"not measured: {cell['engine']}, {cell['workload']}: {reason}")
@@ -206,11 +150,11 @@ def latency_rows(folder: Path, medium: str) -> Iterable[dict[str, Any]]:
         floor = cell["floor_ns_per_op"] or {"median": ""}
         yield {
             "engine": cell["engine"],
-            "operation": kind,
-            "value_bytes": size,
+            "operation": cell["workload"].removeprefix("book-"),
+            "value_bytes": properties["fieldlength"],
             "threads": cell["threads"],
-            "medium": medium or cell["medium"],
-            "kind": "modelled" if medium else "measured",
+            "medium": cell["medium"],
+            "kind": "modelled" if "medium" in properties else "measured",
             "durability": cell["durability"],
             "p50_ns": p50["median"],
             "p50_low_ns": "" if p50["low"] is None else p50["low"],
@@ -223,47 +167,51 @@ def latency_rows(folder: Path, medium: str) -> Iterable[dict[str, Any]]:
         }
 
 
-def counted_rows(book: Book, folder: Path, rows: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    """The engine whose waits cannot be injected: its median on tmpfs, where a file's sync is free,
-    and what each device would take for the writes and syncs that one operation was counted to make.
+def counted_rows(book: Book, software: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """The median of `software` on tmpfs, where a file's sync is free, and what each device would
+    take for the writes and syncs that an operation was counted to make.
     """
-    for file in workloads(book, folder / "workloads"):
-        kind, _, size = Path(file).name.rpartition("-")
-        wanted = (COUNTED_ENGINE, kind, size, 1, "tmpfs")
-        software = next(
-            row
-            for row in rows
-            if tuple(row[n] for n in ("engine", "operation", "value_bytes", "threads", "medium"))
-            == wanted
-        )
-        operations = ["-p", f"operationcount={book.settings.counted_operations}"]
-        words = [book.fencepost, "media", COUNTED_ENGINE, "-P", file, *operations, "--json"]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise Failed(done.stderr.strip(), 2)
-        asked = next(one for one in json.loads(done.stdout)["kinds"] if one["operations"])
-        for device in asked["media"]:
-            if device["medium"].removesuffix("-modelled") not in MODELLED:
-                continue
-            charged = device["modelled_ns"] / asked["operations"]
-            nothing = dict.fromkeys(software, "")
+    file = ROOT / "workloads" / f"book-{software['operation']}"
+    words = [book.fencepost, "media", software["engine"], "-P", str(file), "--json"]
+    words += ["-p", f"operationcount={book.settings.counted_operations}"]
+    words += ["-p", f"fieldlength={software['value_bytes']}"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failed(done.stderr.strip(), 2)
+    asked = next(one for one in json.loads(done.stdout)["kinds"] if one["operations"])
+    for device in asked["media"]:
+        if device["medium"] in COUNTED_MEDIA:
             yield {
-                **nothing,
-                **{n: software[n] for n in ("engine", "operation", "value_bytes", "threads")},
+                **software,
+                **dict.fromkeys(_NOT_COUNTED, ""),
                 "medium": device["medium"],
                 "kind": "counted",
-                "durability": software["durability"],
-                "p50_ns": software["p50_ns"] + charged,
-                "repeats": software["repeats"],
+                "p50_ns": software["p50_ns"] + device["modelled_ns"] / asked["operations"],
             }
 
 
+_NOT_COUNTED = (
+    "p50_low_ns",
+    "p50_high_ns",
+    "p99_ns",
+    "operations_per_s",
+    "verify_ns",
+    "floor_ns",
+)
+
+
 def latency(book: Book, path: Path) -> None:
-    folder = book.out / "bench"
-    rows = list(latency_rows(bench(book, folder, ""), ""))
-    for medium in MODELLED:
-        rows += latency_rows(bench(book, folder, medium), f"{medium}-modelled")
-    rows += list(counted_rows(book, folder, rows))
+    folder = book.out / "suite"
+    book.run(book.fencepost, "suite", str(book.settings.suite), "--out", str(folder))
+    suite = json.loads((folder / "suite.json").read_text(encoding="utf-8"))
+    rows = [
+        row
+        for step in suite["steps"]
+        for row in latency_rows(folder / step["name"], step_properties(step))
+    ]
+    for row in list(rows):
+        if (row["engine"], row["medium"], row["threads"]) == (COUNTED_ENGINE, "tmpfs", 1):
+            rows += counted_rows(book, row)
     write_csv(path, rows)
 
 
@@ -327,7 +275,7 @@ def begin(book: Book, fresh: bool) -> None:
     book.out.mkdir(parents=True, exist_ok=True)
     for name in PARTS:
         (book.out / f"{name}.csv").unlink(missing_ok=True)
-    shutil.rmtree(book.out / "bench", ignore_errors=True)
+    shutil.rmtree(book.out / "suite", ignore_errors=True)
     started = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     write_csv(path, [{**now, "started_utc": started}])
 
