@@ -97,15 +97,14 @@ class LinkedMaps {
   }
 
   // Once its engine is gone.
-  void Close(const PMEMoid& link) {
+  void Close(const RootName& name) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    open_.erase(Name(link));
+    open_.erase(name);
   }
 
- private:
-  using RootName = std::pair<uint64_t, uint64_t>;
   static RootName Name(const PMEMoid& link) { return {link.pool_uuid_lo, link.off}; }
 
+ private:
   std::mutex mutex_;
   std::set<RootName> open_;
 };
@@ -128,12 +127,13 @@ Result<std::unique_ptr<MapBackend>> MapBackend::CreatePool(const fs::path& path,
   return std::unique_ptr<MapBackend>(new MapBackend(std::move(engine), -1));
 }
 
-Result<std::unique_ptr<MapBackend>> MapBackend::OpenLinked(PMEMoid* link) {
+Result<std::unique_ptr<MapBackend>> MapBackend::OpenLinked(pmemoid* link) {
   if (pmemobj_pool_by_ptr(link) == nullptr) {
     return Status::InvalidArgument("the oid is in no libpmemobj pool that is open");
   }
   ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, LinkedMaps::Instance().Open(link));
-  return std::unique_ptr<MapBackend>(new MapBackend(std::move(engine), -1, *link));
+  return std::unique_ptr<MapBackend>(
+      new MapBackend(std::move(engine), -1, LinkedMaps::Name(*link)));
 }
 
 Result<std::unique_ptr<MapBackend>> MapBackend::CreateInDram(const fs::path& folder,
@@ -177,7 +177,7 @@ Result<std::unique_ptr<MapBackend>> MapBackend::CreateNameless(const fs::path& f
 
 MapBackend::~MapBackend() {
   engine_.reset();
-  if (!OID_IS_NULL(linked_)) LinkedMaps::Instance().Close(linked_);
+  if (linked_) LinkedMaps::Instance().Close(*linked_);
   if (nameless_fd_ >= 0) close(nameless_fd_);
 }
 

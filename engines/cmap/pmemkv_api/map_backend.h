@@ -6,18 +6,23 @@
 #ifndef FENCEPOST_ENGINES_CMAP_PMEMKV_API_MAP_BACKEND_H_
 #define FENCEPOST_ENGINES_CMAP_PMEMKV_API_MAP_BACKEND_H_
 
-#include <libpmemobj/base.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "engines/engine.h"
 #include "engines/status.h"
 
+struct pmemoid;
+
 namespace fencepost::pmemkv_api {
+
+// Where the root of a map in the program's pool is, and so which map it is.
+using RootName = std::pair<uint64_t, uint64_t>;  // pool's uuid, offset
 
 class MapBackend {
  public:
@@ -30,7 +35,7 @@ class MapBackend {
   // The map that `link`, in a pool that the program has open, refers to; made first if that is
   // null. kInvalidArgument if the link is in no open pool; kBusy if the map is open; kCorrupt if it
   // is none.
-  static Result<std::unique_ptr<MapBackend>> OpenLinked(PMEMoid* link);
+  static Result<std::unique_ptr<MapBackend>> OpenLinked(pmemoid* link);
   // A map that ends with the process and has no name: on a tmpfs, that is in DRAM; `folder`, which
   // must exist, is where it goes if this process can have no pool there.
   static Result<std::unique_ptr<MapBackend>> CreateInDram(const std::filesystem::path& folder,
@@ -49,14 +54,15 @@ class MapBackend {
   Status Defragment();
 
  private:
-  MapBackend(std::unique_ptr<Engine> engine, int nameless_fd, PMEMoid linked = OID_NULL)
+  MapBackend(std::unique_ptr<Engine> engine, int nameless_fd,
+             std::optional<RootName> linked = std::nullopt)
       : engine_(std::move(engine)), nameless_fd_(nameless_fd), linked_(linked) {}
   static Result<std::unique_ptr<MapBackend>> CreateNameless(const std::filesystem::path& folder,
                                                             uint64_t pool_bytes);
 
   std::unique_ptr<Engine> engine_;
-  const int nameless_fd_;  // of the file in DRAM, which nothing else keeps; or -1
-  const PMEMoid linked_;   // the root of a map in the program's pool; or null
+  const int nameless_fd_;                 // of the file in DRAM, which nothing else keeps; or -1
+  const std::optional<RootName> linked_;  // of a map in the program's pool
 };
 
 // Whether this thread is inside a transaction of libpmemobj's own, in which cmap must not publish.
