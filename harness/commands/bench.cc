@@ -158,7 +158,9 @@ Status BenchCommand::WriteReport() const {
 }
 
 std::string BenchCommand::Table() const {
-  std::string out = MatrixTable(cells_) + "\n" + FloorLine(cells_);
+  std::string out = MatrixTable(cells_) + "\n";
+  if (const std::string cost = CostTable(cells_); !cost.empty()) out += cost + "\n";
+  out += FloorLine(cells_);
   out += NoiseText(noise_before_, noise_during_);
   if (flags_.relaxed_load) {
     out +=

@@ -175,6 +175,21 @@ json CellJson(const Cell& cell) {
       {"warnings", std::move(warnings)}};
 }
 
+namespace {
+
+// Engines that are compared with each other stand together: same workload, same medium.
+std::vector<const Cell*> InTableOrder(const std::vector<Cell>& cells) {
+  std::vector<const Cell*> sorted;
+  for (const Cell& cell : cells) sorted.push_back(&cell);
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Cell* a, const Cell* b) {
+    return std::tuple(a->workload, a->threads, a->MediumLabel()) <
+           std::tuple(b->workload, b->threads, b->MediumLabel());
+  });
+  return sorted;
+}
+
+}  // namespace
+
 std::string MatrixTable(const std::vector<Cell>& cells) {
   using Align = TextTable::Align;
   TextTable table({{"workload"},
@@ -188,14 +203,7 @@ std::string MatrixTable(const std::vector<Cell>& cells) {
                    {"p50 us", Align::kRight},
                    {"p99 us", Align::kRight},
                    {"remark"}});
-  std::vector<const Cell*> sorted;
-  for (const Cell& cell : cells) sorted.push_back(&cell);
-  // Engines that are compared with each other stand together: same workload, same medium.
-  std::stable_sort(sorted.begin(), sorted.end(), [](const Cell* a, const Cell* b) {
-    return std::tuple(a->workload, a->threads, a->MediumLabel()) <
-           std::tuple(b->workload, b->threads, b->MediumLabel());
-  });
-  for (const Cell* cell : sorted) {
+  for (const Cell* cell : InTableOrder(cells)) {
     const auto ops = CellEstimate(*cell, json::json_pointer("/throughput_ops_per_s"));
     const std::string kind = MainKind(*cell);
     table.AddRow({cell->workload, cell->MediumLabel(),
@@ -209,6 +217,38 @@ std::string MatrixTable(const std::vector<Cell>& cells) {
                   Microseconds(CellEstimate(*cell, Latency(kind, "p99"))), Remark(*cell)});
   }
   return table.Render();
+}
+
+std::string CostTable(const std::vector<Cell>& cells) {
+  using Align = TextTable::Align;
+  TextTable table({{"workload"},
+                   {"medium"},
+                   {"durability"},
+                   {"engine"},
+                   {"thr", Align::kRight},
+                   {"opened in ms", Align::kRight},
+                   {"written/user's", Align::kRight},
+                   {"occupied/user's", Align::kRight}});
+  bool any = false;
+  bool any_pool = false;
+  for (const Cell* cell : InTableOrder(cells)) {
+    const auto open_s = CellEstimate(*cell, json::json_pointer("/open_s"));
+    const auto written = CellEstimate(*cell, json::json_pointer("/write_amplification"));
+    const auto occupied = CellEstimate(*cell, json::json_pointer("/space_amplification"));
+    if (!open_s && !written && !occupied) continue;
+    any = true;
+    any_pool |= cell->row->capabilities.persistent_memory;
+    const auto shown = [](const std::optional<Estimate>& estimate, double factor) {
+      return estimate ? fmt::format("{:.2f}", estimate->value * factor) : "-";
+    };
+    table.AddRow({cell->workload, cell->MediumLabel(),
+                  std::string(DurabilityName(cell->durability)), std::string(cell->row->name),
+                  fmt::format("{}", cell->threads), shown(open_s, 1e3), shown(written, 1),
+                  shown(occupied, 1)});
+  }
+  if (!any) return "";
+  return table.Render() +
+         (any_pool ? "a pool in persistent memory has its full size from the beginning\n" : "");
 }
 
 std::string FloorLine(const std::vector<Cell>& cells) {

@@ -58,6 +58,9 @@ std::string MainKind(const Cell& cell);
 
 nlohmann::json CellJson(const Cell& cell);
 std::string MatrixTable(const std::vector<Cell>& cells);
+// Beside speed: how long opening the store took, what it wrote and what it occupies for each byte
+// of the user's. Medians; empty where none of it is known.
+std::string CostTable(const std::vector<Cell>& cells);
 // What the harness itself costs, by workload and threads; empty if it was not measured.
 std::string FloorLine(const std::vector<Cell>& cells);
 
