@@ -100,11 +100,11 @@ find_launcher() {
 
 # The programs with a test that THREADED fits and that do use threads, one a line; a test's name may
 # stand on the next line. Neither those of label slow nor RocksDB's: their tests are not run. Nor the
-# tracer's: a sanitized build has none.
+# tracer's: a sanitized build has none. Nor those of planted bugs, which are not to be mended.
 threaded_programs() {
   grep -rlzP --include='*_test.cc' "(?m)^TEST\w*\([^)]*($THREADED)" engines workloads harness |
     xargs -r grep -lE '^#include <(thread|mutex)>' |
-    grep -vE '_growth_test|rocksdb|call_tracer' | xargs -r -n 1 basename -s .cc
+    grep -vE '_growth_test|rocksdb|call_tracer|/canary_' | xargs -r -n 1 basename -s .cc
 }
 
 run_sanitizer() {
