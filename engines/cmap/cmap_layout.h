@@ -49,10 +49,11 @@ static_assert(kMaxBuckets == uint64_t{1} << 32);
 inline constexpr uint64_t kMinInitialBuckets = 16;
 inline constexpr uint64_t kMaxInitialBuckets = uint64_t{1} << 24;
 
-// What libpmemobj knows our objects by. Units without a header (buckets, tables) have type 0.
-inline constexpr uint64_t kRecordType = 1;
-inline constexpr uint64_t kExtentType = 2;
-inline constexpr uint64_t kRootType = 3;  // of a map in a pool of the program's own
+// What libpmemobj knows our objects by, far from the small numbers that programs give their own.
+// Units without a header (buckets, tables) have type 0. Nothing depends on them.
+inline constexpr uint64_t kRecordType = 0x636d61702d726563;  // "cmap-rec"
+inline constexpr uint64_t kExtentType = 0x636d61702d657874;  // "cmap-ext"
+inline constexpr uint64_t kRootType = 0x636d61702d726f6f;    // "cmap-roo", in a program's own pool
 
 using DirectoryRoot = std::array<uint64_t, kRootEntries>;
 

@@ -46,7 +46,8 @@ class Store {
   // The same in a pool that is borrowed: the root is an object beside others, and `link` refers to
   // it. A crash leaves the whole map, or none and a null link. REQUIRES: the link is null.
   static Status CreateLinked(pmem::Pool& pool, pmemoid* link, uint64_t hash_seed);
-  // kCorrupt also if the link refers to no object of this pool.
+  // kCorrupt also if the link refers out of this pool's heap. That the object is still allocated is
+  // not asked: one that was freed, and not used again since, opens.
   static Result<std::unique_ptr<Store>> OpenLinked(std::unique_ptr<pmem::Pool> pool,
                                                    const pmemoid& link);
 

@@ -82,4 +82,16 @@ Result<PmemMode> PreparePmem(Medium medium, const std::filesystem::path& path) {
       path.string()));
 }
 
+Result<PmemMode> PmemModeOfOpen(Medium medium, const std::filesystem::path& path) {
+  if (medium == Medium::kDax) return PmemMode::kHardware;
+  if (!ForcedByLibpmem()) return PmemMode::kMsync;
+  if (medium == Medium::kTmpfs || std::getenv(kForceVariable) != nullptr) {
+    return PmemMode::kForcedOnTmpfs;
+  }
+  return Status::Unsupported(fmt::format(
+      "libpmem: this process has already decided that all memory is persistent (it used a pool on "
+      "tmpfs first), so nothing is made durable in a pool on a disk: {}",
+      path.string()));
+}
+
 }  // namespace fencepost::pmem

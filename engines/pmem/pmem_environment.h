@@ -34,6 +34,11 @@ std::string_view PmemModeName(PmemMode mode);
 // this process.
 Result<PmemMode> PreparePmem(Medium medium, const std::filesystem::path& path);
 
+// The same of a pool that is open already, whoever opened it. kUnsupported if it is on a disk, and
+// libpmem only flushes: because of a pool on a tmpfs that this process had before; not if the
+// environment has PMEM_IS_PMEM_FORCE: then its user wants that, on whatever medium.
+Result<PmemMode> PmemModeOfOpen(Medium medium, const std::filesystem::path& path);
+
 }  // namespace fencepost::pmem
 
 #endif  // FENCEPOST_ENGINES_PMEM_PMEM_ENVIRONMENT_H_

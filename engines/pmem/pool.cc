@@ -163,12 +163,8 @@ Result<std::unique_ptr<Pool>> Pool::Borrow(const void* address) {
   }
   const fs::path path = MappedFile(handle);
   ASSIGN_OR_RETURN(const Medium medium, MediumOf(path));
-  const PoolFile file = InspectOpenPool(handle);
-  PmemMode mode = PmemMode::kHardware;
-  if (medium != Medium::kDax) {
-    const bool is_pmem = pmem_is_pmem(handle, file.file_bytes) != 0;
-    mode = is_pmem ? PmemMode::kForcedOnTmpfs : PmemMode::kMsync;
-  }
+  ASSIGN_OR_RETURN(const PoolFile file, InspectOpenPool(handle));
+  ASSIGN_OR_RETURN(const PmemMode mode, PmemModeOfOpen(medium, path));
   std::unique_ptr<Pool> pool(new Pool(handle, path, file, medium, mode));
   pool->borrowed_ = true;
   return pool;

@@ -9,7 +9,7 @@
 //   2. Offsets are bytes from the pool's first byte, as in a PMEMoid. 0 is never an object.
 //   3. A borrowed pool is left open, and its size, layout and root are its opener's business.
 // Threads: any, for all but Close.
-// Not covered: pool sets, replicas, device DAX.
+// Not covered: pool sets with replicas or of a size that changes, device DAX.
 #ifndef FENCEPOST_ENGINES_PMEM_POOL_H_
 #define FENCEPOST_ENGINES_PMEM_POOL_H_
 
@@ -70,7 +70,9 @@ class Pool {
                                             const std::string& layout);
 
   // The pool that holds `address` and that somebody else opened, who closes it after this object is
-  // gone. kInvalidArgument: no pool does.
+  // gone. kInvalidArgument: no pool does. kUnsupported: a pool set with replicas, or one that
+  // grows; a pool on a disk that nothing is made durable on, since libpmem was told to flush
+  // (PmemModeOfOpen).
   static Result<std::unique_ptr<Pool>> Borrow(const void* address);
 
   ~Pool();

@@ -20,7 +20,15 @@ constexpr std::string_view kSignature("PMEMOBJ\0", 8);
 // The first bytes of a pool file.
 struct FileHead {
   char signature[8];
-  char rest_of_header[4088];
+  uint32_t major;
+  uint32_t compatible_features;
+  uint32_t incompatible_features;
+  uint32_t read_only_features;
+  char set_uuid[16];
+  char part_uuid[16];
+  char neighbour_parts[2][16];
+  char neighbour_replicas[2][16];  // its own, where there is no other
+  char rest_of_header[3976];
   char layout[PMEMOBJ_MAX_LAYOUT];
   uint64_t lanes_offset;
   uint64_t lane_count;
@@ -33,7 +41,10 @@ struct FileHead {
   uint64_t conversion_flags;
   uint64_t heap_bytes;
 };
+static_assert(offsetof(FileHead, neighbour_replicas) == 88);
+static_assert(offsetof(FileHead, layout) == 4096);
 static_assert(offsetof(FileHead, lanes_offset) == 5120);
+constexpr uint32_t kSingleHeader = 1;  // POOL_FEAT_SINGLEHDR
 static_assert(offsetof(FileHead, checksum) == 4096 + 2048 - 8, "the descriptor has 2 KiB");
 
 struct FileDescriptor {
@@ -77,8 +88,16 @@ Result<PoolFile> InspectPoolFile(const std::filesystem::path& path, const std::s
   return PoolFile{file_bytes, head.heap_offset};
 }
 
-PoolFile InspectOpenPool(const pmemobjpool* pool) {
+Result<PoolFile> InspectOpenPool(const pmemobjpool* pool) {
   const auto* const head = reinterpret_cast<const FileHead*>(pool);
+  if ((head->incompatible_features & kSingleHeader) != 0) {
+    return Status::Unsupported("a pool set that grows (OPTION SINGLEHDR) cannot hold a cmap");
+  }
+  for (const auto& neighbour : head->neighbour_replicas) {
+    if (std::memcmp(neighbour, head->part_uuid, sizeof(neighbour)) != 0) {
+      return Status::Unsupported("a pool set with replicas cannot hold a cmap");
+    }
+  }
   return PoolFile{head->heap_offset + head->heap_bytes, head->heap_offset};
 }
 

@@ -20,8 +20,9 @@ namespace fencepost::pmem {
 // shorter than it was made.
 Result<PoolFile> InspectPoolFile(const std::filesystem::path& path, const std::string& layout);
 
-// The same of a pool that is open.
-PoolFile InspectOpenPool(const pmemobjpool* pool);
+// The same of a pool that is open. kUnsupported for what is larger tomorrow than today (a pool set
+// with OPTION SINGLEHDR), or has replicas.
+Result<PoolFile> InspectOpenPool(const pmemobjpool* pool);
 
 // The Status for a libpmemobj call that failed with `error` (an errno). Carries pmemobj_errormsg.
 Status PmemobjError(const char* call, int error, const std::filesystem::path& path);

@@ -82,7 +82,8 @@ void RemoveLeftOvers(const fs::path& parent) {
 class LinkedMaps {
  public:
   static LinkedMaps& Instance() {
-    static LinkedMaps maps;
+    // Never destroyed: a database that is a global is closed after main.
+    static LinkedMaps& maps = *new LinkedMaps;
     return maps;
   }
 

@@ -8,8 +8,11 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "engines/cmap/pmemkv_api/pmemkv_test_util.h"
 #include "engines/pmem/pmem_environment.h"
@@ -194,6 +197,68 @@ TEST_F(PmemkvOidTest, APoolWithoutSpaceHasNoMapAndLosesNothing) {
   EXPECT_EQ(Objects(), objects);
   pmemobj_free(&filler);
   EXPECT_EQ(Text(), kText);
+}
+
+// What libpmemobj would put into another place than the map is read from, or make larger.
+TEST_F(PmemkvOidTest, PoolSetsWithReplicasOrThatGrowAreNotSupported) {
+  const std::string folder = folder_.path().string();
+  const std::pair<const char*, std::string> sets[] = {
+      {"replicas", "PMEMPOOLSET\n16M " + folder + "/a\nREPLICA\n16M " + folder + "/b\n"},
+      {"grows", "PMEMPOOLSET\nOPTION SINGLEHDR\n64M " + folder + "/parts\n"}};
+  std::filesystem::create_directory(folder_.path() / "parts");
+  for (const auto& [word, text] : sets) {
+    const std::string path = folder + "/" + word;
+    std::ofstream(path) << text;
+    PMEMobjpool* const set = pmemobj_create(path.c_str(), kLayout, 0, 0600);
+    ASSERT_NE(set, nullptr) << pmemobj_errormsg();
+    auto* const root = static_cast<Root*>(pmemobj_direct(pmemobj_root(set, sizeof(Root))));
+    EXPECT_EQ(TryOpen(&root->first_map), PMEMKV_STATUS_NOT_SUPPORTED) << word;
+    EXPECT_THAT(pmemkv_errormsg(), HasSubstr(word));
+    EXPECT_TRUE(OID_IS_NULL(root->first_map));
+    pmemobj_close(set);
+  }
+}
+
+TEST_F(PmemkvOidTest, APoolSetOfSeveralPartsIsOnePool) {
+  const std::string folder = folder_.path().string();
+  const std::string path = folder + "/set";
+  std::ofstream(path) << "PMEMPOOLSET\n16M " << folder << "/a\n16M " << folder << "/b\n";
+  PMEMobjpool* const set = pmemobj_create(path.c_str(), kLayout, 0, 0600);
+  ASSERT_NE(set, nullptr) << pmemobj_errormsg();
+  auto* const root = static_cast<Root*>(pmemobj_direct(pmemobj_root(set, sizeof(Root))));
+  {
+    OpenDb db;
+    ASSERT_EQ(db.Open("cmap", ByOid(&root->first_map)), PMEMKV_STATUS_OK) << pmemkv_errormsg();
+    for (int i = 0; i < 200; ++i) {
+      ASSERT_EQ(Put(db, KeyOf(i), std::string(100'000, 'v')), PMEMKV_STATUS_OK);
+    }
+    EXPECT_EQ(Get(db, KeyOf(199)), std::string(100'000, 'v'));
+  }
+  pmemobj_close(set);
+}
+
+// A small process of its own: libpmem decides once.
+TEST_F(PmemkvOidTest, APoolOnADiskAfterOneOnTmpfsIsRefusedForNothingWouldBeDurable) {
+  if (*MediumOf(folder_.path()) != Medium::kTmpfs) GTEST_SKIP() << "no tmpfs";
+  if (std::getenv("PMEM_IS_PMEM_FORCE") != nullptr) GTEST_SKIP() << "PMEM_IS_PMEM_FORCE is set";
+  const std::filesystem::path disk = std::filesystem::current_path() / "oid-on-a-disk.pool";
+  if (*MediumOf(disk) != Medium::kPageCache) GTEST_SKIP() << "the working directory is on no disk";
+  PMEMobjpool* const pool = pmemobj_create(disk.c_str(), kLayout, kPoolBytes, 0600);
+  ASSERT_NE(pool, nullptr) << pmemobj_errormsg();
+  auto* const root = static_cast<Root*>(pmemobj_direct(pmemobj_root(pool, sizeof(Root))));
+  EXPECT_EQ(TryOpen(&root->first_map), PMEMKV_STATUS_NOT_SUPPORTED);
+  EXPECT_THAT(pmemkv_errormsg(), HasSubstr("nothing is made durable"));
+  pmemobj_close(pool);
+  std::filesystem::remove(disk);
+}
+
+TEST_F(PmemkvOidTest, ADatabaseThatIsAGlobalIsClosedAfterMain) {
+  const auto run = [&] {
+    static OpenDb global;
+    if (global.Open("cmap", ByOid(&root_->first_map)) != PMEMKV_STATUS_OK) std::abort();
+    std::exit(0);
+  };
+  EXPECT_EXIT(run(), ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace
