@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import datetime
+import hashlib
 import json
 import os
 import shutil
@@ -138,6 +139,7 @@ def step_properties(step: dict[str, Any]) -> dict[str, str]:
 
 def latency_rows(folder: Path, properties: dict[str, str]) -> Iterable[dict[str, Any]]:
     report = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
+    noise = "; ".join(report["noise"]["warnings"])
     for cell in report["cells"]:
         if cell["skipped"] or cell["failed"]:
             reason = cell["skipped"] or cell["failed"]
@@ -152,6 +154,7 @@ def latency_rows(folder: Path, properties: dict[str, str]) -> Iterable[dict[str,
             "engine": cell["engine"],
             "operation": cell["workload"].removeprefix("book-"),
             "value_bytes": properties["fieldlength"],
+            "pairs": first["record_count"],
             "threads": cell["threads"],
             "medium": cell["medium"],
             "kind": "modelled" if "medium" in properties else "measured",
@@ -164,6 +167,7 @@ def latency_rows(folder: Path, properties: dict[str, str]) -> Iterable[dict[str,
             "operations_per_s": cell["throughput_ops_per_s"]["median"],
             "verify_ns": first["verification"]["verify_ns_mean"] or "",
             "floor_ns": floor["median"],
+            "noise": noise,
         }
 
 
@@ -175,6 +179,7 @@ def counted_rows(book: Book, software: dict[str, Any]) -> Iterable[dict[str, Any
     words = [book.fencepost, "media", software["engine"], "-P", str(file), "--json"]
     words += ["-p", f"operationcount={book.settings.counted_operations}"]
     words += ["-p", f"fieldlength={software['value_bytes']}"]
+    words += ["-p", f"recordcount={software['pairs']}"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Failed(done.stderr.strip(), 2)
@@ -251,10 +256,14 @@ def provenance(book: Book) -> dict[str, str]:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         if line.startswith("model name")
     ]
+    programs = hashlib.sha256()
+    for name in ("fencepost", "book/fencepost_book", "book/fencepost_paths"):
+        programs.update((book.build / "harness" / name).read_bytes())
     virtual = "hypervisor" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     dirty = " with uncommitted changes" if git("status", "--porcelain", "-uno") else ""
     return {
         "commit": git("rev-parse", "HEAD")[:12] + dirty,
+        "programs": programs.hexdigest()[:12],
         "settings": book.settings.name,
         "cpu": " ".join((cpu or ["unknown CPU"])[0].split()),
         "cpus": str(len(os.sched_getaffinity(0))),
@@ -267,11 +276,16 @@ def begin(book: Book, fresh: bool) -> None:
     """Puts away what was measured with something else."""
     now = provenance(book)
     path = book.out / "run.csv"
-    if path.is_file() and not fresh:
-        before = read_csv(path)[0]
-        if {name: before.get(name) for name in now} == now:
+    if path.is_file():
+        before = next(iter(read_csv(path)), None)
+        if before is None or "commit" not in before:
+            raise Failed(f"{path}: says nothing of what was measured", 2)
+        if not fresh and {name: before.get(name) for name in now} == now:
             return
-        print("measured before with another commit or other settings: everything is made anew")
+        if not fresh:
+            print("measured before with another build or other settings: everything is made anew")
+    elif book.out.exists() and any(book.out.iterdir()):
+        raise Failed(f"{book.out}: has files in it, and none is of this script: not touched", 2)
     book.out.mkdir(parents=True, exist_ok=True)
     for name in PARTS:
         (book.out / f"{name}.csv").unlink(missing_ok=True)

@@ -65,10 +65,23 @@ class ClaimsTest(unittest.TestCase):
         )  # 20 ns in the synthetic tables
         self.assert_turns("slower than the one above", with_point("l2", latency_ns=0.2), no)
         self.assert_turns("is read in blocks", with_path("cmap", "get-step", lines_read=100), no)
-        self.assert_turns("makes storage write", with_path("lmdb", "put", blocks_written=0.1), no)
+        small = with_path("rocksdb", "get-cold", device_bytes_read=512)
+        self.assert_turns("is read in blocks", small, no)
+        small = with_path("lmdb", "put", device_bytes_written=512)
+        self.assert_turns("makes storage write", small, no)
         self.assert_turns("needs a buffer", with_path("cmap", "get", copied_bytes=64), no)
+        self.assert_turns("needs a buffer", with_path("lmdb", "get-cold", read_call_bytes=0), no)
         self.assert_turns("without calling", with_path("cmap", "put", system_calls=1), no)
-        self.assert_turns("must be flushed", with_path("cmap", "put", fences=0), no)
+
+    def test_that_a_flush_is_executed_does_not_show_that_it_is_needed(self) -> None:
+        self.assertEqual(verdict(tables(), "must be flushed").verdict, "not testable here")
+
+    def test_a_busy_run_is_said(self) -> None:
+        changed = tables()
+        self.assertNotIn("busy", verdict(changed, "A put is faster").note)
+        for row in changed["latency"]:
+            row["noise"] = "noise during the runs: other processes kept 1.4 CPUs busy"
+        self.assertIn("the machine was busy", verdict(changed, "A put is faster").note)
 
     def test_dram_in_the_place_of_persistent_memory_decides_nothing(self) -> None:
         claim = verdict(tables(), "Persistent memory answers")
@@ -104,10 +117,16 @@ class ClaimsTest(unittest.TestCase):
         for slower, word in ((5000, "it would hold"), (10, "it would not")):
             for row in changed["latency"]:
                 if row["medium"] == "nand-ssd-modelled":
-                    row["p50_ns"] = str(slower)
+                    row.update(p50_ns=str(slower), p50_low_ns="", p50_high_ns="")
+                elif row["medium"] == "optane-modelled":
+                    row.update(p50_ns="100", p50_low_ns="90", p50_high_ns="110")
             claim = verdict(changed, "A put is faster")
             self.assertIn(word, claim.note)
             self.assertEqual(claim.verdict, "not testable here")
+        for row in changed["latency"]:
+            if row["medium"] == "nand-ssd-modelled":
+                row.update(p50_ns="105", p50_low_ns="95", p50_high_ns="120")
+        self.assertIn("no difference from", verdict(changed, "A put is faster").note)
 
 
 class LatencyTest(unittest.TestCase):
@@ -160,6 +179,47 @@ class ComplexityTest(unittest.TestCase):
         for row in rows:
             self.assertGreater(row["code_lines"], 20, row)
             self.assertGreaterEqual(row["calls"], 8, row)
+
+
+class FolderTest(unittest.TestCase):
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        build = Path(scratch.name) / "build"
+        for name in ("fencepost", "book/fencepost_book", "book/fencepost_paths"):
+            path = build / "harness" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("a program", encoding="utf-8")
+        self.book = book.Book(build, Path(scratch.name) / "out", book.SETTINGS["quick"])
+
+    def begin(self, fresh: bool = False) -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            book.begin(self.book, fresh)
+
+    def test_what_was_measured_with_the_same_programs_is_kept(self) -> None:
+        self.begin()
+        (self.book.out / "cold.csv").touch()
+        self.begin()
+        self.assertTrue((self.book.out / "cold.csv").exists())
+        program = self.book.build / "harness/fencepost"
+        program.write_text("another program", encoding="utf-8")
+        self.begin()
+        self.assertFalse((self.book.out / "cold.csv").exists())
+
+    def test_a_folder_with_other_files_is_not_touched(self) -> None:
+        self.book.out.mkdir()
+        (self.book.out / "cold.csv").touch()
+        for fresh in (False, True):
+            with self.assertRaisesRegex(book.Failed, "not touched"):
+                self.begin(fresh)
+        self.assertTrue((self.book.out / "cold.csv").exists())
+
+    def test_a_run_that_says_nothing_is_an_error(self) -> None:
+        self.book.out.mkdir()
+        for text in ("", "commit,settings\n"):
+            (self.book.out / "run.csv").write_text(text, encoding="utf-8")
+            with self.assertRaisesRegex(book.Failed, "says nothing"):
+                self.begin()
 
 
 class CommandLineTest(unittest.TestCase):

@@ -3,8 +3,8 @@
 # The performance story of chapter 1 of Programming Persistent Memory (Scargall, 2020) on this
 # machine: the pyramid of memory and storage, what a get and a put take on their way, their latency
 # by engine, the size of the same program, and the chapter's claims held against what was measured.
-# Writes results/book/: CSV files, figures/ (PNG and SVG), book.html. About 6 minutes; a part that is
-# there already, from the same commit and settings, is kept, so that a run that was interrupted goes on.
+# Writes results/book/: CSV files, figures/ (PNG and SVG), book.html. About 10 minutes; a part that is
+# there already, from the same programs and settings, is kept, so that a run that was interrupted goes on.
 #
 # Usage: scripts/reproduce_book.sh [--quick] [--fresh] [--out FOLDER]
 #   --quick        fewer sizes and shorter runs: a minute and a half
@@ -21,6 +21,7 @@ main() {
       --fresh) fresh=yes ;;
       --out)
         need_value "$1" $#
+        [ -n "$2" ] || die "--out '': must name a folder"
         out=$(realpath -m "$2")
         shift
         ;;

@@ -4,7 +4,8 @@
 //
 // Loads are a chase of pointers through a set of lines in random order, each line once a round: no
 // load can start before the one before it has ended, and no prefetcher can guess the next. The set
-// has half the size of the cache that is meant, or four times the largest for memory.
+// has half the size of the cache that is meant (a sixteenth of the last one, which others may
+// share, where that is four times the one above), or four times the largest for memory.
 //
 // A value is the median of batches, each a mean over many steps: of what is stable, and not of one
 // step. Its interval is of the batches. What does not wait for a device is timed by the thread's

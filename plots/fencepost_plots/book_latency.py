@@ -84,17 +84,26 @@ def _cold(axes: Any, book: Book) -> None:
     looks = style.looks(ENGINES)
     for row in book["cold"]:
         look = looks[row["engine"]]
-        if row["evicted"] == "yes":
+        if row["evicted"] != "yes":
+            continue
+        for name, marker, size in (("cold_ns", look.marker, 5), ("reopened_ns", "_", 7)):
             axes.plot(
                 [int(row["value_bytes"])],
-                [float(row["cold_ns"])],
+                [float(row[name])],
                 ls="none",
-                marker=look.marker,
+                marker=marker,
                 color=look.color,
                 mfc="white",
-                ms=5,
+                ms=size,
                 zorder=4,
             )
+
+
+def pairs_text(book: Book) -> str:
+    """How many pairs the latencies are of: "100,000 pairs of 64 B, 20,000 of 1 KiB"."""
+    sizes = {int(row["value_bytes"]): int(row["pairs"]) for row in book["latency"]}
+    words = [f"{pairs:,} of {size_text(size)}" for size, pairs in sorted(sizes.items())]
+    return ", ".join(words).replace(" of", " pairs of", 1)
 
 
 def _page(
@@ -129,25 +138,18 @@ def _page(
 
 
 def draw_measured(book: Book) -> Page:
-    cold = Line2D(
-        [],
-        [],
-        color="#404040",
-        marker="o",
-        mfc="white",
-        ms=5,
-        ls="none",
-        label="first get after opening, page cache cold",
-    )
+    grey: dict[str, Any] = {"color": "#404040", "ls": "none"}
+    cold = Line2D([], [], marker="o", mfc="white", ms=5, label="first get, files evicted", **grey)
+    warm = Line2D([], [], marker="_", ms=7, label="first get, not evicted", **grey)
     drawn, grid = _page(
         "performance",
-        "Get and put, 1 thread, every write durable at power loss: median latency",
+        "Get and put, 1 thread, with the syncs or flushes that power loss takes: median latency",
         book,
         (("each on its own medium", on_own_medium), ("all on tmpfs", on_tmpfs)),
-        "measured, none modelled · left: files on the disk through the page cache, cmap on "
-        "tmpfs (DRAM in its place) · right: all on tmpfs, where a file's sync is "
-        "free: the software's share · values verified · whiskers: interval of the repeats",
-        [cold],
+        f"measured, none modelled · {pairs_text(book)} · left: files on the disk through the page "
+        "cache, cmap on tmpfs (DRAM in its place) · right: all on tmpfs, where a file's sync is "
+        "free and nothing survives: the software's share · whiskers: interval of the repeats",
+        [cold, warm],
     )
     _cold(grid[0][0], book)
     lines.log_axis(grid[0][0], style.duration)
@@ -163,11 +165,11 @@ def draw_modelled(book: Book) -> Page:
             ("files on a NAND SSD (P3700)", modelled_on("nand-ssd")),
             ("files on an Optane SSD (P4800X)", modelled_on("optane-ssd")),
         ),
-        "modelled, none measured: the software ran on tmpfs, and each operation waited for what "
-        "the model of the medium asked (docs/media.md) · lmdb counted: its median on tmpfs and the "
-        "device's time for its writes · gets of files are answered by a page cache in DRAM; cmap's "
-        "are charged line by line, as if no core read ahead, which makes large ones too slow · "
-        "whiskers: interval of the repeats",
+        f"modelled, none measured · {pairs_text(book)} · the software ran on tmpfs, and waited for "
+        "what the model of the medium asked (docs/media.md) · lmdb counted: its median on tmpfs "
+        "and the device's time for its writes · gets of files are answered by a page cache in "
+        "DRAM; cmap's are charged line by line, as if no core read ahead, which makes large ones "
+        "too slow · whiskers: interval of the repeats",
     )
     return drawn
 

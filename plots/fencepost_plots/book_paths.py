@@ -265,7 +265,8 @@ def bytes_written(row: Row) -> float:
 
 
 def bytes_read(cold: Row | None, steps: Row) -> float:
-    """What one cold get takes from the medium's files: by read calls, or by mapped lines."""
+    """What one get takes from the medium's files, evicted before: by read calls, or by lines of the
+    mapping."""
     if cold is not None and number(cold, "read_call_bytes") > 0:
         return number(cold, "read_call_bytes")
     return number(steps, "lines_read") * LINE_BYTES
@@ -289,8 +290,9 @@ def _moved(book: Book) -> Page:
         [
             book.footer,
             "written: 4 KiB blocks that write calls touch until the put is durable (cmap: lines "
-            "flushed × 64) · read: by read calls of a cold get (lmdb, cmap: lines of the file "
-            "that are touched × 64) · of what is written later, the table says more",
+            "flushed × 64) · read: by read calls of a get whose files were evicted (lmdb, cmap: "
+            "lines of the mapping that are touched × 64; what lmdb's page faults brought from the "
+            "device is in the table) · of what is written later, the table says more",
         ],
         sharey=True,
     )
@@ -303,7 +305,7 @@ def _moved(book: Book) -> Page:
             found[1].append(bytes_read(cold, steps) if steps else float("nan"))
         for axes, values in zip(grid[0], found):
             axes.plot(sizes, values, color=look.color, ls=look.dashes, marker=look.marker, zorder=3)
-    for axes, title in zip(grid[0], ("an update, until durable", "a get, cold")):
+    for axes, title in zip(grid[0], ("an update, until durable", "a get, into the program")):
         axes.plot(sizes, sizes, color="#595959", lw=0.8, ls=(0, (1, 2)), zorder=2)
         axes.axhline(4096, color="#a0a0a0", lw=0.6, zorder=1)
         axes.annotate(

@@ -99,6 +99,7 @@ def _measured() -> list[dict[str, Any]]:
             "engine": engine,
             "operation": operation,
             "value_bytes": size,
+            "pairs": 1000,
             "threads": 1,
             "medium": medium,
             "kind": "measured",
@@ -108,6 +109,7 @@ def _measured() -> list[dict[str, Any]]:
             "p50_high_ns": 6000,
             "p99_ns": 9000,
             "repeats": 3,
+            "noise": "",
         }
         for engine in ENGINES
         for operation in ("get", "put", "miss")
@@ -141,6 +143,7 @@ def tables() -> dict[str, list[dict[str, Any]]]:
                 "cold_ns": 90e3,
                 "reopened_ns": 9e3,
                 "samples": 9,
+                "device_bytes_read": 0 if engine == "cmap" else 4096,
             }
             for engine in ENGINES
             for size in SIZES
