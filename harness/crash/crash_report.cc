@@ -296,6 +296,25 @@ bool IsPromised(const json& report) {
   return durability != "process-crash" || report["domain"] == "process";
 }
 
+json VerdictPart(const json& report) {
+  const std::string domain = report["domain"].get<std::string>();
+  const bool of_model = (domain == "memory" || domain == "files") &&
+                        report["settings"].value("fault", "") == "power-loss";
+  if (!of_model) return nullptr;
+  json part = report;
+  part["schema"] = "fencepost.verdict/1";
+  for (const char* name : {"run_id", "created_utc", "command"}) part.erase(name);
+  part["recording"].erase("path");
+  for (const char* name : {"recoveries", "traced_recoveries", "nested_recoveries", "seconds"}) {
+    part["explored"].erase(name);
+  }
+  for (json& violation : part["violations"]) {
+    violation.erase("recording");
+    violation.erase("replay");
+  }
+  return part;
+}
+
 bool IsOfKills(const json& report) {
   return report["domain"] == "process" || report["domain"] == "machine";
 }

@@ -135,7 +135,7 @@ EngineRecovery::EngineRecovery(const EngineRow& row, EngineOptions options,
 std::string EngineRecovery::Recover(const std::vector<std::string>& paths,
                                     const std::string& /*context*/) {
   RecoveredStore store = RecoverStore(paths.front());
-  if (store.failed_call.empty() && ShouldUseOn(store)) {
+  if (afterwards_.operations > 0 && store.failed_call.empty() && store.faults.empty()) {
     const Status status = UseOn(store);
     if (!status.ok()) store.afterwards = WithImageNames(std::string(status.message()), paths);
   }
@@ -195,12 +195,6 @@ Status EngineRecovery::GetEach(Engine& engine, RecoveredStore* store) const {
         fmt::format("a walk over all pairs gives {} of {}, a get {}", token, key, found);
   }
   return Status::Ok();
-}
-
-bool EngineRecovery::ShouldUseOn(const RecoveredStore& recovered) {
-  if (afterwards_.operations == 0 || !recovered.faults.empty()) return false;
-  const bool is_new = used_on_.insert(std::hash<std::string>{}(recovered.Encode())).second;
-  return is_new || afterwards_.every_time;
 }
 
 Status EngineRecovery::UseOn(const RecoveredStore& recovered) {
