@@ -2,6 +2,7 @@
 // Workers as children of this process: each ends when this one does, of whatever.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <list>
 #include <utility>
 
@@ -59,8 +60,12 @@ class LocalBackend : public Backend {
 
   void Cancel() override {
     for (ChildProcess& child : children_) child.Interrupt();
-    constexpr int kPatienceMs = 10'000;
-    for (ChildProcess& child : children_) child.WaitFor(kPatienceMs);
+    constexpr std::chrono::seconds kPatience{15};
+    const auto begin = std::chrono::steady_clock::now();
+    for (ChildProcess& child : children_) {
+      while (!child.WaitFor(100) && std::chrono::steady_clock::now() - begin < kPatience) {
+      }
+    }
     children_.clear();  // whoever has not ended by then is killed
   }
 

@@ -184,7 +184,7 @@ RecoveredStore EngineRecovery::RecoverStore(const std::string& path) {
 Status EngineRecovery::GetEach(Engine& engine, RecoveredStore* store) const {
   for (const auto& [key, token] : store->contents) {
     std::string found = "absent";
-    const Status status = engine.Get(key, [&](std::string_view value) {
+    const Status status = engine.Get(key, [&found, &key = key](std::string_view value) {
       const ValueReading reading = ReadValue(KeyHash(key), value, VerifyLevel::kFull);
       found = reading.fault == ValueFault::kNone ? VersionToken(reading.version)
                                                  : std::string(ValueFaultName(reading.fault));

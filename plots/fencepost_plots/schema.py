@@ -28,8 +28,9 @@ DOCUMENTS = (
     "suite",
     "campaign",
     "shards",
-    "verdict",
 )
+# Those whose schema follows from that of another one.
+DERIVED = ("verdict",)
 # Of a crash report what depends on the process that made it: verdict.json has all but these.
 _OF_THE_PROCESS = (
     ((), ("run_id", "created_utc", "command")),

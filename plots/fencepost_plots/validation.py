@@ -33,7 +33,7 @@ def check(roots: Sequence[Path]) -> tuple[int, list[str]]:
     """How many files there were to check, and what is wrong with them."""
     count = 0
     found: list[str] = []
-    for document in schema.DOCUMENTS:
+    for document in (*schema.DOCUMENTS, *schema.DERIVED):
         for path in _files(roots, f"{document}.json"):
             count += 1
             found += _document(path, document)
