@@ -112,17 +112,18 @@ class CampaignTest(CommandTest):
         self.assertEqual(compared.returncode, 0, compared.stdout + compared.stderr)
 
     def workers_of(self, out: str) -> list[int]:
-        """The worker processes of a campaign that runs."""
-        found = []
+        """The worker processes of a campaign that runs, but for those that they have forked."""
+        found: dict[int, int] = {}  # and their parents
         for entry in Path("/proc").iterdir():
             try:
                 words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                above = (entry / "stat").read_text().rpartition(")")[2].split()[1:2]
             except OSError:
                 continue
             folder = str(self.folder / out)
             if words[1:3] == ["campaign-worker", "work"] and words[3:4] == [folder]:
-                found.append(int(entry.name))
-        return found
+                found[int(entry.name)] = int(above[0])
+        return [pid for pid, parent in found.items() if parent not in found]
 
     def wait_for_parts(self, out: str, count: int, process: subprocess.Popen[str]) -> None:
         deadline = time.monotonic() + 90
@@ -195,9 +196,10 @@ class LocalCampaignTest(CampaignTest):
     def test_ctrl_c_leaves_nothing_running_and_then_the_rest_is_done(self) -> None:
         suite = self.suite("filestore", 300)
         words = ("campaign", suite, "--out", "out", "--shards", 16, "--workers", 2)
-        for who in (os.killpg, os.kill):  # a terminal tells all, a service manager one
+        # A terminal tells all, a service manager one.
+        for who, parts in ((os.killpg, 2), (os.kill, 5)):
             process = self.start(*words)
-            self.wait_for_parts("out", 2, process)
+            self.wait_for_parts("out", parts, process)
             who(process.pid, signal.SIGINT)
             _, err = process.communicate(timeout=60)
             self.assertEqual(process.returncode, 130, err)

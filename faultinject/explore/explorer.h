@@ -28,7 +28,6 @@
 
 namespace fencepost {
 
-class NestedCrashes;
 using ExplorePart = ExplorePartOf<CrashState>;
 
 struct ExploreOptions {
@@ -43,8 +42,6 @@ struct ExploreOptions {
   uint64_t first_point = 0;          // crash points before it have been explored already
   // With `reads`: recoveries are crashed in turn, once they are traced by it. Null: they are not.
   RecoveryTracer* tracer = nullptr;
-  // What was traced, kept from one exploration to the next. Null: each traces for itself.
-  NestedCrashes* scripts = nullptr;
   // Parts are explored, and go to it: the result has nothing but `units` and `stopped`.
   const PartDealerOf<CrashState>* dealer = nullptr;
 };

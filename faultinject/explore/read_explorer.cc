@@ -29,6 +29,12 @@ constexpr size_t kMostLines = 128;
 // What fails is to be mended, not proved: so many recoveries after the first failure in a batch the
 // rest of the batch is left out.
 constexpr uint64_t kMostAfterFailure = 500;
+// So many recoveries are executed before it is seen what came of them, however many workers there
+// are: the result must not depend on that.
+constexpr size_t kRound = 64;
+// So many batches are one unit where recoveries are crashed: they share what was traced, which takes
+// longer than all the rest.
+constexpr uint64_t kBatchesTraced = 4;
 // One leaf in so many, told by its state's hash, is recovered again with all else changed.
 constexpr uint64_t kLeavesACheck = 16;
 
@@ -102,12 +108,14 @@ class ReadExploration : public Exploration {
   CrashState WholeState(const StateSet& states, bool last) const;
   CrashState UndecidedState(const StateSet& states) const;
   std::vector<LineRead> WholeReads(const ReadLog& log) const;
+  uint64_t BatchesAUnit() const { return scripts_ ? kBatchesTraced : 1; }
   bool IsMine() const { return parts_.units() % options_.shards == options_.shard; }
 
   Recoverer* recoverer_ = nullptr;
-  std::optional<NestedCrashes> own_scripts_;
-  NestedCrashes* scripts_ = nullptr;  // null: recoveries are not crashed
-  std::set<OutcomeKey> used_on_;      // of all batches
+  std::optional<NestedCrashes> scripts_;  // nothing: recoveries are not crashed
+  std::set<OutcomeKey> used_on_;          // of all batches
+
+  uint64_t batch_number_ = 0;
 
   // Of the batch.
   std::optional<PointBatch> batch_;
@@ -125,7 +133,7 @@ class ReadExploration : public Exploration {
   std::optional<DecisionTree> tree_;
   std::deque<Job> wanted_;
   std::unordered_map<uint64_t, Job> under_way_;
-  std::deque<Completed> completed_;
+  std::vector<Completed> completed_;
   std::deque<Leaf> leaves_;
   std::vector<std::pair<StateSet, DecisionTree::Leaf>> found_;  // to be judged
   std::map<const Outcome*, Example> examples_;
@@ -140,10 +148,7 @@ class ReadExploration : public Exploration {
 Result<ExploreResult> ReadExploration::Run(const Recording& recording, TraceFile* trace,
                                            const PoolOptions& pool, Recoverer* recoverer) {
   recoverer_ = recoverer;
-  if (options_.tracer != nullptr) {
-    scripts_ = options_.scripts != nullptr ? options_.scripts
-                                           : &own_scripts_.emplace(options_.tracer, options_.model);
-  }
+  if (options_.tracer != nullptr) scripts_.emplace(options_.tracer, options_.model);
   RETURN_IF_ERROR(Start(recording, trace, pool, recoverer, [this](uint64_t job, Outcome outcome) {
     completed_.push_back({job, std::move(outcome), std::nullopt});
   }));
@@ -174,6 +179,7 @@ Result<ExploreResult> ReadExploration::Run(const Recording& recording, TraceFile
     // Behind it files have other sizes.
     if (point->before == CrashPoint::Before::kResize) RETURN_IF_ERROR(ExploreBatch());
   }
+  if (batch_number_ % BatchesAUnit() != 0) RETURN_IF_ERROR(EndUnit());
   return Finish(walk);
 }
 
@@ -231,13 +237,16 @@ Status ReadExploration::ExploreBatch() {
   const std::vector<CrashPoint>& points = batch_->points();
   const bool wanted = parts_.wanted();
   if (wanted && IsMine()) {
-    const uint64_t traced_before = scripts_ == nullptr ? 0 : scripts_->traced();
+    const uint64_t traced_before = scripts_ ? scripts_->traced() : 0;
     // What fails without a second crash is to be mended first: but that is not known of a batch
     // from those before it, which others may explore.
-    nested_ = scripts_ != nullptr;
+    nested_ = scripts_.has_value();
     if (nested_) stored_ = scripts_->CommonlyStored();
+    if (nested_ && batch_number_ % BatchesAUnit() == 0) scripts_->Forget(0);
+    const uint64_t known_scripts = nested_ ? scripts_->count() : 0;
     // The recoveries of this batch may store to bytes that were not watched.
     for (bool grown = true; grown;) {
+      if (nested_) scripts_->Forget(known_scripts);
       RETURN_IF_ERROR(ExploreStates());
       grown = false;
       if (nested_ && !stopped()) RETURN_IF_ERROR(LearnScripts(&grown));
@@ -252,7 +261,7 @@ Status ReadExploration::ExploreBatch() {
     }
     if (!stopped() && !cut_short_) RETURN_IF_ERROR(CheckWhole());
     RETURN_IF_ERROR(judge_->status());
-    if (scripts_ != nullptr) record().traced_recoveries += scripts_->traced() - traced_before;
+    if (scripts_) record().traced_recoveries += scripts_->traced() - traced_before;
   }
   if (wanted) {
     for (size_t i = 0; i < sizes_.size(); ++i) {
@@ -265,7 +274,8 @@ Status ReadExploration::ExploreBatch() {
   if (stopped()) next_point_ = points.front().index;
   sizes_.clear();
   batch_.reset();
-  return EndUnit();
+  ++batch_number_;
+  return batch_number_ % BatchesAUnit() == 0 ? EndUnit() : Status::Ok();
 }
 
 // All states of all crash points down the tree, with as many recoveries as that takes.
@@ -339,14 +349,7 @@ Status ReadExploration::LearnScripts(bool* grown) {
 // Crashes each recovery at each of its points: what was undecided, and it has not read, still is.
 Status ReadExploration::CrashAgain(const DecisionTree::Visitor& visitor) {
   const std::vector<std::pair<StateSet, DecisionTree::Leaf>> first = std::exchange(judged_, {});
-  // Recoveries end in any order; the places have theirs all the same.
-  std::map<std::pair<size_t, CrashState>, size_t> in_order;
-  for (size_t i = 0; i < first.size(); ++i) {
-    const StateSet& states = first[i].first;
-    in_order.try_emplace({states.point(), WholeState(states, /*last=*/false)}, i);
-  }
-  for (const auto& [order, index] : in_order) {
-    const auto& [states, number] = first[index];
+  for (const auto& [states, number] : first) {
     const Leaf& leaf = leaves_[number];
     if (leaf.script == nullptr) continue;
     LineChoices before;
@@ -389,20 +392,24 @@ LineChoices ReadExploration::ChoicesAt(const ScriptPoint& point, const LineChoic
 // --- recoveries ---------------------------------------------------------------------------------
 
 Status ReadExploration::RunJobs(const DecisionTree::Visitor& visitor) {
-  while (!wanted_.empty() || !under_way_.empty()) {
-    if (!wanted_.empty() && !MayRecover()) wanted_.clear();
-    if (failed_at_ && record().recoveries >= *failed_at_ + kMostAfterFailure && !wanted_.empty()) {
+  while (!wanted_.empty()) {
+    if (failed_at_ && record().recoveries >= *failed_at_ + kMostAfterFailure) {
       wanted_.clear();
       cut_short_ = true;
+      break;
     }
-    if (!wanted_.empty()) {
-      RETURN_IF_ERROR(SubmitNext());
-    } else if (!under_way_.empty() && completed_.empty()) {
-      RETURN_IF_ERROR(pool_->AwaitOne());
+    for (size_t count = 0; count < kRound && !wanted_.empty(); ++count) {
+      if (MayRecover()) {
+        RETURN_IF_ERROR(SubmitNext());
+      } else {
+        wanted_.clear();
+      }
     }
-    while (!completed_.empty()) {
-      const Completed completed = std::move(completed_.front());
-      completed_.pop_front();
+    RETURN_IF_ERROR(pool_->Drain());
+    // Recoveries end in any order; what follows from them does so in one.
+    std::sort(completed_.begin(), completed_.end(),
+              [](const Completed& a, const Completed& b) { return a.job < b.job; });
+    for (const Completed& completed : std::exchange(completed_, {})) {
       RETURN_IF_ERROR(Accept(completed, visitor));
     }
     if (nested_ && AnyFails()) nested_ = false;

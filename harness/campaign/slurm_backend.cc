@@ -36,8 +36,10 @@ struct Answer {
 Result<Answer> Ask(std::vector<std::string> words) {
   words.insert(words.begin(), {"/bin/sh", "-c", "exec \"$@\" >&2", "sh"});
   ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Start(words));
-  constexpr int kPatienceMs = 60'000;
-  if (!child.WaitFor(kPatienceMs)) {
+  constexpr std::chrono::seconds kPatience{60};
+  const auto begin = std::chrono::steady_clock::now();
+  while (!child.WaitFor(100)) {
+    if (std::chrono::steady_clock::now() - begin < kPatience) continue;
     return Status::IoError(fmt::format("{}: does not answer within a minute", words[4]));
   }
   return Answer{child.exit_code(), child.error_text()};

@@ -8,7 +8,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "faultinject/explore/nested_crashes.h"
 #include "harness/crash/crash_report.h"
 #include "harness/crash/engine_judge.h"
 #include "harness/crash/engine_recording.h"
@@ -183,9 +182,6 @@ class MemoryCampaign : public OpenCampaign {
         progress_(stderr, ProgressModeFor(stderr, settings_.quiet)) {
     if (!recording_.finished) remarks_.push_back(Unproved());
     options_.tracer = parts_.tracer.get();
-    if (parts_.tracer) {
-      options_.scripts = &scripts_.emplace(parts_.tracer.get(), options_.model);
-    }
     // The time is each site's then, and of what was not explored to its end no site can be tried.
     if (settings_.mutate) options_.max_seconds = 0;
   }
@@ -206,7 +202,6 @@ class MemoryCampaign : public OpenCampaign {
   const CampaignParts parts_;
   const CampaignSettings settings_;
   ExploreOptions options_;
-  std::optional<NestedCrashes> scripts_;
   std::vector<std::string> remarks_;
   Progress progress_;
 };

@@ -111,8 +111,8 @@ class Reporter {
     }
     if (context_.depth > 1) {
       list.push_back(
-          "Recoveries that leave the same behind have stored, flushed and fenced alike: one of "
-          "each kind was traced.");
+          "Recoveries of neighbouring crash points that leave the same behind have stored, flushed "
+          "and fenced alike: one of each kind was traced.");
     }
     if (context_.options->model.eadr) {
       list.push_back("eADR: caches are flushed by the platform.");
