@@ -58,7 +58,7 @@ def whole(fencepost: str, engine: str, operations: int, more: str) -> float:
 def divided(
     fencepost: str, engine: str, operations: int, more: str, shards: int
 ) -> tuple[float, float, int, int]:
-    """A campaign with one worker: its time, that of its report alone, bytes of its parts, states."""
+    """A campaign with one worker: its time, its report's alone, bytes of its parts, states."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         suite = folder / "suite.toml"

@@ -34,6 +34,7 @@ main() {
   [ -n "$out" ] || out=results/campaign-cost-$(utc_stamp)
   mkdir -p "$out"
   "$PYTHON" scripts/campaign_cost.py build/release/harness/fencepost "$out" "$rounds" "$sizes"
+  plots/campaign_cost.py "$out"
 }
 
 main "$@"

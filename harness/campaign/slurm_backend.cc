@@ -59,8 +59,9 @@ class SlurmBackend : public Backend {
 
   Status Check() override {
     for (const char* program : {"sbatch", "squeue", "scancel"}) {
-      ASSIGN_OR_RETURN(const Answer version, Ask({program, "--version"}));
-      if (version.exit_code == 0) continue;
+      ASSIGN_OR_RETURN(const Answer found,
+                       Ask({"/bin/sh", "-c", fmt::format("command -v {}", program)}));
+      if (found.exit_code == 0) continue;
       return Status::Unsupported(fmt::format(
           "--backend=slurm: there is no {} here (scripts/setup.sh --slurm, or --backend=local)",
           program));

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from . import crash_cost_table, schema, timeline
+from . import campaign_cost, crash_cost_table, schema, timeline
 from .schema import BadInput
 
 
@@ -40,6 +40,7 @@ def check(roots: Sequence[Path]) -> tuple[int, list[str]]:
     for name, read in (
         ("intervals.csv", timeline.read),
         (crash_cost_table.NAME, crash_cost_table.read),
+        (campaign_cost.NAME, campaign_cost.read),
     ):
         for path in _files(roots, name):
             count += 1
