@@ -3,8 +3,8 @@
 // beside what others explored, in other processes.
 //
 // A unit is what is explored in one go: a crash point, or with strategy `reads` of memory a batch
-// of them, or some batches. Units are numbered along the trace, and which there are depends on the recording and the
-// settings alone.
+// of them, or some batches. Units are numbered along the trace, and which there are depends on the
+// recording and the settings alone.
 //
 // Invariants: parts of all units, joined, are what one process finds that explores all of them,
 //   but for how much it executed.

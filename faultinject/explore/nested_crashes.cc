@@ -41,19 +41,21 @@ Result<const RecoveryScript*> NestedCrashes::ScriptOf(const ImageSet& images,
         "explored (--depth=1 goes without them)");
   }
   ++traced_;
-  for (const auto& [line, bytes] : traced.stored) {
-    ++stored_[line].times;
-    stored_[line].bytes |= bytes;
-  }
   scripts_.push_back(std::make_unique<const RecoveryScript>(std::move(traced)));
   return scripts_.back().get();
 }
 
 std::map<LineId, uint64_t> NestedCrashes::CommonlyStored() const {
+  std::map<LineId, size_t> times;
   std::map<LineId, uint64_t> common;
-  for (const auto& [line, stored] : stored_) {
-    if (2 * stored.times >= traced_) common[line] = stored.bytes;
+  for (const auto& script : scripts_) {
+    for (const auto& [line, bytes] : script->stored) {
+      ++times[line];
+      common[line] |= bytes;
+    }
   }
+  std::erase_if(common,
+                [&](const auto& entry) { return 2 * times[entry.first] < scripts_.size(); });
   return common;
 }
 

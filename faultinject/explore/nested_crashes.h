@@ -2,7 +2,7 @@
 // NestedCrashes: what recoveries store, so that they can be crashed in turn.
 //
 // A recovery is traced under the tool the first time that one is seen to leave what no traced one
-// would have left in its place; from then on, up to Forget(), its script stands for all that do
+// would have left in its place; from then on, up to Begin(), its script stands for all that do
 // the same. In lines
 // that a script never drains, two addresses are as good as equal: libpmemobj keeps pointers there,
 // and the traced process has others.
@@ -13,7 +13,6 @@
 #ifndef FENCEPOST_FAULTINJECT_EXPLORE_NESTED_CRASHES_H_
 #define FENCEPOST_FAULTINJECT_EXPLORE_NESTED_CRASHES_H_
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -42,11 +41,9 @@ class NestedCrashes {
   // traced, or what a script cannot say.
   Result<const RecoveryScript*> ScriptOf(const ImageSet& images, const SeenRecovery& recovery);
 
-  uint64_t count() const { return scripts_.size(); }
-  // Forgets all scripts but for the first `count`: which one stands for others must not depend on
-  // more than that.
-  void Forget(uint64_t count) { scripts_.resize(std::min<uint64_t>(count, scripts_.size())); }
-  // The bytes that most scripts so far, of all times, store to.
+  // Forgets all scripts: what follows does not depend on what came before.
+  void Begin() { scripts_.clear(); }
+  // The bytes that most scripts so far store to.
   std::map<LineId, uint64_t> CommonlyStored() const;
   uint64_t traced() const { return traced_; }
 
@@ -58,12 +55,7 @@ class NestedCrashes {
   RecoveryTracer* const tracer_;
   const Px86Options model_;
   std::vector<std::unique_ptr<const RecoveryScript>> scripts_;
-  uint64_t traced_ = 0;
-  struct Stored {
-    uint64_t times = 0;
-    uint64_t bytes = 0;
-  };
-  std::map<LineId, Stored> stored_;  // by any script, of all times
+  uint64_t traced_ = 0;  // of all times
 };
 
 // What a line may hold at a point of a recovery that began with one of `before` in it. `complete`

@@ -32,8 +32,8 @@ constexpr uint64_t kMostAfterFailure = 500;
 // So many recoveries are executed before it is seen what came of them, however many workers there
 // are: the result must not depend on that.
 constexpr size_t kRound = 64;
-// So many batches are one unit where recoveries are crashed: they share what was traced, which takes
-// longer than all the rest.
+// So many batches are one unit where recoveries are crashed: they share what was traced, which
+// takes longer than all the rest.
 constexpr uint64_t kBatchesTraced = 4;
 // One leaf in so many, told by its state's hash, is recovered again with all else changed.
 constexpr uint64_t kLeavesACheck = 16;
@@ -89,7 +89,6 @@ class ReadExploration : public Exploration {
   LineChoices ChoicesAt(const ScriptPoint& point, const LineChoices& before);
   Status CheckWhole() const;
   void PrepareLines();
-  uint64_t VaryingBytes(uint32_t line) const;
   uint32_t MostContents(uint32_t line) const;  // at any of the crash points
   DecisionTree::Visitor MakeVisitor(bool nested);
   Status RunJobs(const DecisionTree::Visitor& visitor);
@@ -127,8 +126,8 @@ class ReadExploration : public Exploration {
   std::vector<uint64_t> varying_;        // by line: bytes that are not the same in all states
   std::vector<uint32_t> taken_as_read_;  // indices of lines that are not watched
   std::vector<uint32_t> watched_;        // of those that are
-  std::vector<std::shared_ptr<const LineChoices>> choices_;  // by point
-  std::deque<Place> places_;                                 // the points come first
+  ChoicesByPoint choices_;
+  std::deque<Place> places_;     // the points come first
   std::vector<double> covered_;  // by place: the share of its states that was judged
   std::optional<DecisionTree> tree_;
   std::deque<Job> wanted_;
@@ -196,7 +195,7 @@ void ReadExploration::PrepareLines() {
   }
   varying_.clear();
   for (uint32_t i = 0; i < lines_.size(); ++i) {
-    varying_.push_back(VaryingBytes(i));
+    varying_.push_back(VaryingBytes(choices_, i));
     const auto stored = stored_.find(lines_[i]);
     if (stored != stored_.end()) varying_.back() |= stored->second;
   }
@@ -209,24 +208,8 @@ void ReadExploration::PrepareLines() {
   covered_.assign(batch_->points().size(), 0);
 }
 
-// The bytes that are not the same in all states of all crash points: only these can tell states
-// apart.
-uint64_t ReadExploration::VaryingBytes(uint32_t line) const {
-  const LineBytes& first = choices_.front()->at(line)->front().bytes;
-  uint64_t varying = 0;
-  for (const auto& choices : choices_) {
-    for (const LineState& state : *choices->at(line)) {
-      for (size_t i = 0; i < kLineBytes; ++i) {
-        if (state.bytes[i] != first[i]) varying |= uint64_t{1} << i;
-      }
-    }
-  }
-  return varying;
-}
-
 uint32_t ReadExploration::MostContents(uint32_t line) const {
-  size_t most = 1;
-  for (const auto& choices : choices_) most = std::max(most, choices->at(line)->size());
+  size_t most = fencepost::MostContents(choices_, line);
   // After a second crash there may be any number.
   constexpr size_t kOfRecovery = 64;
   if (stored_.contains(lines_[line])) most = std::max(most, kOfRecovery);
@@ -241,12 +224,12 @@ Status ReadExploration::ExploreBatch() {
     // What fails without a second crash is to be mended first: but that is not known of a batch
     // from those before it, which others may explore.
     nested_ = scripts_.has_value();
-    if (nested_) stored_ = scripts_->CommonlyStored();
-    if (nested_ && batch_number_ % BatchesAUnit() == 0) scripts_->Forget(0);
-    const uint64_t known_scripts = nested_ ? scripts_->count() : 0;
+    if (nested_) {
+      if (batch_number_ % BatchesAUnit() == 0) scripts_->Begin();
+      stored_ = scripts_->CommonlyStored();
+    }
     // The recoveries of this batch may store to bytes that were not watched.
     for (bool grown = true; grown;) {
-      if (nested_) scripts_->Forget(known_scripts);
       RETURN_IF_ERROR(ExploreStates());
       grown = false;
       if (nested_ && !stopped()) RETURN_IF_ERROR(LearnScripts(&grown));

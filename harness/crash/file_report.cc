@@ -125,8 +125,8 @@ class FileReporter {
                                  options.unwatched.name, result_.unwatched));
     } else if (options.strategy.by_reads()) {
       list.push_back(
-          "A recovery depends on nothing but what it reads of its files: the first sixteen, and one "
-          "in sixteen, were executed again with all else changed, and gave the same.");
+          "A recovery depends on nothing but what it reads of its files: the first sixteen, and "
+          "one in sixteen, were executed again with all else changed, and gave the same.");
     }
     if (context_.run->survey.mapped_writes > 0) {
       list.push_back(
