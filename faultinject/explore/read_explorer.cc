@@ -32,8 +32,7 @@ constexpr uint64_t kMostAfterFailure = 500;
 // So many recoveries are executed before it is seen what came of them, however many workers there
 // are: the result must not depend on that.
 constexpr size_t kRound = 64;
-// So many batches are one unit where recoveries are crashed: they share what was traced, which
-// takes longer than all the rest.
+// So many batches are one unit where recoveries are crashed: they share what was traced, slowly.
 constexpr uint64_t kBatchesTraced = 4;
 // One leaf in so many, told by its state's hash, is recovered again with all else changed.
 constexpr uint64_t kLeavesACheck = 16;
@@ -221,8 +220,7 @@ Status ReadExploration::ExploreBatch() {
   const bool wanted = parts_.wanted();
   if (wanted && IsMine()) {
     const uint64_t traced_before = scripts_ ? scripts_->traced() : 0;
-    // What fails without a second crash is to be mended first: but that is not known of a batch
-    // from those before it, which others may explore.
+    // Until something fails: what fails without a second crash is to be mended first.
     nested_ = scripts_.has_value();
     if (nested_) {
       if (batch_number_ % BatchesAUnit() == 0) scripts_->Begin();

@@ -53,7 +53,7 @@ def read(path: Path) -> Any:
     for column in _POSITIVE:
         for row in frame.index[~(frame[column] > 0)]:
             raise BadInput(
-                f"{path}: {column}, line {row + 2}: '{frame[column][row]}' is not above 0"
+                f"{path}: {column}, line {row + 2}: '{frame[column][row]:g}' is not above 0"
             )
     if frame.duplicated(["engine", "operations", "shards"]).any():
         raise BadInput(f"{path}: an engine's number of shards is there twice")
