@@ -20,7 +20,7 @@ from crash_cost import ROOT, WORKLOAD, machine
 
 SHARDS = (1, 16, 64, 256, 1024)
 # Engine, operations, keys of a suite's step.
-SUBJECTS = (("filestore", 2000, ""), ("cmap", 500, "depth = 1"))
+SUBJECTS = (("filestore", 1000, ""), ("cmap", 300, "depth = 1"))
 COLUMNS = (
     *("engine", "operations", "shards", "rounds", "whole_s", "campaign_s", "campaign_min_s"),
     *("campaign_max_s", "overhead", "merge_s", "part_bytes", "states", "measured_utc", "commit"),
