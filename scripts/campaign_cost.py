@@ -19,8 +19,14 @@ from statistics import median
 from crash_cost import ROOT, WORKLOAD, machine
 
 SHARDS = (1, 16, 64, 256, 1024)
-# Engine, operations, keys of a suite's step.
-SUBJECTS = (("filestore", 1000, ""), ("cmap", 300, "depth = 1"))
+# Engine, operations, keys of a suite's step. Two sizes each: what is fixed and what grows with the
+# states can be told apart.
+SUBJECTS = (
+    ("filestore", 250, ""),
+    ("filestore", 1000, ""),
+    ("cmap", 75, "depth = 1"),
+    ("cmap", 300, "depth = 1"),
+)
 COLUMNS = (
     *("engine", "operations", "shards", "rounds", "whole_s", "campaign_s", "campaign_min_s"),
     *("campaign_max_s", "overhead", "merge_s", "part_bytes", "states", "measured_utc", "commit"),

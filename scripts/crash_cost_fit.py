@@ -11,8 +11,9 @@ y / fit - 1, in per cent; with as few points as sizes it says how good the form 
 the exponent. Writes crash_cost_fit.csv beside it, and prints tables as in docs/scale.md.
 
 With a folder of scripts/campaign_cost.sh it reads campaign_cost.csv there, fits the time to put
-parts together, and says what 10^9 sets of states would take on 1 to 1,000 nodes of one core, and
-from how many on putting together takes longer than exploring.
+parts together (fixed, by sets of states, by parts; least squares), and says what 10^9 sets of
+states would take on 1 to 1,000 nodes of one core, four shards each, and from how many on putting
+together takes longer than exploring.
 """
 
 from __future__ import annotations
@@ -109,31 +110,39 @@ def merging(folder: Path) -> None:
     rows = read(folder / "campaign_cost.csv")
     for engine in dict.fromkeys(row["engine"] for row in rows):
         mine = [row for row in rows if row["engine"] == engine]
-        most = max(mine, key=lambda row: int(row["shards"]))
-        states = float(most["states"])
-        state_s = float(most["whole_s"]) / states
-        # What is read grows with the states, what is opened with the parts: a line through both.
-        shards = np.array([float(row["shards"]) for row in mine])
-        merge_s = np.array([float(row["merge_s"]) for row in mine])
-        part_s, fixed_s = np.polyfit(shards, merge_s, 1) if len(mine) > 1 else (0.0, merge_s[0])
-        left = merge_s - (part_s * shards + fixed_s)
-        bytes_a_state = float(most["part_bytes"]) / states
+        states, shards, merge_s = (
+            np.array([float(row[name]) for row in mine]) for name in ("states", "shards", "merge_s")
+        )
+        if len(set(states)) < 2 or len(set(shards)) < 2:
+            print(f"\n{engine}: not measured at two sizes and two numbers of shards: no fit")
+            continue
+        terms = np.array([np.ones(len(mine)), states, shards]).T
+        factors = np.linalg.lstsq(terms, merge_s, rcond=None)[0]
+        left_s = float(np.abs(merge_s - terms @ factors).max())
+        fixed_s, merge_state_s, part_s = (max(float(factor), 0.0) for factor in factors)
+        # Of the largest: what is fixed weighs least there.
+        most = max(mine, key=lambda row: float(row["states"]))
+        state_s = float(most["whole_s"]) / float(most["states"])
+        bytes_a_state = float(most["part_bytes"]) / float(most["states"])
         print(f"\n{engine}: {1 / state_s:,.0f} sets of states a second and core;")
         print(
-            f"putting together: {fixed_s:.3g} s + {max(part_s, 0) * 1e3:.3g} ms a part "
-            f"(residuals up to {np.abs(left).max():.2g} s), {bytes_a_state:.3g} bytes a state"
+            f"putting together: {fixed_s:.3g} s + {merge_state_s * 1e6:.3g} us a set of states + "
+            f"{part_s * 1e3:.3g} ms a part (residuals up to {left_s:.2g} s); "
+            f"parts: {bytes_a_state:.3g} bytes a set"
         )
-        merge_state_s = fixed_s / states
         print("\n| nodes of one core | exploring | putting together | bytes of parts |")
         print("|---:|---:|---:|---:|")
         for nodes in NODES:
-            together_s = STATES * merge_state_s + max(part_s, 0) * nodes * SHARDS_A_NODE
+            together_s = fixed_s + STATES * merge_state_s + part_s * nodes * SHARDS_A_NODE
             print(
                 f"| {nodes:,} | {duration(STATES * state_s / nodes)} | {duration(together_s)} | "
                 f"{STATES * bytes_a_state / 1e9:.3g} GB |"
             )
-        limit = state_s / merge_state_s
-        print(f"\nFrom {limit:,.0f} nodes on putting together takes longer than exploring.")
+        if merge_state_s > 0:
+            print(
+                f"\nFrom {state_s / merge_state_s:,.0f} nodes on putting together takes longer "
+                "than exploring."
+            )
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -74,6 +74,8 @@ def _draw_engine(panels: Any, frame: Any, look: style.Look) -> None:
 
 def draw(frame: Any) -> Page:
     """One page of three panels, a line an engine."""
+    # Of each engine the largest: the others are there for the fit.
+    frame = frame[frame["operations"] == frame.groupby("engine")["operations"].transform("max")]
     engines = list(dict.fromkeys(frame["engine"]))
     handles = []
     for engine in engines:
