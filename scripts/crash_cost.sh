@@ -3,9 +3,8 @@
 # How the cost of `fencepost crash cmap --strategy=reads` grows: campaigns of more operations (5, 10,
 # 20, 40), larger values (16, 100, 400, 1000 bytes; 10 operations) and more threads (1 to 4; 12
 # operations, 2 schedules), recoveries crashed in turn and not. Writes crash_cost.csv (columns:
-# results/README.md) into results/crash-cost-TIME/, and draws it there, as PNG and SVG, with power laws
-# through it (crash_cost_fit.csv). Nothing else
-# should run on the machine meanwhile.
+# results/README.md) into results/crash-cost-TIME/, fits power laws to it (crash_cost_fit.csv), and
+# draws both there, as PNG and SVG. Nothing else should run on the machine meanwhile.
 #
 # Usage: scripts/crash_cost.sh [--rounds N] [--sizes N] [--seconds S] [--resume FOLDER]
 #   --rounds N    campaigns of each, of which the medians are drawn (default 1)
