@@ -3,7 +3,8 @@
 """The campaigns of scripts/crash_cost.sh, and the table of what they cost.
 
 Usage: crash_cost.py FENCEPOST FOLDER ROUNDS SIZES SECONDS
-Writes FOLDER/crash_cost.csv, a row as soon as its campaigns are over.
+Writes FOLDER/crash_cost.csv, a row as soon as its campaigns are over; those that are there already
+are not measured again.
 """
 
 from __future__ import annotations
@@ -159,15 +160,22 @@ def main() -> None:
     rounds, sizes, limit_s = map(int, sys.argv[3:6])
     begin, where = time.monotonic(), {"machine": machine()}
     print(ROW.format("varied", "size", "depth", "recoveries", "states", "s", "cut"))
-    with (folder / "crash_cost.csv").open("w", encoding="utf-8", newline="") as file:
+    path, there = folder / "crash_cost.csv", set()
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as file:
+            there = {(row["varied"], row["size"], row["depth"]) for row in csv.DictReader(file)}
+    with path.open("a", encoding="utf-8", newline="") as file:
         writer = None
         for campaign in campaigns(sizes):
             for depth in DEPTHS:
+                if (campaign.varied, str(campaign.size), str(depth)) in there:
+                    continue
                 runs = [crash(fencepost, campaign, depth, limit_s) for _ in range(rounds)]
                 found = row(campaign, depth, limit_s, runs, where)
                 if writer is None:
                     writer = csv.DictWriter(file, list(found), lineterminator="\n")
-                    writer.writeheader()
+                    if not there:
+                        writer.writeheader()
                 writer.writerow(found)
                 file.flush()
                 shown = ("varied", "size", "depth", "recoveries", "states", "wall_s", "rounds_cut")

@@ -269,6 +269,11 @@ class SetupTest(unittest.TestCase):
         (package,) = (self.root / "cache/fencepost/vm").iterdir()
         self.assertEqual(package.name, "linux-image-6.1-x_1_amd64.deb")
 
+    def test_slurm_is_asked_for_by_name(self) -> None:
+        self.assertNotIn("slurm-wlm", self.packages("dev"))
+        added = set(self.packages("run", "--slurm")) - set(self.packages("run"))
+        self.assertEqual(added, {"slurm-wlm", "munge"})
+
     def test_neither_root_nor_sudo_prints_the_command_and_exits_2(self) -> None:
         self.installed(*[p for p in self.packages("run") if p != "cmake"])
         self.stub("id", "echo 1000")

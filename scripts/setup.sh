@@ -6,11 +6,13 @@
 #
 # Tested on Debian 12. Debian 13 and Ubuntu 24.04 go by package name only: untested.
 #
-# Usage: scripts/setup.sh [run|dev] [--vm] [--print]
+# Usage: scripts/setup.sh [run|dev] [--vm] [--slurm] [--print]
 #   run       what building and quickstart need (the default)
 #   dev       that, and what scripts/test.sh and the linters need
 #   --vm      also what `fencepost vm` needs: QEMU, makers of file systems, and the distribution's
 #             kernel, downloaded into ~/.cache/fencepost/vm and not installed
+#   --slurm   also a Slurm, for `fencepost campaign` and scripts/slurm_local.sh; its daemons are not
+#             started, neither now nor at boot
 #   --print   print the command for a machine with nothing installed, and do nothing
 #
 # FENCEPOST_OS_RELEASE names another file than /etc/os-release (for the tests).
@@ -33,6 +35,9 @@ DEV_PACKAGES=(
 VM_PACKAGES=(
   qemu-system-x86 ndctl kmod e2fsprogs xfsprogs btrfs-progs xz-utils
 )
+SLURM_PACKAGES=(slurm-wlm munge)
+# What their packages would start at once and at every boot.
+SLURM_SERVICES=(munge slurmctld slurmd)
 # Depends on the newest kernel.
 KERNEL_PACKAGE=linux-image-amd64
 
@@ -114,6 +119,26 @@ install_packages() {
     die "apt-get install failed (its message is above)"
 }
 
+# Packages start their daemons as they are installed, unless a policy says no (101: forbidden by
+# policy, invoke-rc.d(8)).
+install_without_daemons() {
+  local policy=/usr/sbin/policy-rc.d ours=no service
+  if [ ! -e "$policy" ]; then
+    ours=yes
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+  fi
+  # In a shell of its own: what it exits with, the policy must go.
+  local code=0
+  (install_packages "$@") || code=$?
+  [ "$ours" = no ] || as_root rm -f "$policy"
+  [ "$code" = 0 ] || exit "$code"
+  for service in "${SLURM_SERVICES[@]}"; do
+    command -v systemctl >/dev/null || break
+    as_root systemctl disable "$service" >/dev/null 2>&1 || true
+  done
+}
+
 # The kernel that guests boot, as a package beside which `fencepost vm` unpacks it.
 download_kernel() {
   local folder=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/fencepost/vm package
@@ -131,11 +156,12 @@ download_kernel() {
 }
 
 main() {
-  local kind=run vm=no print=no packages absent
+  local kind=run vm=no slurm=no print=no packages absent
   while [ $# -gt 0 ]; do
     case $1 in
       run | dev) kind=$1 ;;
       --vm) vm=yes ;;
+      --slurm) slurm=yes ;;
       --print) print=yes ;;
       -h | --help) print_help && exit 0 ;;
       *) unknown_argument "$1" ;;
@@ -147,6 +173,7 @@ main() {
   packages=("${RUN_PACKAGES[@]}")
   [ "$kind" = run ] || packages+=("${DEV_PACKAGES[@]}")
   [ "$vm" = no ] || packages+=("${VM_PACKAGES[@]}")
+  [ "$slurm" = no ] || packages+=("${SLURM_PACKAGES[@]}")
   mapfile -t packages < <(translate "${packages[@]}")
   if [ "$print" = yes ]; then
     apt_line "${packages[@]}"
@@ -158,7 +185,11 @@ main() {
   if [ ${#absent[@]} -eq 0 ]; then
     say "setup $kind: all ${#packages[@]} packages are installed"
   else
-    install_packages "${absent[@]}"
+    if [ "$slurm" = no ]; then
+      install_packages "${absent[@]}"
+    else
+      install_without_daemons "${absent[@]}"
+    fi
     say "setup $kind: done"
   fi
   [ "$vm" = no ] || download_kernel

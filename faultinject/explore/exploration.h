@@ -20,18 +20,19 @@ class Exploration {
               const ExploreHooks& hooks);
 
  protected:
-  // What a crash point adds to the totals.
-  struct PointSize {
-    double log10_raw_states = 0;
-    uint64_t mixed_lines = 0;
-  };
   static PointSize SizeOf(const Px86& model);
 
   Status Start(const Recording& recording, TraceFile* trace, const PoolOptions& pool,
                Recoverer* recoverer, RecoveryPool::Done done);
-  void CountPoint(const PointSize& size, bool explored);
+  void CountPoint(uint64_t index, const PointSize& size, bool explored) {
+    record().points.push_back({.index = index, .size = size, .explored = explored});
+  }
+  // The unit at hand is over.
+  Status EndUnit();
+  // Nobody wants what lies ahead.
+  bool MayStop() const { return options_.dealer != nullptr && (parts_.done() || stopped()); }
   void CheckTime() { budget_.Check(verdicts_.group_count()); }
-  bool MayRecover() { return budget_.MayRecover(result_.recoveries, verdicts_.group_count()); }
+  bool MayRecover() { return budget_.MayRecover(record().recoveries, verdicts_.group_count()); }
   bool stopped() const { return !budget_.stopped().empty(); }
   void Tell(const CrashPoint& point);
   // Whether the campaign began behind this crash point, or was stopped before it.
@@ -40,6 +41,7 @@ class Exploration {
   }
   // Waits for all recoveries; the result. `every_state`: unless it was cut short.
   Result<ExploreResult> Finish(const TraceWalk& walk);
+  ExplorePart& record() { return *parts_.part(); }
 
   const ExploreOptions& options_;
   const TraceSurvey& survey_;
@@ -48,10 +50,14 @@ class Exploration {
   ImageSet images_;
   std::unique_ptr<RecoveryPool> pool_;
   VerdictsOf<CrashState> verdicts_;
-  ExploreResult result_;
+  PartKeeperOf<CrashState> parts_;
+  uint64_t next_point_ = 0;  // where to go on, once stopped
 
  private:
+  Status CompletePart(ExplorePart* part);
+
   ExploreBudget budget_;
+  double seconds_before_ = 0;  // until the part began
 };
 
 }  // namespace fencepost

@@ -18,6 +18,7 @@
 
 #include "engines/status.h"
 #include "faultinject/explore/budget.h"
+#include "faultinject/explore/explore_part.h"
 #include "faultinject/explore/recording.h"
 #include "faultinject/explore/recovery_pool.h"
 #include "faultinject/explore/recovery_script.h"
@@ -26,6 +27,8 @@
 #include "faultinject/explore/verdicts.h"
 
 namespace fencepost {
+
+using ExplorePart = ExplorePartOf<CrashState>;
 
 struct ExploreOptions {
   Strategy strategy;
@@ -39,6 +42,8 @@ struct ExploreOptions {
   uint64_t first_point = 0;          // crash points before it have been explored already
   // With `reads`: recoveries are crashed in turn, once they are traced by it. Null: they are not.
   RecoveryTracer* tracer = nullptr;
+  // Parts are explored, and go to it: the result has nothing but `units` and `stopped`.
+  const PartDealerOf<CrashState>* dealer = nullptr;
 };
 
 using FindingGroup = FindingGroupOf<CrashState>;
@@ -62,9 +67,13 @@ struct ExploreResult {
   bool lines_cut = false;    // a line had too many states to try each
   std::string stopped;       // "budget of states", "interrupted", ...; empty if it was not
   uint64_t next_point = 0;   // where to go on, if stopped
+  uint64_t units = 0;        // in which it was explored
   double seconds = 0;
   std::vector<FindingGroup> groups;  // in trace order of their examples
 };
+
+// The result of all parts, joined.
+ExploreResult ResultOf(ExplorePart part, const Strategy& strategy);
 
 // Explores a recording whose replay has been verified.
 Result<ExploreResult> Explore(const Recording& recording, TraceFile* trace,

@@ -256,7 +256,6 @@ TEST_F(ExplorerTest, StatesThatNeedNoRecoveryCanBeInterruptedToo) {
   options.max_seconds = 0.2;
   const ExploreResult result = MustExplore(run, options);
   EXPECT_FALSE(result.stopped.empty());
-  EXPECT_GT(result.states, 0u);
 }
 
 TEST_F(ExplorerTest, GroupsAreByKindAndPlaceAndCountOccurrences) {

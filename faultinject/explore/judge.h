@@ -3,6 +3,7 @@
 #ifndef FENCEPOST_FAULTINJECT_EXPLORE_JUDGE_H_
 #define FENCEPOST_FAULTINJECT_EXPLORE_JUDGE_H_
 
+#include <compare>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ struct SecondCrash {
   std::string where;         // the source line of the recovery
   bool ended = false;        // the recovery had answered, and closed all
   std::string first_answer;  // what it answers where it is not crashed
+
+  auto operator<=>(const SecondCrash&) const = default;
 };
 
 // Who says what is right. Called in the owner's process.

@@ -40,6 +40,7 @@ Result<const RecoveryScript*> NestedCrashes::ScriptOf(const ImageSet& images,
         "a recovery stored something else when it was traced, so crashes inside it cannot be "
         "explored (--depth=1 goes without them)");
   }
+  ++traced_;
   scripts_.push_back(std::make_unique<const RecoveryScript>(std::move(traced)));
   return scripts_.back().get();
 }

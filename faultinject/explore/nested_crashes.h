@@ -2,7 +2,8 @@
 // NestedCrashes: what recoveries store, so that they can be crashed in turn.
 //
 // A recovery is traced under the tool the first time that one is seen to leave what no traced one
-// would have left in its place; from then on its script stands for all that do the same. In lines
+// would have left in its place; from then on, up to Begin(), its script stands for all that do
+// the same. In lines
 // that a script never drains, two addresses are as good as equal: libpmemobj keeps pointers there,
 // and the traced process has others.
 //
@@ -40,9 +41,11 @@ class NestedCrashes {
   // traced, or what a script cannot say.
   Result<const RecoveryScript*> ScriptOf(const ImageSet& images, const SeenRecovery& recovery);
 
+  // Forgets all scripts: what follows does not depend on what came before.
+  void Begin() { scripts_.clear(); }
   // The bytes that most scripts so far store to.
   std::map<LineId, uint64_t> CommonlyStored() const;
-  uint64_t traced() const { return scripts_.size(); }
+  uint64_t traced() const { return traced_; }
 
  private:
   bool StandsFor(const RecoveryScript& script, const ImageSet& images,
@@ -52,6 +55,7 @@ class NestedCrashes {
   RecoveryTracer* const tracer_;
   const Px86Options model_;
   std::vector<std::unique_ptr<const RecoveryScript>> scripts_;
+  uint64_t traced_ = 0;  // of all times
 };
 
 // What a line may hold at a point of a recovery that began with one of `before` in it. `complete`

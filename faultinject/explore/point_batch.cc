@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "faultinject/explore/point_batch.h"
 
+#include <algorithm>
+
 #include "faultinject/explore/strategies.h"
 
 namespace fencepost {
@@ -55,6 +57,25 @@ LineChoices PointBatch::ChoicesAt(size_t point, const ImageSet& images) const {
     }
   }
   return choices;
+}
+
+uint64_t VaryingBytes(const ChoicesByPoint& choices, uint32_t line) {
+  const LineBytes& first = choices.front()->at(line)->front().bytes;
+  uint64_t varying = 0;
+  for (const auto& at_point : choices) {
+    for (const LineState& state : *at_point->at(line)) {
+      for (size_t i = 0; i < kLineBytes; ++i) {
+        if (state.bytes[i] != first[i]) varying |= uint64_t{1} << i;
+      }
+    }
+  }
+  return varying;
+}
+
+size_t MostContents(const ChoicesByPoint& choices, uint32_t line) {
+  size_t most = 1;
+  for (const auto& at_point : choices) most = std::max(most, at_point->at(line)->size());
+  return most;
 }
 
 }  // namespace fencepost

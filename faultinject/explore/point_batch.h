@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,6 +53,14 @@ class PointBatch {
   // For each line of the batch: from which point on it durably holds what. Empty: it never changes.
   std::map<LineId, std::vector<std::pair<size_t, LineBytes>>> known_;
 };
+
+using ChoicesByPoint = std::vector<std::shared_ptr<const LineChoices>>;
+
+// The bytes of a line that are not the same in all states of all crash points: only these can tell
+// states apart. Bit i: byte i. REQUIRES: there is a crash point.
+uint64_t VaryingBytes(const ChoicesByPoint& choices, uint32_t line);
+// How many contents the line may have, at the crash point where it may have most.
+size_t MostContents(const ChoicesByPoint& choices, uint32_t line);
 
 }  // namespace fencepost
 

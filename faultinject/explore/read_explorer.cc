@@ -29,6 +29,11 @@ constexpr size_t kMostLines = 128;
 // What fails is to be mended, not proved: so many recoveries after the first failure in a batch the
 // rest of the batch is left out.
 constexpr uint64_t kMostAfterFailure = 500;
+// So many recoveries are executed before it is seen what came of them, however many workers there
+// are: the result must not depend on that.
+constexpr size_t kRound = 64;
+// So many batches are one unit where recoveries are crashed: they share what was traced, slowly.
+constexpr uint64_t kBatchesTraced = 4;
 // One leaf in so many, told by its state's hash, is recovered again with all else changed.
 constexpr uint64_t kLeavesACheck = 16;
 
@@ -83,7 +88,6 @@ class ReadExploration : public Exploration {
   LineChoices ChoicesAt(const ScriptPoint& point, const LineChoices& before);
   Status CheckWhole() const;
   void PrepareLines();
-  uint64_t VaryingBytes(uint32_t line) const;
   uint32_t MostContents(uint32_t line) const;  // at any of the crash points
   DecisionTree::Visitor MakeVisitor(bool nested);
   Status RunJobs(const DecisionTree::Visitor& visitor);
@@ -102,28 +106,32 @@ class ReadExploration : public Exploration {
   CrashState WholeState(const StateSet& states, bool last) const;
   CrashState UndecidedState(const StateSet& states) const;
   std::vector<LineRead> WholeReads(const ReadLog& log) const;
-  bool IsMine() const { return batch_number_ % options_.shards == options_.shard; }
+  uint64_t BatchesAUnit() const { return scripts_ ? kBatchesTraced : 1; }
+  bool IsMine() const { return parts_.units() % options_.shards == options_.shard; }
 
   Recoverer* recoverer_ = nullptr;
-  std::optional<NestedCrashes> nested_;
-  std::set<const Outcome*> used_on_;  // outcomes, of all batches
+  std::optional<NestedCrashes> scripts_;  // nothing: recoveries are not crashed
+  std::set<OutcomeKey> used_on_;          // of all batches
+
   uint64_t batch_number_ = 0;
 
   // Of the batch.
   std::optional<PointBatch> batch_;
+  bool batch_cut_ = false;  // a line of it has too many states
+  bool nested_ = false;     // its recoveries are crashed
   std::vector<PointSize> sizes_;
   std::map<LineId, uint64_t> stored_;  // bytes that recoveries store to, perhaps
   std::vector<LineId> lines_;
   std::vector<uint64_t> varying_;        // by line: bytes that are not the same in all states
   std::vector<uint32_t> taken_as_read_;  // indices of lines that are not watched
   std::vector<uint32_t> watched_;        // of those that are
-  std::vector<std::shared_ptr<const LineChoices>> choices_;  // by point
-  std::deque<Place> places_;                                 // the points come first
+  ChoicesByPoint choices_;
+  std::deque<Place> places_;     // the points come first
   std::vector<double> covered_;  // by place: the share of its states that was judged
   std::optional<DecisionTree> tree_;
   std::deque<Job> wanted_;
   std::unordered_map<uint64_t, Job> under_way_;
-  std::deque<Completed> completed_;
+  std::vector<Completed> completed_;
   std::deque<Leaf> leaves_;
   std::vector<std::pair<StateSet, DecisionTree::Leaf>> found_;  // to be judged
   std::map<const Outcome*, Example> examples_;
@@ -138,7 +146,7 @@ class ReadExploration : public Exploration {
 Result<ExploreResult> ReadExploration::Run(const Recording& recording, TraceFile* trace,
                                            const PoolOptions& pool, Recoverer* recoverer) {
   recoverer_ = recoverer;
-  if (options_.tracer != nullptr) nested_.emplace(options_.tracer, options_.model);
+  if (options_.tracer != nullptr) scripts_.emplace(options_.tracer, options_.model);
   RETURN_IF_ERROR(Start(recording, trace, pool, recoverer, [this](uint64_t job, Outcome outcome) {
     completed_.push_back({job, std::move(outcome), std::nullopt});
   }));
@@ -146,7 +154,7 @@ Result<ExploreResult> ReadExploration::Run(const Recording& recording, TraceFile
     completed_.push_back({job, std::move(outcome), std::move(deeds)});
   });
   TraceWalk walk(trace, survey_, options_.model, &images_);
-  for (;;) {
+  while (!MayStop()) {
     images_.Remember();
     const std::optional<CrashPoint> point = walk.Next();
     if (batch_) batch_->NoteChanges(images_.remembered(), images_);
@@ -158,18 +166,18 @@ Result<ExploreResult> ReadExploration::Run(const Recording& recording, TraceFile
     if (!point) break;
     Tell(*point);
     if (IsSkipped(*point)) {
-      CountPoint(SizeOf(walk.model()), false);
+      CountPoint(point->index, SizeOf(walk.model()), false);
       continue;
     }
     if (!batch_) batch_.emplace(context);
     bool complete = true;
     batch_->Add(*point, walk.model(), &complete);
-    if (!complete) result_.lines_cut = true;
+    batch_cut_ |= !complete;
     sizes_.push_back(SizeOf(walk.model()));
     // Behind it files have other sizes.
     if (point->before == CrashPoint::Before::kResize) RETURN_IF_ERROR(ExploreBatch());
   }
-  if (nested_) result_.traced_recoveries = nested_->traced();
+  if (batch_number_ % BatchesAUnit() != 0) RETURN_IF_ERROR(EndUnit());
   return Finish(walk);
 }
 
@@ -186,7 +194,7 @@ void ReadExploration::PrepareLines() {
   }
   varying_.clear();
   for (uint32_t i = 0; i < lines_.size(); ++i) {
-    varying_.push_back(VaryingBytes(i));
+    varying_.push_back(VaryingBytes(choices_, i));
     const auto stored = stored_.find(lines_[i]);
     if (stored != stored_.end()) varying_.back() |= stored->second;
   }
@@ -199,24 +207,8 @@ void ReadExploration::PrepareLines() {
   covered_.assign(batch_->points().size(), 0);
 }
 
-// The bytes that are not the same in all states of all crash points: only these can tell states
-// apart.
-uint64_t ReadExploration::VaryingBytes(uint32_t line) const {
-  const LineBytes& first = choices_.front()->at(line)->front().bytes;
-  uint64_t varying = 0;
-  for (const auto& choices : choices_) {
-    for (const LineState& state : *choices->at(line)) {
-      for (size_t i = 0; i < kLineBytes; ++i) {
-        if (state.bytes[i] != first[i]) varying |= uint64_t{1} << i;
-      }
-    }
-  }
-  return varying;
-}
-
 uint32_t ReadExploration::MostContents(uint32_t line) const {
-  size_t most = 1;
-  for (const auto& choices : choices_) most = std::max(most, choices->at(line)->size());
+  size_t most = fencepost::MostContents(choices_, line);
   // After a second crash there may be any number.
   constexpr size_t kOfRecovery = 64;
   if (stored_.contains(lines_[line])) most = std::max(most, kOfRecovery);
@@ -225,8 +217,15 @@ uint32_t ReadExploration::MostContents(uint32_t line) const {
 
 Status ReadExploration::ExploreBatch() {
   const std::vector<CrashPoint>& points = batch_->points();
-  if (IsMine()) {
-    if (nested_) stored_ = nested_->CommonlyStored();
+  const bool wanted = parts_.wanted();
+  if (wanted && IsMine()) {
+    const uint64_t traced_before = scripts_ ? scripts_->traced() : 0;
+    // Until something fails: what fails without a second crash is to be mended first.
+    nested_ = scripts_.has_value();
+    if (nested_) {
+      if (batch_number_ % BatchesAUnit() == 0) scripts_->Begin();
+      stored_ = scripts_->CommonlyStored();
+    }
     // The recoveries of this batch may store to bytes that were not watched.
     for (bool grown = true; grown;) {
       RETURN_IF_ERROR(ExploreStates());
@@ -243,15 +242,21 @@ Status ReadExploration::ExploreBatch() {
     }
     if (!stopped() && !cut_short_) RETURN_IF_ERROR(CheckWhole());
     RETURN_IF_ERROR(judge_->status());
+    if (scripts_) record().traced_recoveries += scripts_->traced() - traced_before;
   }
-  for (const PointSize& size : sizes_) CountPoint(size, !stopped() && !cut_short_);
+  if (wanted) {
+    for (size_t i = 0; i < sizes_.size(); ++i) {
+      CountPoint(points[i].index, sizes_[i], !stopped() && !cut_short_);
+    }
+    record().states_cut |= batch_cut_;
+  }
   failed_at_.reset();
-  cut_short_ = false;
-  if (stopped()) result_.next_point = points.front().index;
+  cut_short_ = batch_cut_ = false;
+  if (stopped()) next_point_ = points.front().index;
   sizes_.clear();
   batch_.reset();
   ++batch_number_;
-  return Status::Ok();
+  return batch_number_ % BatchesAUnit() == 0 ? EndUnit() : Status::Ok();
 }
 
 // All states of all crash points down the tree, with as many recoveries as that takes.
@@ -307,7 +312,7 @@ Status ReadExploration::LearnScripts(bool* grown) {
       return Status::Unsupported(
           "a recovery stores to too many lines for crashes inside it (--depth=1 goes without)");
     }
-    ASSIGN_OR_RETURN(leaf.script, nested_->ScriptOf(images_, {&leaf.state, &*leaf.changes}));
+    ASSIGN_OR_RETURN(leaf.script, scripts_->ScriptOf(images_, {&leaf.state, &*leaf.changes}));
     for (const auto& [line, bytes] : leaf.script->stored) {
       stored_[line] |= bytes;
       const auto watched = std::lower_bound(lines_.begin(), lines_.end(), line);
@@ -334,7 +339,7 @@ Status ReadExploration::CrashAgain(const DecisionTree::Visitor& visitor) {
       places_.push_back(
           {.point = places_[states.point()].point, .recovery = &leaf, .second = &point});
       covered_.push_back(0);
-      ++result_.nested_points;
+      ++record().nested_points;
       RETURN_IF_ERROR(
           tree_->Search(StateSet(places_.size() - 1,
                                  std::make_shared<const LineChoices>(ChoicesAt(point, before))),
@@ -359,7 +364,7 @@ LineChoices ReadExploration::ChoicesAt(const ScriptPoint& point, const LineChoic
     std::vector<LineState> contents = ContentsAbove(line->second, *before[i], &complete);
     for (LineState& state : contents) state.bytes = images_.InFile(lines_[i], state.bytes);
     choices[i] = std::make_shared<const std::vector<LineState>>(std::move(contents));
-    if (!complete) result_.lines_cut = true;
+    if (!complete) record().states_cut = true;
     ++line;
   }
   return choices;
@@ -368,27 +373,27 @@ LineChoices ReadExploration::ChoicesAt(const ScriptPoint& point, const LineChoic
 // --- recoveries ---------------------------------------------------------------------------------
 
 Status ReadExploration::RunJobs(const DecisionTree::Visitor& visitor) {
-  while (!wanted_.empty() || !under_way_.empty()) {
-    if (!wanted_.empty() && !MayRecover()) wanted_.clear();
-    if (failed_at_ && result_.recoveries >= *failed_at_ + kMostAfterFailure && !wanted_.empty()) {
+  while (!wanted_.empty()) {
+    if (failed_at_ && record().recoveries >= *failed_at_ + kMostAfterFailure) {
       wanted_.clear();
       cut_short_ = true;
+      break;
     }
-    if (!wanted_.empty()) {
-      RETURN_IF_ERROR(SubmitNext());
-    } else if (!under_way_.empty() && completed_.empty()) {
-      RETURN_IF_ERROR(pool_->AwaitOne());
+    for (size_t count = 0; count < kRound && !wanted_.empty(); ++count) {
+      if (MayRecover()) {
+        RETURN_IF_ERROR(SubmitNext());
+      } else {
+        wanted_.clear();
+      }
     }
-    while (!completed_.empty()) {
-      const Completed completed = std::move(completed_.front());
-      completed_.pop_front();
+    RETURN_IF_ERROR(pool_->Drain());
+    // Recoveries end in any order; what follows from them does so in one.
+    std::sort(completed_.begin(), completed_.end(),
+              [](const Completed& a, const Completed& b) { return a.job < b.job; });
+    for (const Completed& completed : std::exchange(completed_, {})) {
       RETURN_IF_ERROR(Accept(completed, visitor));
     }
-    if (nested_ && AnyFails()) {
-      // What fails without a second crash is to be mended first.
-      result_.traced_recoveries = nested_->traced();
-      nested_.reset();
-    }
+    if (nested_ && AnyFails()) nested_ = false;
     if (!nested_) JudgeFound();
   }
   return Status::Ok();
@@ -398,7 +403,7 @@ Status ReadExploration::SubmitNext() {
   const uint64_t number = next_job_++;
   const Job& job = under_way_.emplace(number, std::move(wanted_.front())).first->second;
   wanted_.pop_front();
-  ++(job.nested ? result_.nested_recoveries : result_.recoveries);
+  ++(job.nested ? record().nested_recoveries : record().recoveries);
   if (job.kind == Job::Kind::kUseOn) return pool_->Submit(number, job.state, batch_->context());
   std::vector<RecoveryPool::Watched> lines;
   for (const uint32_t line : watched_) {
@@ -422,8 +427,8 @@ Status ReadExploration::Accept(const Completed& completed, const DecisionTree::V
       return AcceptExplored(job, completed, visitor);
     case Job::Kind::kUseOn: {
       const Example& example = examples_.at(job.used_on);
-      verdicts_.JudgeOne(batch_->points()[places_[example.place].point], example.undecided,
-                         *verdicts_.Keep(completed.outcome), example.kinds);
+      verdicts_.JudgeUse(batch_->points()[places_[example.place].point], example.undecided,
+                         *job.used_on, example.kinds, completed.outcome);
       return Status::Ok();
     }
     case Job::Kind::kCheck:
@@ -490,14 +495,14 @@ void ReadExploration::JudgeFound() {
       judged_.emplace_back(states, leaf);
     }
   }
-  if (!failed_at_ && verdicts_.failed() > failed) failed_at_ = result_.recoveries;
+  if (!failed_at_ && verdicts_.failed() > failed) failed_at_ = record().recoveries;
 }
 
 void ReadExploration::JudgeLeaf(const StateSet& states, DecisionTree::Leaf leaf) {
   const Outcome* const outcome = leaves_[leaf].outcome;
   const CrashPoint& point = batch_->points()[states.point()];
   const std::set<std::string> kinds = verdicts_.JudgeOne(point, UndecidedState(states), *outcome);
-  ++result_.states;
+  ++record().states;
   WantCheck(states, leaf);
   Exemplify(states, outcome, kinds);
 }
@@ -506,13 +511,13 @@ void ReadExploration::JudgeLeaf(const StateSet& states, DecisionTree::Leaf leaf)
 void ReadExploration::JudgeAgain(const StateSet& states, DecisionTree::Leaf leaf) {
   const Place& place = places_[states.point()];
   const Outcome* const outcome = leaves_[leaf].outcome;
-  ++result_.nested_states;
+  ++record().nested_states;
   const Outcome* const answered = place.second->ended ? place.recovery->outcome : nullptr;
   const bool differs = answered != nullptr && answered != outcome;
   const auto known = clean_.find({place.point, outcome});
   if (known != clean_.end() && known->second && !differs) return;
   const std::set<std::string> kinds = verdicts_.JudgeOne(
-      batch_->points()[place.point], WholeState(states, /*last=*/false), *outcome, {},
+      batch_->points()[place.point], WholeState(states, /*last=*/false), *outcome,
       SecondCrash{.before = place.second->before,
                   .where = place.second->where,
                   .ended = place.second->ended,
@@ -556,12 +561,11 @@ void ReadExploration::WantUse() {
   if (!recoverer_->UsesOn()) return;
   std::map<std::tuple<size_t, CrashState>, const Outcome*> in_order;
   for (const auto& [outcome, example] : examples_) {
-    const bool answered = outcome->end == Outcome::End::kAnswered;
-    if (answered && used_on_.insert(outcome).second) {
-      in_order[{example.place, example.undecided}] = outcome;
-    }
+    if (outcome->end != Outcome::End::kAnswered) continue;
+    in_order[{example.place, example.undecided}] = outcome;
   }
   for (const auto& [order, outcome] : in_order) {
+    if (!used_on_.insert(KeyOf(*outcome)).second) continue;
     wanted_.push_back(
         {.kind = Job::Kind::kUseOn, .state = examples_.at(outcome).whole, .used_on = outcome});
   }

@@ -19,8 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The first character of a context: whether the recovery is watched.
-constexpr char kPlain = 'p', kWatched = 'w';
+// The first character of a request; the context follows.
+constexpr char kPlain = 'p', kOnly = 'o', kWatched = 'w';
 
 // What a worker tells in memory, for its owner to read whatever becomes of the worker.
 struct WorkerNotes {
@@ -68,7 +68,7 @@ class RecoveryPool::Worker {
   // Watches `lines`, unless there are none to watch for.
   Status Begin(uint64_t job, const ImageSet& images, const CrashState& state,
                const std::string& context, double timeout_s,
-               const std::optional<std::vector<WatchedLine>>& lines) {
+               const std::optional<std::vector<WatchedLine>>& lines, char how) {
     watched_ = lines.has_value();
     if (lines) {
       notes_->watch.Watch(*lines);
@@ -78,7 +78,7 @@ class RecoveryPool::Worker {
     }
     images_.Apply(images, state);
     job_ = job;
-    return process_.Request((watched_ ? kWatched : kPlain) + context, timeout_s);
+    return process_.Request(how + context, timeout_s);
   }
 
   Outcome Collect() {
@@ -120,8 +120,9 @@ class RecoveryPool::Worker {
         [this, recoverer](const std::string& request) {
           serving_watched_ = request.front() == kWatched;
           const std::string context = request.substr(1);
-          return serving_watched_ ? RecoverWatched(images_, context, recoverer, notes_)
-                                  : recoverer->Recover(images_.paths(), context);
+          if (serving_watched_) return RecoverWatched(images_, context, recoverer, notes_);
+          return request.front() == kOnly ? recoverer->RecoverOnly(images_.paths(), context)
+                                          : recoverer->Recover(images_.paths(), context);
         },
         [this] { KeepImageMappings(images_.paths()); },
         [this] { images_.Restore(serving_watched_ ? &notes_->changes : nullptr); });
@@ -171,8 +172,18 @@ Result<RecoveryPool::Worker*> RecoveryPool::Ready() {
 }
 
 Status RecoveryPool::Submit(uint64_t job, const CrashState& state, const std::string& context) {
+  return SubmitPlain(job, state, context, kPlain);
+}
+
+Status RecoveryPool::SubmitOnly(uint64_t job, const CrashState& state, const std::string& context) {
+  return SubmitPlain(job, state, context, kOnly);
+}
+
+Status RecoveryPool::SubmitPlain(uint64_t job, const CrashState& state, const std::string& context,
+                                 char how) {
   ASSIGN_OR_RETURN(Worker* const worker, Ready());
-  RETURN_IF_ERROR(worker->Begin(job, *images_, state, context, options_.timeout_s, std::nullopt));
+  RETURN_IF_ERROR(
+      worker->Begin(job, *images_, state, context, options_.timeout_s, std::nullopt, how));
   ForgetJournal();
   return Status::Ok();
 }
@@ -186,7 +197,8 @@ Status RecoveryPool::SubmitWatched(uint64_t job, const CrashState& state,
     const auto image = std::distance(images_->files().begin(), file);
     watched.push_back({static_cast<size_t>(image), line.number, bytes, contents});
   }
-  RETURN_IF_ERROR(worker->Begin(job, *images_, state, context, options_.timeout_s, watched));
+  RETURN_IF_ERROR(
+      worker->Begin(job, *images_, state, context, options_.timeout_s, watched, kWatched));
   ForgetJournal();
   return Status::Ok();
 }

@@ -63,13 +63,15 @@ class RecoveryPool {
   // Starts the recovery from `state` over what `images` holds now. Waits for a free worker;
   // `done` is called for each recovery that ends meanwhile.
   Status Submit(uint64_t job, const CrashState& state, const std::string& context);
+  // The same with Recoverer::RecoverOnly.
+  Status SubmitOnly(uint64_t job, const CrashState& state, const std::string& context);
   // One line to be watched: the bytes of it that matter, and how many contents it may have.
   struct Watched {
     LineId line;
     uint64_t bytes = 0;
     uint32_t contents = 1;
   };
-  // The same with Recoverer::RecoverOnly, while what it reads of `lines` (sorted, at most
+  // The same as SubmitOnly, while what it reads of `lines` (sorted, at most
   // WatchBuffer::kMostLines) is noted; `watched_done` is called instead. The log's lines are
   // indices into `lines`. A recovery that is killed leaves what it has read up to then.
   Status SubmitWatched(uint64_t job, const CrashState& state, const std::string& context,
@@ -84,6 +86,7 @@ class RecoveryPool {
  private:
   class Worker;
   RecoveryPool(const PoolOptions& options, ImageSet* images, Recoverer* recoverer, Done done);
+  Status SubmitPlain(uint64_t job, const CrashState& state, const std::string& context, char how);
   // An idle worker, ready. Waits for one.
   Result<Worker*> Ready();
   void ReapStraysOfWorkers();

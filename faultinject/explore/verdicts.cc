@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "faultinject/explore/verdicts.h"
 
+#include <xxhash.h>
+
 namespace fencepost {
 
-uint64_t Outcomes::Count() const {
-  uint64_t count = 0;
-  const Outcome* before = nullptr;
-  for (const Outcome& outcome : outcomes_) {
-    const bool same = before != nullptr && before->end == outcome.end &&
-                      before->code == outcome.code && before->answer == outcome.answer;
-    if (!same) ++count;
-    before = &outcome;
-  }
-  return count;
+OutcomeKey KeyOf(const Outcome& outcome) {
+  const auto end_and_code = static_cast<uint64_t>(outcome.end) << 32 |
+                            static_cast<uint64_t>(static_cast<uint32_t>(outcome.code));
+  const XXH128_hash_t hash =
+      XXH3_128bits_withSeed(outcome.answer.data(), outcome.answer.size(), end_and_code);
+  return {hash.high64, hash.low64};
 }
 
 std::vector<Finding> FindingsOf(Judge* judge, const CrashPoint& point, const Outcome& outcome,

@@ -42,6 +42,7 @@ class BenchCommand {
   Status Prepare();
   std::optional<nlohmann::json> EndedBefore(const std::string& run_id) const;
   Status RunAll();
+  ExitCode ConcludeCell() const;
   Status WriteReport() const;
   std::string Table() const;
 
@@ -101,9 +102,14 @@ Status BenchCommand::RunAll() {
   for (size_t i = 0; i < order_.size() && !Interrupted(); ++i) {
     Cell& cell = cells_[order_[i].cell];
     const unsigned repeat = order_[i].repeat;
+    if (!flags_.cell.empty() && cell.Name() != flags_.cell) continue;
     const std::string run_id = fmt::format("{}-r{}", cell.Name(), repeat);
     if (auto summary = EndedBefore(run_id)) {
       cell.summaries.push_back(std::move(*summary));
+      continue;
+    }
+    if (flags_.collect) {
+      if (cell.failed.empty()) cell.failed = "it has left no result";
       continue;
     }
     ASSIGN_OR_RETURN(
@@ -169,9 +175,21 @@ std::string BenchCommand::Table() const {
   return out;
 }
 
+// Of one cell there is no report: whoever has divided the bench makes one of all.
+ExitCode BenchCommand::ConcludeCell() const {
+  if (violated_) return ExitCode::kViolation;
+  if (Interrupted()) return ExitCode::kInterrupted;
+  for (const Cell& cell : cells_) {
+    if (cell.Name() != flags_.cell || cell.failed.empty()) continue;
+    return ReportError(Status::InvalidArgument(fmt::format("{}: {}", flags_.cell, cell.failed)));
+  }
+  return ExitCode::kPass;
+}
+
 ExitCode BenchCommand::Execute() {
   if (Status status = Prepare(); !status.ok()) return ReportError(status);
   if (Status status = RunAll(); !status.ok()) return ReportError(status);
+  if (!flags_.cell.empty()) return ConcludeCell();
   if (Status status = WriteReport(); !status.ok()) return ReportError(status);
   const std::string table = Table();
   if (Status status = WriteFileAtomically(folder_ / "table.txt", table); !status.ok()) {
@@ -229,8 +247,7 @@ void DeclarePaired(CLI::App& app, BenchFlags* flags) {
 
 }  // namespace
 
-std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments) {
-  auto flags = std::make_shared<BenchFlags>();
+void DeclareBenchFlags(CLI::App& app, BenchFlags* flags) {
   app.add_option("--engines", flags->engines,
                  "engines, separated by commas: NAME or NAME:DURABILITY")
       ->delimiter(',');
@@ -249,6 +266,11 @@ std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments
                "load at the weakest durability, then one Sync");
   app.add_flag("--unequal-durability", flags->unequal_durability,
                "compare engines that promise different things");
+}
+
+std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments) {
+  auto flags = std::make_shared<BenchFlags>();
+  DeclareBenchFlags(app, flags.get());
   app.add_flag("--json", flags->json, "print the report as JSON instead of a table");
   DeclarePaired(app, flags.get());
   CLI::Option* resume =
@@ -258,6 +280,13 @@ std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments
       resume->excludes(option);
     }
   }
+  // Of a campaign, which divides a bench by its cells.
+  app.add_option("--cell", flags->cell, "--resume: only the runs of this cell, and no report")
+      ->needs(resume)
+      ->group("");
+  app.add_flag("--collect", flags->collect, "--resume: report what is there, and run nothing")
+      ->needs(resume)
+      ->group("");
   return [flags, &app, &arguments] {
     if (Status status = CheckHeeded(app, *flags); !status.ok()) return ReportError(status);
     if (!flags->against.empty()) return RunPairedBench(*flags, arguments);

@@ -13,6 +13,10 @@
 #include "harness/run_request.h"
 #include "harness/stats/paired.h"
 
+namespace CLI {
+class App;
+}
+
 namespace fencepost {
 
 struct BenchFlags {
@@ -26,7 +30,9 @@ struct BenchFlags {
   std::string records;
   uint64_t seed = 1;
   std::string out;
-  std::string resume;  // a folder: its plan.json has all of the above
+  std::string resume;    // a folder: its plan.json has all of the above
+  std::string cell;      // only its runs
+  bool collect = false;  // no runs: what is there is reported
   bool relaxed_load = false;
   bool unequal_durability = false;
   bool json = false;
@@ -36,6 +42,9 @@ struct BenchFlags {
   std::vector<std::string> against_properties;  // of the other's
   PairedSettings paired;
 };
+
+// Everything that makes a bench; not how its runs are made and shown.
+void DeclareBenchFlags(CLI::App& app, BenchFlags* flags);
 
 // Every engine x workload x threads x placement. kInvalidArgument, before anything is made, for
 // what cannot be run, is there twice, or (unless it was asked for) promises different things.

@@ -46,6 +46,8 @@ std::function<ExitCode()> DeclareLoad(CLI::App& app, const Arguments& arguments)
 std::function<ExitCode()> DeclareRun(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareSuite(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareCampaign(CLI::App& app, const Arguments& arguments);
+std::function<ExitCode()> DeclareCampaignWorker(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareCompare(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareRerun(CLI::App& app, const Arguments& arguments);
 std::function<ExitCode()> DeclareResample(CLI::App& app, const Arguments& arguments);

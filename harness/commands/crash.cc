@@ -12,6 +12,7 @@
 
 #include "harness/commands/command.h"
 #include "harness/commands/crash_options.h"
+#include "harness/commands/crash_request.h"
 #include "harness/crash/crash_replay.h"
 #include "harness/crash/crash_report.h"
 #include "harness/crash/engine_recording.h"
@@ -31,21 +32,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr uint64_t kDefaultRounds = 100, kDefaultFlips = 1000;
-
-struct CrashRequest {
-  std::string engine;
-  WorkloadFlags workload;
-  CrashFlags crash;
-  std::string from;        // a folder whose recordings are explored again
-  std::string resume;      // a folder whose campaign is gone on with
-  uint64_t schedules = 0;  // 0: as many as the number of threads makes sensible
-  bool record_only = false;
-  bool creation = false;
-  std::string fault = "power-loss";
-  std::optional<uint64_t> rounds;   // of kills, of failing calls, of flipped bits
-  std::vector<std::string> merged;  // merge: the reports' folders
-  ReplayRequest replay;
-};
 
 Result<fs::path> MakeResultFolder(const CrashRequest& request, const std::string& what) {
   ASSIGN_OR_RETURN(const RunDirectory made,
@@ -102,13 +88,6 @@ Result<Schedules> Record(const CrashRequest& request, const CrashSubject& subjec
     return status;
   };
   return schedules;
-}
-
-// Those of an earlier run.
-Schedules Recorded(const fs::path& folder) {
-  return {.asked = CountRecordings(folder), .recording = [folder](uint64_t schedule) {
-            return Result<fs::path>(RecordingFolder(folder, schedule));
-          }};
 }
 
 // Everything that is recorded is kept.
@@ -195,26 +174,6 @@ ExitCode FlipReads(const CrashRequest& request, const Arguments& arguments) {
   return code;
 }
 
-// "power-loss", "kill", "read-flip", and those of calls that fail.
-std::vector<std::string> FaultNames() {
-  std::vector<std::string> names = {"power-loss", "kill", kReadFlip};
-  for (const IoFaultRow& row : IoFaults()) names.emplace_back(row.name);
-  return names;
-}
-
-std::string FaultHelp() {
-  std::string text =
-      "power-loss (default): every crash of a recorded run; kill: the process dies at a seeded "
-      "instant, --rounds times; read-flip: one bit reads back flipped, --rounds times; and for "
-      "each "
-      "k up to --rounds, with every crash of each run:";
-  for (const IoFaultRow& row : IoFaults()) {
-    text += fmt::format(" {}, {};", row.name, row.description);
-  }
-  text.back() = '.';
-  return text;
-}
-
 // A flag that would be ignored is refused: the report would not be of what was asked for.
 Status CheckHeeded(const CLI::App& app, const CrashRequest& request) {
   using Names = std::vector<const char*>;
@@ -267,7 +226,7 @@ ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
       request, "crash-" + (request.engine.empty() ? std::string("again") : request.engine));
   if (!made.ok()) return ReportError(made.status());
   Provisional folder(*made);
-  Result<Schedules> schedules = Recorded(request.from);
+  Result<Schedules> schedules = RecordedSchedules(request.from);
   if (subject) {
     schedules = Record(request, *subject, folder.path());
     if (!schedules.ok()) return Failed(schedules.status());
@@ -388,37 +347,7 @@ std::function<ExitCode()> DeclareCrash(CLI::App& app, const Arguments& arguments
   auto request = std::make_shared<CrashRequest>();
   auto chosen = std::make_shared<std::function<ExitCode()>>();
   app.require_subcommand(0, 1);
-  app.add_option("engine", request->engine, "an engine of `fencepost engines`");
-  AddRepeatable(app, "-P,--workload", &request->workload.files,
-                "workload property file (repeatable)");
-  AddRepeatable(app, "-p,--property", &request->workload.properties, "key=value (repeatable)");
-  app.add_option("--trace", request->workload.trace_file,
-                 "replay this file (op,key,size a line): fencepost.trace_file")
-      ->check(NotEmpty);
-  app.add_option("--depth", request->crash.depth,
-                 "2: recoveries are crashed in turn (default with reads); 1: they are not")
-      ->check(CLI::Range(1u, 2u));
-  app.add_option("--threads", request->workload.threads,
-                 "client threads of the recorded run (also -threads)");
-  CLI::Option* const schedules =
-      app.add_option("--schedules", request->schedules,
-                     "record so many runs, each with another interleaving of its threads, and "
-                     "explore all (default 20; 1 for one thread)")
-          ->check(CLI::Range(uint64_t{1}, kMostSchedules));
-  DeclareCrashFlags(app, &request->crash);
-  app.add_option("--after", request->crash.after,
-                 "operations on the store after each distinct outcome (default 12; 0: none)");
-  app.add_option("--from", request->from, "explore the recordings of an earlier run's folder again")
-      ->excludes(schedules)
-      ->excludes("--threads");
-  app.add_option("--fault", request->fault, FaultHelp())->check(CLI::IsMember(FaultNames()));
-  app.add_option("--rounds", request->rounds,
-                 "runs with a fault, at most (default 100), or bits (1000)")
-      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
-  app.add_flag("--creation", request->creation,
-               "files: the run makes the store and loads it (recordcount), in place of running "
-               "the workload on one that is there");
-  app.add_flag("--record-only", request->record_only, "record, and print the folder");
+  DeclareCrashRequest(app, request.get());
   CLI::Option* const resume =
       app.add_option("--resume", request->resume, "go on with a campaign that was stopped");
   // What makes the campaign what it is was settled when it began.

@@ -161,6 +161,11 @@ ExitCode PublishReport(const json& report, const fs::path& folder, const CrashFl
   if (const Status status = WriteFileAtomically(path, text); !status.ok()) {
     return ReportError(status);
   }
+  if (const json part = VerdictPart(report); !part.is_null()) {
+    const Status status = WriteFileAtomically(
+        folder / "verdict.json", part.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
+    if (!status.ok()) return ReportError(status);
+  }
   if (flags.json) {
     fmt::print("{}", text);
   } else {

@@ -67,7 +67,8 @@ void DeclareCrashFlags(CLI::App& app, CrashFlags* flags);
 // kInvalidArgument, naming the flag, where one makes no sense.
 Result<CampaignSettings> MakeSettings(const CrashFlags& flags, CrashDomain domain);
 
-// Writes crash.json into `folder`, prints what the user asked for, and gives the exit code.
+// Writes crash.json, and verdict.json where there is one, into `folder`, prints what the user asked
+// for, and gives the exit code.
 ExitCode PublishReport(const nlohmann::json& report, const std::filesystem::path& folder,
                        const CrashFlags& flags);
 

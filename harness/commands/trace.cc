@@ -29,7 +29,7 @@ struct TraceFlags {
   bool stacks = false;
 };
 
-void Write(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void WriteOut(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 // Calls `visit` for every event, and `finish` where the trace ends as it should or is cut.
 template <typename Visit, typename Finish>
@@ -53,7 +53,7 @@ ExitCode Dump(TraceFile& trace, const TraceFlags& flags) {
   return ReadTrace(
       trace,
       [&](const fpt_event& event) {
-        Write((flags.json ? text.JsonLine(event) : text.Line(event)) + "\n");
+        WriteOut((flags.json ? text.JsonLine(event) : text.Line(event)) + "\n");
       },
       [] {});
 }
@@ -94,12 +94,12 @@ ExitCode Stat(TraceFile& trace, const TraceFlags& flags) {
   return ReadTrace(
       trace, [&](const fpt_event& event) { stat.Add(event); },
       [&] {
-        Write(flags.json ? JsonText(stat.ToJson(flags.top)) : StatText(trace, stat, flags.top));
+        WriteOut(flags.json ? JsonText(stat.ToJson(flags.top)) : StatText(trace, stat, flags.top));
       });
 }
 
 ExitCode ToLog(TraceFile& trace, const TraceFlags& flags) {
-  StoreLog log(trace, flags.stacks, Write);
+  StoreLog log(trace, flags.stacks, WriteOut);
   const ExitCode code = ReadTrace(
       trace, [&](const fpt_event& event) { log.Append(event); }, [&] { log.Stop(); });
   if (code != ExitCode::kPass) log.Flush();

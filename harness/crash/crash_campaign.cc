@@ -16,6 +16,8 @@
 #include "harness/crash/file_campaign.h"
 #include "harness/crash/file_recording.h"
 #include "harness/crash/mutations.h"
+#include "harness/crash/open_campaign.h"
+#include "harness/crash/part_json.h"
 #include "harness/crash/program_recovery.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
@@ -120,12 +122,8 @@ MakeParts EngineParts(const fs::path& recording, const CampaignSettings& setting
                      {"workload", subject.workload},
                      {"properties", subject.properties},
                      {"operations_after", settings.operations_after}};
-    // `reads` asks for each use on its own.
     const UseAfterwards afterwards = {.operations = settings.operations_after,
-                                      .every_time = settings.explore.strategy.by_reads(),
                                       .may_be_full = AnyRefused(*history)};
-    UseAfterwards every_time = afterwards;
-    every_time.every_time = true;
     EngineOptions options = plan.options;
     std::map<std::string, std::string> tuning = options.tuning.values();
     const bool was_direct =
@@ -133,7 +131,6 @@ MakeParts EngineParts(const fs::path& recording, const CampaignSettings& setting
     if (was_direct) options.tuning = Tuning(subject.engine, tuning);
     const std::string created_as = subject.creation ? kCreatedStore : "";
     parts.recoverer = std::make_unique<EngineRecovery>(*plan.row, options, afterwards, created_as);
-    parts.minimiser = std::make_unique<EngineRecovery>(*plan.row, options, every_time, created_as);
     if (settings.depth > 1) {
       ASSIGN_OR_RETURN(const ValgrindTool tool, FindPmemcheck(""));
       ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(kMemoryRoot));
@@ -168,88 +165,174 @@ MakeParts ProgramParts(const std::string& command, const std::string& checker,
   };
 }
 
-Result<json> RunCampaign(const fs::path& recording_folder, const fs::path& folder,
-                         const MakeParts& make_parts, const CampaignSettings& settings,
-                         const std::vector<std::string>& command) {
-  if (FileRecording::IsIn(recording_folder)) {
-    return RunFileCampaign(recording_folder, folder, make_parts, settings, command);
-  }
-  ASSIGN_OR_RETURN(const Recording recording, Recording::Read(recording_folder));
-  ASSIGN_OR_RETURN(TraceFile trace, TraceFile::Open(recording.trace_path().string()));
-  RETURN_IF_ERROR(VerifyReplay(recording, &trace));
-  ASSIGN_OR_RETURN(const TraceSurvey survey, SurveyTrace(&trace));
-  ASSIGN_OR_RETURN(const CampaignParts parts, make_parts(survey));
+namespace {
 
-  Progress progress(stderr, ProgressModeFor(stderr, settings.quiet));
-  std::vector<std::string> remarks = parts.remarks;
-  if (!recording.finished) remarks.push_back(Unproved());
-  if (trace.truncated()) progress.Print(trace.TruncationRemark());
-  for (const std::string& remark : remarks) progress.Print(remark);
-  const ExploreHooks hooks = {
-      .progress =
-          [&](const ExploreProgress& now) {
-            progress.Update(now.fraction, fmt::format("{}crashing: {} recoveries, {} violations",
-                                                      settings.label, now.recoveries, now.groups));
-          },
-      .interrupted = Interrupted};
-  ExploreOptions options = settings.explore;
-  options.tracer = parts.tracer.get();
-  // The time is each site's then, and of what was not explored to its end no site can be tried.
-  if (settings.mutate) options.max_seconds = 0;
-  const auto explore = [&] {
-    return Explore(recording, &trace, survey, options, settings.pool, parts.recoverer.get(),
-                   parts.judge.get(), hooks);
-  };
-  Result<ExploreResult> explored = explore();
-  if (explored.status().code() == StatusCode::kUnsupported && settings.fallback) {
-    remarks.push_back(fmt::format("Strategy {} in place of {}: {}", settings.fallback->name,
-                                  options.strategy.name, explored.status().message()));
-    progress.Print(remarks.back());
-    options.strategy = *settings.fallback;
-    options.tracer = nullptr;
-    explored = explore();
+// Of crashes in memory.
+class MemoryCampaign : public OpenCampaign {
+ public:
+  MemoryCampaign(Recording recording, TraceFile trace, TraceSurvey survey, CampaignParts parts,
+                 CampaignSettings settings)
+      : recording_(std::move(recording)),
+        trace_(std::move(trace)),
+        survey_(std::move(survey)),
+        parts_(std::move(parts)),
+        settings_(std::move(settings)),
+        options_(settings_.explore),
+        remarks_(parts_.remarks),
+        progress_(stderr, ProgressModeFor(stderr, settings_.quiet)) {
+    if (!recording_.finished) remarks_.push_back(Unproved());
+    options_.tracer = parts_.tracer.get();
+    // The time is each site's then, and of what was not explored to its end no site can be tried.
+    if (settings_.mutate) options_.max_seconds = 0;
+  }
+
+  Result<json> Run(const ReportFor& report) override;
+  Result<uint64_t> CountUnits() override;
+  Status ExploreParts(const DocumentDealer& dealer) override;
+  Result<json> ReportOf(const std::vector<json>& parts, const ReportFor& report) override;
+
+ private:
+  void SayRemarks();
+  Result<ExploreResult> ExploreAll(const PartDealerOf<CrashState>* dealer, bool tells);
+  Result<json> Report(ExploreResult result, const ReportFor& report);
+
+  const Recording recording_;
+  TraceFile trace_;
+  const TraceSurvey survey_;
+  const CampaignParts parts_;
+  const CampaignSettings settings_;
+  ExploreOptions options_;
+  std::vector<std::string> remarks_;
+  Progress progress_;
+};
+
+void MemoryCampaign::SayRemarks() {
+  if (trace_.truncated()) progress_.Print(trace_.TruncationRemark());
+  for (const std::string& remark : remarks_) progress_.Print(remark);
+}
+
+// `tells`: what is found is shown as it is found.
+Result<ExploreResult> MemoryCampaign::ExploreAll(const PartDealerOf<CrashState>* dealer,
+                                                 bool tells) {
+  const ExploreHooks hooks = {.progress =
+                                  [&](const ExploreProgress& now) {
+                                    if (!tells) return;
+                                    progress_.Update(
+                                        now.fraction,
+                                        fmt::format("{}crashing: {} recoveries, {} violations",
+                                                    settings_.label, now.recoveries, now.groups));
+                                  },
+                              .interrupted = Interrupted};
+  options_.dealer = dealer;
+  return Explore(recording_, &trace_, survey_, options_, settings_.pool, parts_.recoverer.get(),
+                 parts_.judge.get(), hooks);
+}
+
+Result<json> MemoryCampaign::Run(const ReportFor& report) {
+  SayRemarks();
+  Result<ExploreResult> explored = ExploreAll(nullptr, /*tells=*/true);
+  if (explored.status().code() == StatusCode::kUnsupported && settings_.fallback) {
+    remarks_.push_back(fmt::format("Strategy {} in place of {}: {}", settings_.fallback->name,
+                                   options_.strategy.name, explored.status().message()));
+    progress_.Print(remarks_.back());
+    options_.strategy = *settings_.fallback;
+    options_.tracer = nullptr;
+    explored = ExploreAll(nullptr, /*tells=*/true);
   }
   RETURN_IF_ERROR(explored.status());
-  ExploreResult& result = *explored;
-  if (trace.truncated() && result.stopped.empty()) {
+  return Report(std::move(*explored), report);
+}
+
+Result<uint64_t> MemoryCampaign::CountUnits() {
+  // They all lie before what is wanted.
+  const PartDealerOf<CrashState> none = {
+      .next = [] { return std::optional(UnitRange{.begin = UINT64_MAX}); },
+      .take = [](const UnitRange&, const ExplorePart&) { return Status::Ok(); }};
+  ASSIGN_OR_RETURN(const ExploreResult result, ExploreAll(&none, /*tells=*/false));
+  return result.units;
+}
+
+Status MemoryCampaign::ExploreParts(const DocumentDealer& dealer) {
+  const PartDealerOf<CrashState> parts = {
+      .next = dealer.next, .take = [&dealer](const UnitRange& units, ExplorePart part) {
+        return dealer.take(units, PartJson(part));
+      }};
+  return ExploreAll(&parts, /*tells=*/false).status();
+}
+
+Result<json> MemoryCampaign::ReportOf(const std::vector<json>& parts, const ReportFor& report) {
+  ExplorePart whole;
+  for (const json& document : parts) {
+    ASSIGN_OR_RETURN(ExplorePart part, MemoryPartOf(document));
+    whole.Join(std::move(part));
+  }
+  SayRemarks();
+  return Report(ResultOf(std::move(whole), options_.strategy), report);
+}
+
+Result<json> MemoryCampaign::Report(ExploreResult result, const ReportFor& wanted) {
+  if (trace_.truncated() && result.stopped.empty()) {
     // Not a pass: what the run did after the cut was not seen.
-    result.stopped = trace.TruncationRemark();
+    result.stopped = trace_.TruncationRemark();
     result.next_point = result.crash_points;
     result.every_state = false;
   }
-  std::vector<FindingGroup> groups = ChooseGroups(result.groups, settings.max_violations);
-  if (!groups.empty()) progress.Update(1, "minimising what failed");
-  Recoverer* const minimiser =
-      parts.minimiser != nullptr ? parts.minimiser.get() : parts.recoverer.get();
+  std::vector<FindingGroup> groups = ChooseGroups(result.groups, settings_.max_violations);
+  if (!groups.empty()) progress_.Update(1, "minimising what failed");
   ASSIGN_OR_RETURN(
       const std::vector<MinimalViolation> violations,
-      Minimize(recording, &trace, survey, options, settings.pool, minimiser, parts.judge.get(),
-               std::move(groups), settings.max_minimising, Interrupted));
-  progress.Clear();
+      Minimize(recording_, &trace_, survey_, options_, settings_.pool, parts_.recoverer.get(),
+               parts_.judge.get(), std::move(groups), settings_.max_minimising, Interrupted));
+  progress_.Clear();
 
   const CrashContext context = {
-      .folder = folder,
-      .command = command,
-      .subject = parts.subject,
-      .recording = fs::absolute(recording_folder).lexically_normal().string(),
-      .trace_bytes = trace.bytes(),
-      .survey = &survey,
-      .options = &options,
-      .timeout_s = settings.pool.timeout_s,
-      .depth = options.tracer != nullptr ? 2u : 1u,
-      .replay_verified = recording.finished,
-      .from_log = !recording.log.empty(),
-      .describe_operation = parts.describe_operation,
-      .remarks = remarks};
-  ASSIGN_OR_RETURN(json report, CrashJson(context, &trace, result, violations));
-  if (settings.mutate) {
-    CampaignSettings used = settings;
-    used.explore.strategy = options.strategy;
+      .folder = wanted.folder,
+      .command = wanted.command,
+      .subject = parts_.subject,
+      .recording = fs::absolute(recording_.folder).lexically_normal().string(),
+      .trace_bytes = trace_.bytes(),
+      .survey = &survey_,
+      .options = &options_,
+      .timeout_s = settings_.pool.timeout_s,
+      .depth = options_.tracer != nullptr ? 2u : 1u,
+      .replay_verified = recording_.finished,
+      .from_log = !recording_.log.empty(),
+      .describe_operation = parts_.describe_operation,
+      .remarks = remarks_};
+  ASSIGN_OR_RETURN(json report, CrashJson(context, &trace_, result, violations));
+  if (settings_.mutate) {
+    CampaignSettings used = settings_;
+    used.explore.strategy = options_.strategy;
     ASSIGN_OR_RETURN(report["mutations"],
-                     Mutate(report, recording, &trace, survey, used, parts, &progress));
-    progress.Clear();
+                     Mutate(report, recording_, &trace_, survey_, used, parts_, &progress_));
+    progress_.Clear();
   }
   return report;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<OpenCampaign>> OpenCampaign::Open(const fs::path& recording_folder,
+                                                         const MakeParts& make_parts,
+                                                         const CampaignSettings& settings) {
+  if (FileRecording::IsIn(recording_folder)) {
+    return OpenFileCampaign(recording_folder, make_parts, settings);
+  }
+  ASSIGN_OR_RETURN(Recording recording, Recording::Read(recording_folder));
+  ASSIGN_OR_RETURN(TraceFile trace, TraceFile::Open(recording.trace_path().string()));
+  RETURN_IF_ERROR(VerifyReplay(recording, &trace));
+  ASSIGN_OR_RETURN(TraceSurvey survey, SurveyTrace(&trace));
+  ASSIGN_OR_RETURN(CampaignParts parts, make_parts(survey));
+  return std::unique_ptr<OpenCampaign>(std::make_unique<MemoryCampaign>(
+      std::move(recording), std::move(trace), std::move(survey), std::move(parts), settings));
+}
+
+Result<json> RunCampaign(const fs::path& recording, const fs::path& folder,
+                         const MakeParts& make_parts, const CampaignSettings& settings,
+                         const std::vector<std::string>& command) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<OpenCampaign> campaign,
+                   OpenCampaign::Open(recording, make_parts, settings));
+  return campaign->Run({folder, command});
 }
 
 ExitCode ExitCodeOf(const json& report) {

@@ -43,9 +43,6 @@ struct CampaignParts {
   std::unique_ptr<Judge> judge;
   std::function<std::string(uint64_t id)> describe_operation;
   std::shared_ptr<const History> history;  // that the judge refers to; none for a program
-  // Who recovers while a violation is minimised, where equal outcomes must be told apart that need
-  // not be before; null: the same recoverer.
-  std::unique_ptr<Recoverer> minimiser = nullptr;
   // With a depth of 2: who traces recoveries.
   std::unique_ptr<RecoveryTracer> tracer = nullptr;
   std::vector<std::string> remarks = {};  // of the run, for who reads the report

@@ -111,8 +111,8 @@ class Reporter {
     }
     if (context_.depth > 1) {
       list.push_back(
-          "Recoveries that leave the same behind have stored, flushed and fenced alike: one of "
-          "each kind was traced.");
+          "Recoveries of neighbouring crash points that leave the same behind have stored, flushed "
+          "and fenced alike: one of each kind was traced.");
     }
     if (context_.options->model.eadr) {
       list.push_back("eADR: caches are flushed by the platform.");
@@ -294,6 +294,25 @@ bool IsPromised(const json& report) {
   if (durability == "none") return false;
   if (report["domain"] == "medium") return report["settings"]["checksums"].get<bool>();
   return durability != "process-crash" || report["domain"] == "process";
+}
+
+json VerdictPart(const json& report) {
+  const std::string domain = report["domain"].get<std::string>();
+  const bool of_model = (domain == "memory" || domain == "files") &&
+                        report["settings"].value("fault", "") == "power-loss";
+  if (!of_model) return nullptr;
+  json part = report;
+  part["schema"] = "fencepost.verdict/1";
+  for (const char* name : {"run_id", "created_utc", "command"}) part.erase(name);
+  part["recording"].erase("path");
+  for (const char* name : {"recoveries", "traced_recoveries", "nested_recoveries", "seconds"}) {
+    part["explored"].erase(name);
+  }
+  for (json& violation : part["violations"]) {
+    violation.erase("recording");
+    violation.erase("replay");
+  }
+  return part;
 }
 
 bool IsOfKills(const json& report) {

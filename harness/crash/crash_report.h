@@ -56,6 +56,12 @@ std::string CrashVerdict(const nlohmann::json& report);
 // of a model, and a store that each of them left.
 bool IsOfKills(const nlohmann::json& report);
 
+// Of a report of crashes that a model gives, what follows from recording, settings and seed alone:
+// equal, byte for byte, however many processes have explored. Left out: when, where and by which
+// command the report was made, how long it took, and how many recoveries were executed for it,
+// which depends on what a process had executed before. Null for other reports.
+nlohmann::json VerdictPart(const nlohmann::json& report);
+
 // Reads crash.json of a folder. kInvalidArgument if there is none, kCorrupt if it is no report.
 Result<nlohmann::json> ReadReport(const std::filesystem::path& folder);
 

@@ -135,7 +135,7 @@ EngineRecovery::EngineRecovery(const EngineRow& row, EngineOptions options,
 std::string EngineRecovery::Recover(const std::vector<std::string>& paths,
                                     const std::string& /*context*/) {
   RecoveredStore store = RecoverStore(paths.front());
-  if (store.failed_call.empty() && ShouldUseOn(store)) {
+  if (afterwards_.operations > 0 && store.failed_call.empty() && store.faults.empty()) {
     const Status status = UseOn(store);
     if (!status.ok()) store.afterwards = WithImageNames(std::string(status.message()), paths);
   }
@@ -184,7 +184,7 @@ RecoveredStore EngineRecovery::RecoverStore(const std::string& path) {
 Status EngineRecovery::GetEach(Engine& engine, RecoveredStore* store) const {
   for (const auto& [key, token] : store->contents) {
     std::string found = "absent";
-    const Status status = engine.Get(key, [&](std::string_view value) {
+    const Status status = engine.Get(key, [&found, &key = key](std::string_view value) {
       const ValueReading reading = ReadValue(KeyHash(key), value, VerifyLevel::kFull);
       found = reading.fault == ValueFault::kNone ? VersionToken(reading.version)
                                                  : std::string(ValueFaultName(reading.fault));
@@ -195,12 +195,6 @@ Status EngineRecovery::GetEach(Engine& engine, RecoveredStore* store) const {
         fmt::format("a walk over all pairs gives {} of {}, a get {}", token, key, found);
   }
   return Status::Ok();
-}
-
-bool EngineRecovery::ShouldUseOn(const RecoveredStore& recovered) {
-  if (afterwards_.operations == 0 || !recovered.faults.empty()) return false;
-  const bool is_new = used_on_.insert(std::hash<std::string>{}(recovered.Encode())).second;
-  return is_new || afterwards_.every_time;
 }
 
 Status EngineRecovery::UseOn(const RecoveredStore& recovered) {

@@ -8,14 +8,12 @@
 // Invariants: what came of using a store on is said of the very image that was used on. Images that
 //   differ only where no reader looks may fare differently, so nothing is concluded from another.
 // Threads: none.
-// Not covered: unless asked for every time, only the first image of each outcome that this process
-//   has seen is used on.
+// Not covered: which images are used on is for who asks to choose (Recover or RecoverOnly).
 #ifndef FENCEPOST_HARNESS_CRASH_ENGINE_RECOVERY_H_
 #define FENCEPOST_HARNESS_CRASH_ENGINE_RECOVERY_H_
 
 #include <cstdint>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "engines/engine_table.h"
@@ -30,7 +28,6 @@ Status ReadStore(Engine& engine, RecoveredStore* store);
 // How a store is used after a recovery.
 struct UseAfterwards {
   unsigned operations = 12;  // 0: not at all
-  bool every_time = false;   // for each image, not only the first of each outcome
   bool may_be_full = false;  // a refusal for want of space is no fault: the run had some as well
   bool gets = false;         // before that: each pair that was read is read once more, by its key
 };
@@ -51,14 +48,12 @@ class EngineRecovery : public Recoverer {
  private:
   RecoveredStore RecoverStore(const std::string& path);
   Status GetEach(Engine& engine, RecoveredStore* store) const;
-  bool ShouldUseOn(const RecoveredStore& recovered);
   Status UseOn(const RecoveredStore& recovered);
 
   const EngineRow& row_;
   EngineOptions options_;
   const UseAfterwards afterwards_;
   const std::string created_as_;
-  std::unordered_set<uint64_t> used_on_;  // hashes of outcomes of which an image was used on
 };
 
 }  // namespace fencepost

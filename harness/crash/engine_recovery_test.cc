@@ -218,22 +218,17 @@ TEST_F(MapRecovery, AFullStoreIsAFaultUnlessTheRunWasRefusedSpaceToo) {
   EXPECT_EQ(Afterwards({.may_be_full = true}), "");
 }
 
-TEST_F(MapRecovery, EqualOutcomesAreUsedOnOnceButEveryTimeIfAsked) {
+TEST_F(MapRecovery, EachImageIsUsedOnUnlessItIsOnlyToBeRecovered) {
   const MapStore before = store_;
-  for (const bool every_time : {false, true}) {
-    EngineRecovery recovery(row_, {}, {.every_time = every_time});
-    size_t used = 0;
-    for (int i = 0; i < 3; ++i) {
-      store_ = before;
-      recovery.Recover({"/dev/shm/image"}, "");
-      used += store_.calls.empty() ? 0 : 1;
-    }
-    EXPECT_EQ(used, every_time ? 3u : 1u);
+  EngineRecovery recovery(row_, {}, {});
+  for (int i = 0; i < 2; ++i) {
     store_ = before;
-    store_.pairs["a"] = ValueOf("a", 2);
     recovery.Recover({"/dev/shm/image"}, "");
-    EXPECT_FALSE(store_.calls.empty()) << "another outcome is used on";
+    EXPECT_FALSE(store_.calls.empty());
   }
+  store_ = before;
+  recovery.RecoverOnly({"/dev/shm/image"}, "");
+  EXPECT_TRUE(store_.calls.empty());
 }
 
 TEST_F(MapRecovery, WhatOneImageDidAfterwardsIsNotSaidOfAnother) {

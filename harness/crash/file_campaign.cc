@@ -14,6 +14,7 @@
 #include "harness/crash/crash_report.h"
 #include "harness/crash/file_recording.h"
 #include "harness/crash/file_report.h"
+#include "harness/crash/part_json.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
 
@@ -90,46 +91,114 @@ Result<Outcome> RecoverHere(const FileScene& scene, const std::string& context) 
                  .complaint = {}};
 }
 
+// Of crashes in files.
+class FilesCampaign : public OpenCampaign {
+ public:
+  FilesCampaign(FileRecording recording, FileRun run, CampaignParts parts,
+                CampaignSettings settings)
+      : recording_(std::move(recording)),
+        run_(std::move(run)),
+        parts_(std::move(parts)),
+        settings_(std::move(settings)),
+        options_(settings_.files),
+        progress_(stderr, ProgressModeFor(stderr, settings_.quiet)) {}
+
+  Result<json> Run(const ReportFor& report) override {
+    SayRemarks();
+    ASSIGN_OR_RETURN(FileExploreResult result, ExploreAll(nullptr, /*tells=*/true));
+    return Report(std::move(result), report);
+  }
+
+  Result<uint64_t> CountUnits() override {
+    // They all lie before what is wanted.
+    const PartDealerOf<FileCrashState> none = {
+        .next = [] { return std::optional(UnitRange{.begin = UINT64_MAX}); },
+        .take = [](const UnitRange&, const FileExplorePart&) { return Status::Ok(); }};
+    ASSIGN_OR_RETURN(const FileExploreResult result, ExploreAll(&none, /*tells=*/false));
+    return result.units;
+  }
+
+  Status ExploreParts(const DocumentDealer& dealer) override {
+    const PartDealerOf<FileCrashState> parts = {
+        .next = dealer.next,
+        .take = [&dealer](const UnitRange& units, const FileExplorePart& part) {
+          return dealer.take(units, PartJson(part));
+        }};
+    options_.unwatched = {};
+    return ExploreAll(&parts, /*tells=*/false).status();
+  }
+
+  Result<json> ReportOf(const std::vector<json>& parts, const ReportFor& report) override {
+    FileExplorePart whole;
+    for (const json& document : parts) {
+      ASSIGN_OR_RETURN(FileExplorePart part, FilePartOf(document));
+      whole.Join(std::move(part));
+    }
+    SayRemarks();
+    return Report(ResultOf(std::move(whole), options_.strategy), report);
+  }
+
+ private:
+  void SayRemarks() {
+    for (const std::string& remark : parts_.remarks) progress_.Print(remark);
+  }
+
+  // `tells`: what is found is shown as it is found.
+  Result<FileExploreResult> ExploreAll(const PartDealerOf<FileCrashState>* dealer, bool tells) {
+    const ExploreHooks hooks = {.progress =
+                                    [&](const ExploreProgress& now) {
+                                      if (!tells) return;
+                                      progress_.Update(
+                                          now.fraction,
+                                          fmt::format("{}crashing: {} recoveries, {} violations",
+                                                      settings_.label, now.recoveries, now.groups));
+                                    },
+                                .interrupted = Interrupted};
+    options_.dealer = dealer;
+    return ExploreFiles(run_, options_, settings_.pool, parts_.recoverer.get(), parts_.judge.get(),
+                        hooks);
+  }
+
+  Result<json> Report(FileExploreResult result, const ReportFor& wanted) {
+    std::vector<FileFindingGroup> groups = ChooseGroups(result.groups, settings_.max_violations);
+    if (!groups.empty()) progress_.Update(1, "minimising what failed");
+    ASSIGN_OR_RETURN(
+        const std::vector<FileMinimalViolation> violations,
+        MinimizeFiles(run_, options_, settings_.pool, parts_.recoverer.get(), parts_.judge.get(),
+                      std::move(groups), settings_.max_minimising, Interrupted));
+    progress_.Clear();
+    return FileCrashJson({.folder = wanted.folder,
+                          .command = wanted.command,
+                          .subject = parts_.subject,
+                          .recording = fs::absolute(recording_.folder).lexically_normal().string(),
+                          .trace_bytes = SizeOf(recording_.trace_path()),
+                          .run = &run_,
+                          .options = &options_,
+                          .timeout_s = settings_.pool.timeout_s,
+                          .describe_operation = parts_.describe_operation,
+                          .remarks = parts_.remarks},
+                         result, violations);
+  }
+
+  const FileRecording recording_;
+  const FileRun run_;
+  const CampaignParts parts_;
+  const CampaignSettings settings_;
+  FileExploreOptions options_;
+  Progress progress_;
+};
+
 }  // namespace
 
-Result<json> RunFileCampaign(const fs::path& recording_folder, const fs::path& folder,
-                             const MakeParts& make_parts, const CampaignSettings& settings,
-                             const std::vector<std::string>& command) {
-  ASSIGN_OR_RETURN(const FileRecording recording, FileRecording::Read(recording_folder));
-  ASSIGN_OR_RETURN(const FileRun run, LoadFileRun(recording));
+Result<std::unique_ptr<OpenCampaign>> OpenFileCampaign(const fs::path& recording_folder,
+                                                       const MakeParts& make_parts,
+                                                       const CampaignSettings& settings) {
+  ASSIGN_OR_RETURN(FileRecording recording, FileRecording::Read(recording_folder));
+  ASSIGN_OR_RETURN(FileRun run, LoadFileRun(recording));
   const TraceSurvey operations = {.operations = run.survey.operations};
-  ASSIGN_OR_RETURN(const CampaignParts parts, make_parts(operations));
-  Progress progress(stderr, ProgressModeFor(stderr, settings.quiet));
-  for (const std::string& remark : parts.remarks) progress.Print(remark);
-  const ExploreHooks hooks = {
-      .progress =
-          [&](const ExploreProgress& now) {
-            progress.Update(now.fraction, fmt::format("{}crashing: {} recoveries, {} violations",
-                                                      settings.label, now.recoveries, now.groups));
-          },
-      .interrupted = Interrupted};
-  ASSIGN_OR_RETURN(const FileExploreResult result,
-                   ExploreFiles(run, settings.files, settings.pool, parts.recoverer.get(),
-                                parts.judge.get(), hooks));
-  std::vector<FileFindingGroup> groups = ChooseGroups(result.groups, settings.max_violations);
-  if (!groups.empty()) progress.Update(1, "minimising what failed");
-  Recoverer* const minimiser =
-      parts.minimiser != nullptr ? parts.minimiser.get() : parts.recoverer.get();
-  ASSIGN_OR_RETURN(const std::vector<FileMinimalViolation> violations,
-                   MinimizeFiles(run, settings.files, settings.pool, minimiser, parts.judge.get(),
-                                 std::move(groups), settings.max_minimising, Interrupted));
-  progress.Clear();
-  return FileCrashJson({.folder = folder,
-                        .command = command,
-                        .subject = parts.subject,
-                        .recording = fs::absolute(recording_folder).lexically_normal().string(),
-                        .trace_bytes = SizeOf(recording.trace_path()),
-                        .run = &run,
-                        .options = &settings.files,
-                        .timeout_s = settings.pool.timeout_s,
-                        .describe_operation = parts.describe_operation,
-                        .remarks = parts.remarks},
-                       result, violations);
+  ASSIGN_OR_RETURN(CampaignParts parts, make_parts(operations));
+  return std::unique_ptr<OpenCampaign>(std::make_unique<FilesCampaign>(
+      std::move(recording), std::move(run), std::move(parts), settings));
 }
 
 Result<ExitCode> ReplayFileViolation(const ReplayRequest& request, const json& report,

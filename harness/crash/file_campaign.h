@@ -5,21 +5,18 @@
 #define FENCEPOST_HARNESS_CRASH_FILE_CAMPAIGN_H_
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <string>
-#include <vector>
 
-#include "harness/crash/crash_campaign.h"
 #include "harness/crash/crash_replay.h"
+#include "harness/crash/open_campaign.h"
 
 namespace fencepost {
 
-// As RunCampaign, for a recording of files. `parts` are of its operations.
-Result<nlohmann::json> RunFileCampaign(const std::filesystem::path& recording,
-                                       const std::filesystem::path& folder,
-                                       const MakeParts& make_parts,
-                                       const CampaignSettings& settings,
-                                       const std::vector<std::string>& command);
+// As OpenCampaign::Open, for a recording of files. `make_parts` is told its operations.
+Result<std::unique_ptr<OpenCampaign>> OpenFileCampaign(const std::filesystem::path& recording,
+                                                       const MakeParts& make_parts,
+                                                       const CampaignSettings& settings);
 
 // As ReplayViolation, of a violation of such a report.
 Result<ExitCode> ReplayFileViolation(const ReplayRequest& request, const nlohmann::json& report,

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "harness/crash/recording_content.h"
 
+#include <fmt/format.h>
 #include <xxhash.h>
 
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "faultinject/explore/trace_replay.h"
 
@@ -136,6 +140,15 @@ Result<uint64_t> ContentOf(TraceFile* trace, const History& history) {
   for (const HistoryOp& operation : history.operations) by_id[operation.id] = &operation;
   for (const auto& [id, operation] : by_id) AddOperation(*operation, &hash);
   return hash.Value();
+}
+
+Result<std::string> TraceHash(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "trace";
+  std::ifstream file(path, std::ios::binary);
+  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
+  if (!file) return Status::IoError(fmt::format("read: {}", path.string()));
+  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
 }
 
 }  // namespace fencepost

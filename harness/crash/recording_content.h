@@ -5,6 +5,8 @@
 #define FENCEPOST_HARNESS_CRASH_RECORDING_CONTENT_H_
 
 #include <cstdint>
+#include <filesystem>
+#include <string>
 
 #include "faultinject/trace/trace_file.h"
 #include "harness/oracle/history.h"
@@ -16,6 +18,9 @@ namespace fencepost {
 // such as those of a thread that waits for a lock. Equal by chance: one in 2^64.
 // kCorrupt if the trace is damaged.
 Result<uint64_t> ContentOf(TraceFile* trace, const History& history);
+
+// Of the trace of a recording in `folder`, byte for byte: 32 hexadecimal digits.
+Result<std::string> TraceHash(const std::filesystem::path& folder);
 
 }  // namespace fencepost
 

@@ -118,9 +118,38 @@ uint64_t CountRecordings(const fs::path& result) {
   return count;
 }
 
+Schedules RecordedSchedules(const fs::path& folder) {
+  return {.asked = CountRecordings(folder), .recording = [folder](uint64_t schedule) {
+            return Result<fs::path>(RecordingFolder(folder, schedule));
+          }};
+}
+
+Result<std::vector<uint64_t>> DistinctSchedules(const fs::path& folder) {
+  std::vector<uint64_t> distinct;
+  std::set<uint64_t> contents;
+  const uint64_t count = CountRecordings(folder);
+  for (uint64_t i = 0; i < count; ++i) {
+    if (count > 1) {
+      ASSIGN_OR_RETURN(const uint64_t content, ContentOfFolder(RecordingFolder(folder, i)));
+      if (!contents.insert(content).second) continue;
+    }
+    distinct.push_back(i);
+  }
+  return distinct;
+}
+
 Result<json> ExploreSchedules(const Schedules& schedules, const fs::path& folder,
                               const CampaignSettings& settings,
                               const std::vector<std::string>& command) {
+  return ReportSchedules(
+      schedules, folder, settings,
+      [&](uint64_t /*schedule*/, const fs::path& recording, const CampaignSettings& rest) {
+        return RunCampaign(recording, folder, EngineParts(recording, rest), rest, command);
+      });
+}
+
+Result<json> ReportSchedules(const Schedules& schedules, const fs::path& folder,
+                             const CampaignSettings& settings, const ReportOnSchedule& report_on) {
   std::vector<json> reports;
   std::set<uint64_t> contents;
   std::string stopped;
@@ -142,8 +171,7 @@ Result<json> ExploreSchedules(const Schedules& schedules, const fs::path& folder
     budget.Limit(&rest);
     if (schedules.asked > 1)
       rest.label = fmt::format("schedule {} of {}, ", i + 1, schedules.asked);
-    ASSIGN_OR_RETURN(json report,
-                     RunCampaign(*recording, folder, EngineParts(*recording, rest), rest, command));
+    ASSIGN_OR_RETURN(json report, report_on(i, *recording, rest));
     budget.Take(report);
     const json& ended = report["explored"]["stopped"];
     if (!ended.is_null() || i + 1 < schedules.asked) stopped = budget.UsedUp();

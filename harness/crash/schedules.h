@@ -40,6 +40,16 @@ struct Schedules {
   std::function<Result<std::filesystem::path>(uint64_t schedule)> recording;
 };
 
+// Those of an earlier run.
+Schedules RecordedSchedules(const std::filesystem::path& folder);
+
+// Of a folder's schedules the first of each that came out alike: these are explored.
+Result<std::vector<uint64_t>> DistinctSchedules(const std::filesystem::path& folder);
+
+// Makes the report of one recording: RunCampaign, unless somebody else explores.
+using ReportOnSchedule = std::function<Result<nlohmann::json>(
+    uint64_t schedule, const std::filesystem::path& recording, const CampaignSettings& settings)>;
+
 // Explores an engine's schedules; budgets of `settings` are for all of them together. The report
 // is to be written into `folder`. Errors as RunCampaign; those of a recording that an interrupt cut
 // short end the campaign only if nothing has been explored before it.
@@ -47,6 +57,11 @@ Result<nlohmann::json> ExploreSchedules(const Schedules& schedules,
                                         const std::filesystem::path& folder,
                                         const CampaignSettings& settings,
                                         const std::vector<std::string>& command);
+// The same, with reports of others.
+Result<nlohmann::json> ReportSchedules(const Schedules& schedules,
+                                       const std::filesystem::path& folder,
+                                       const CampaignSettings& settings,
+                                       const ReportOnSchedule& report_on);
 
 }  // namespace fencepost
 

@@ -102,6 +102,19 @@ def _cost_axis(axes: Any, least: float, most: float) -> None:
     axes.set_ylim(low, low * (most / low) ** (1 / (1 - _HEADROOM)))
 
 
+def _draw_fit(axes: Any, fit: Any, sizes: Any, look: style.Look) -> None:
+    """Of recoveries, the power law through them (scripts/crash_cost_fit.py)."""
+    for factor, exponent in zip(fit["factor"], fit["exponent"]):
+        ends = [sizes.min(), sizes.max()]
+        values = [factor * size**exponent for size in ends]
+        axes.plot(ends, values, color=look.color, ls=style.FLOOR_DASHES, lw=0.9, zorder=2)
+
+
+def _fit_handle() -> Any:
+    label = "power law through the recoveries"
+    return Line2D([], [], color="black", ls=style.FLOOR_DASHES, lw=0.9, label=label)
+
+
 def _handles(frame: Any) -> list[Any]:
     found: list[Any] = [
         Line2D([], [], color=look.color, ls=look.dashes, marker=look.marker, label=text)
@@ -136,14 +149,18 @@ def _footer(frame: Any) -> list[str]:
     return [footer.SEPARATOR.join(where), note]
 
 
-def draw(frame: Any) -> Page:
-    """One page: a row of panels for each thing that was made larger."""
+def draw(frame: Any, fits: Any = None) -> Page:
+    """One page: a row of panels for each thing that was made larger. `fits`: of
+    crash_cost_fit.csv, if there is one."""
     rows = [varied for varied in crash_cost_table.VARIED if (frame["varied"] == varied).any()]
     figure, grid = page.frame(
         "What crashing in every state that recovery can tell apart costs",
         (len(rows), len(_AXES)),
         (style.PAGE_IN, _ROW_IN),
-        _handles(frame),
+        [
+            *_handles(frame),
+            *([] if fits is None else [_fit_handle()]),
+        ],
         _footer(frame),
         sharey="col",
     )
@@ -152,6 +169,10 @@ def draw(frame: Any) -> Page:
         for axes, (columns, label) in zip(row, _AXES):
             for depth, look in _LOOKS.items():
                 _draw_series(axes, members[members["depth"] == depth], columns, look)
+                if fits is None or columns != _COUNT:
+                    continue
+                law = fits[(fits["varied"] == varied) & (fits["depth"] == depth)]
+                _draw_fit(axes, law[law["measure"] == "recoveries"], members["size"], look)
             _cost_axis(axes, frame[columns[1]].min(), frame[columns[2]].max())
             _size_axis(axes, members)
             axes.set_xlabel(f"{_NAMES[varied]} (log)")

@@ -18,7 +18,8 @@ def _draw(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise BadInput(f"{folder}: no such folder")
     frame = crash_cost_table.read(folder / crash_cost_table.NAME)
-    return page.save(crash_cost.draw(frame), folder / "figures")
+    fits = crash_cost_table.read_fits(folder / crash_cost_table.FIT_NAME)
+    return page.save(crash_cost.draw(frame, fits), folder / "figures")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -40,6 +40,8 @@ COLUMNS = (
     "commit",
     "machine",
 )
+FIT_NAME = "crash_cost_fit.csv"
+FIT_COLUMNS = ("varied", "depth", "measure", "points", "factor", "exponent", "error_percent")
 _TEXT = ("varied", "measured_utc", "commit", "machine")
 VARIED = ("operations", "value_bytes", "threads")
 DEPTHS = (1, 2)
@@ -65,6 +67,13 @@ def read(path: Path) -> Any:
     again = frame.duplicated(["varied", "size", "depth"])
     _require(path, frame, "size", ~again, "is there twice")
     return frame
+
+
+def read_fits(path: Path) -> Any:
+    """The power laws in `path` as a data frame; None if there is no such file."""
+    if not path.exists():
+        return None
+    return table.read(path, FIT_COLUMNS, text=("varied", "measure"))
 
 
 def _require(path: Path, frame: Any, column: str, right: Any, wrong: str) -> None:

@@ -26,6 +26,21 @@ DOCUMENTS = (
     "media_file_counts",
     "plan",
     "suite",
+    "campaign",
+    "shards",
+)
+# Those whose schema follows from that of another one.
+DERIVED = ("verdict",)
+# Of a crash report what depends on the process that made it: verdict.json has all but these.
+_OF_THE_PROCESS = (
+    ((), ("run_id", "created_utc", "command")),
+    (("$defs", "memory_recording"), ("path",)),
+    (("$defs", "files_recording"), ("path",)),
+    (
+        ("properties", "explored"),
+        ("recoveries", "traced_recoveries", "nested_recoveries", "seconds"),
+    ),
+    (("$defs", "violation"), ("recording", "replay")),
 )
 _MESSAGE_CHARS = 160
 
@@ -34,13 +49,28 @@ class BadInput(Exception):
     """What is wrong with the input, in one line that names the file."""
 
 
-@functools.lru_cache(maxsize=None)
-def _validator(document: str) -> Any:
+def _read_schema(document: str) -> Any:
     path = SCHEMA_DIR / f"{document}.schema.json"
     try:
-        schema = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: cannot read the schema: {error}") from error
+
+
+def _verdict_schema() -> Any:
+    schema = _read_schema("crash")
+    for place, fields in _OF_THE_PROCESS:
+        node = functools.reduce(lambda inner, name: inner[name], place, schema)
+        for field in fields:
+            del node["properties"][field]
+            node["required"].remove(field)
+    schema["properties"]["schema"]["const"] = "fencepost.verdict/1"
+    return schema
+
+
+@functools.lru_cache(maxsize=None)
+def _validator(document: str) -> Any:
+    schema = _verdict_schema() if document == "verdict" else _read_schema(document)
     return jsonschema.Draft202012Validator(schema)
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from . import crash_cost_table, schema, timeline
+from . import campaign_cost, crash_cost_table, schema, timeline
 from .schema import BadInput
 
 
@@ -33,13 +33,14 @@ def check(roots: Sequence[Path]) -> tuple[int, list[str]]:
     """How many files there were to check, and what is wrong with them."""
     count = 0
     found: list[str] = []
-    for document in schema.DOCUMENTS:
+    for document in (*schema.DOCUMENTS, *schema.DERIVED):
         for path in _files(roots, f"{document}.json"):
             count += 1
             found += _document(path, document)
     for name, read in (
         ("intervals.csv", timeline.read),
         (crash_cost_table.NAME, crash_cost_table.read),
+        (campaign_cost.NAME, campaign_cost.read),
     ):
         for path in _files(roots, name):
             count += 1

@@ -7,48 +7,68 @@
 
 namespace fencepost {
 
-Result<FileExploreResult> FileExploration::Walk(bool exhaustive) {
-  result_.log10_raw_states = result_.log10_explored_raw_states = kNoStatesLog10;
+Status FileExploration::CompletePart(const FileWalk& walk, FileExplorePart* part) {
+  RETURN_IF_ERROR(Drain());
+  RETURN_IF_ERROR(judge_->status());
+  part->verdicts = verdicts_.TakeTally();
+  part->places = walk.places();
+  part->seconds = budget_.Seconds() - std::exchange(seconds_before_, budget_.Seconds());
+  return Status::Ok();
+}
+
+Result<FileExploreResult> FileExploration::Walk(const FileStrategy& strategy) {
   FileWalk walk(run_.events, &model_);
-  while (const std::optional<CrashPoint> point = walk.Next()) {
+  const auto complete = [&](FileExplorePart* part) { return CompletePart(walk, part); };
+  // Nobody wants what lies ahead.
+  const auto may_stop = [&] { return options_.dealer != nullptr && (parts_.done() || stopped()); };
+  uint64_t next_point = 0;
+  while (!may_stop()) {
+    const std::optional<CrashPoint> point = walk.Next();
+    if (!point) break;
     const bool skipped = point->index < options_.first_point || stopped();
-    if (!skipped) RETURN_IF_ERROR(ExplorePoint(*point));
-    RETURN_IF_ERROR(judge_->status());
-    const double states = model_.Log10States();
-    ++result_.crash_points;
-    result_.log10_raw_states = AddLog10(result_.log10_raw_states, states);
-    if (!skipped && !stopped()) {
-      ++result_.explored_points;
-      result_.log10_explored_raw_states = AddLog10(result_.log10_explored_raw_states, states);
+    if (parts_.wanted()) {
+      if (!skipped) RETURN_IF_ERROR(ExplorePoint(*point));
+      RETURN_IF_ERROR(judge_->status());
+      record().points.push_back({.index = point->index,
+                                 .size = {.log10_raw_states = model_.Log10States()},
+                                 .explored = !skipped && !stopped()});
     }
-    if (!skipped && stopped()) result_.next_point = point->index;
+    if (!skipped && stopped()) next_point = point->index;
     since_ = point->event;
     if (hooks_.progress) {
       hooks_.progress({.fraction = static_cast<double>(point->event) /
                                    static_cast<double>(std::max<uint64_t>(run_.events.size(), 1)),
-                       .recoveries = result_.recoveries,
+                       .recoveries = record().recoveries,
                        .groups = verdicts_.group_count()});
     }
+    const bool is_cut = options_.dealer != nullptr && stopped();  // not a whole part
+    if (!is_cut) RETURN_IF_ERROR(parts_.Advance(complete));
   }
   RETURN_IF_ERROR(walk.status());
+  if (!may_stop()) RETURN_IF_ERROR(parts_.Finish(complete));
   RETURN_IF_ERROR(Drain());
-  RETURN_IF_ERROR(judge_->status());
-  result_.outcomes = verdicts_.CountOutcomes();
-  result_.verdicts = verdicts_.judged();
-  result_.failed_verdicts = verdicts_.failed();
-  result_.stopped = budget_.stopped();
-  result_.every_state = exhaustive && !result_.states_cut && !stopped() &&
-                        result_.explored_points == result_.crash_points && options_.shards == 1 &&
-                        options_.first_point == 0;
-  result_.groups = verdicts_.TakeGroups();
-  result_.places = walk.places();
-  result_.seconds = budget_.Seconds();
-  return std::move(result_);
+  FileExploreResult result = ResultOf(std::move(record()), strategy);
+  result.units = parts_.units();
+  result.stopped = budget_.stopped();
+  result.next_point = next_point;
+  result.every_state &= !stopped() && options_.shards == 1 && options_.first_point == 0;
+  return result;
 }
 
 void FileExploration::CountState() {
   constexpr uint64_t kStatesPerLookAtTheClock = 64;
-  if (result_.states++ % kStatesPerLookAtTheClock == 0) budget_.Check(verdicts_.group_count());
+  if (states_seen_++ % kStatesPerLookAtTheClock == 0) budget_.Check(verdicts_.group_count());
+}
+
+FileExploreResult ResultOf(FileExplorePart part, const FileStrategy& strategy) {
+  FileExploreResult result;
+  result.checks = part.checks;
+  result.states_cut = part.states_cut;
+  result.places = std::move(part.places);
+  SetResult(std::move(part), &result);
+  result.every_state =
+      strategy.exhaustive() && !result.states_cut && result.explored_points == result.crash_points;
+  return result;
 }
 
 }  // namespace fencepost

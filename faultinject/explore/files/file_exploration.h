@@ -25,6 +25,7 @@ class FileExploration {
         hooks_(hooks),
         model_(*options.file_system, options.model, run.initial),
         verdicts_(judge),
+        parts_(options.dealer),
         budget_({.max_recoveries = options.max_states,
                  .max_seconds = options.max_seconds,
                  .stop_after = options.stop_after},
@@ -39,11 +40,13 @@ class FileExploration {
   // Waits until nothing is under way.
   virtual Status Drain() = 0;
 
-  // Along the whole trace. `exhaustive`: no state is left out, unless `result_` says so.
-  Result<FileExploreResult> Walk(bool exhaustive);
+  // Along the whole trace, with this strategy.
+  Result<FileExploreResult> Walk(const FileStrategy& strategy);
   bool stopped() const { return !budget_.stopped().empty(); }
   // Looks at the clock now and then.
   void CountState();
+  bool MayRecover() { return budget_.MayRecover(record().recoveries, verdicts_.group_count()); }
+  FileExplorePart& record() { return *parts_.part(); }
 
   const FileRun& run_;
   const FileExploreOptions& options_;
@@ -51,9 +54,15 @@ class FileExploration {
   const ExploreHooks& hooks_;
   PosixModel model_;
   VerdictsOf<FileCrashState> verdicts_;
+  PartKeeperOf<FileCrashState> parts_;
   ExploreBudget budget_;
-  FileExploreResult result_;
   uint64_t since_ = 0;  // the event of the crash point before
+
+ private:
+  Status CompletePart(const FileWalk& walk, FileExplorePart* part);
+
+  uint64_t states_seen_ = 0;
+  double seconds_before_ = 0;  // until the part began
 };
 
 }  // namespace fencepost

@@ -35,10 +35,12 @@ struct FileRun {
 
 // How far strategy `reads` goes at one crash point; then it draws.
 struct ReadLimits {
-  uint64_t recoveries = 2000;  // executed
+  uint64_t recoveries = 2000;  // that differ in what they read
   uint64_t states = 50'000;    // sets of states that were told apart
   uint64_t samples = 200;      // of what is left by then
 };
+
+using FileExplorePart = ExplorePartOf<FileCrashState>;
 
 struct FileExploreOptions {
   const FileSystemRow* file_system = nullptr;
@@ -53,6 +55,8 @@ struct FileExploreOptions {
   double max_seconds = 0;            // 0: no limit
   uint64_t stop_after = 0;           // groups of findings; 0: no limit
   uint64_t first_point = 0;          // crash points before it have been explored already
+  // Parts are explored, and go to it: the result has nothing but `units` and `stopped`.
+  const PartDealerOf<FileCrashState>* dealer = nullptr;
 };
 
 using FileFindingGroup = FindingGroupOf<FileCrashState>;
@@ -75,10 +79,14 @@ struct FileExploreResult {
   bool states_cut = false;  // a crash point had more than the strategy would try
   std::string stopped;      // empty if it was not
   uint64_t next_point = 0;  // where to go on, if stopped
+  uint64_t units = 0;       // in which it was explored
   double seconds = 0;
   std::vector<FileFindingGroup> groups;
   std::vector<std::string> places;  // what `stack` of their points stands for
 };
+
+// The result of all parts, joined.
+FileExploreResult ResultOf(FileExplorePart part, const FileStrategy& strategy);
 
 Result<FileExploreResult> ExploreFiles(const FileRun& run, const FileExploreOptions& options,
                                        const PoolOptions& pool, Recoverer* recoverer, Judge* judge,

@@ -305,7 +305,6 @@ TEST_F(FileExplorerTest, StatesThatNeedNoRecoveryCanBeInterruptedToo) {
   options.max_seconds = 0.2;
   const FileExploreResult result = ExploreTrees(run, options);
   EXPECT_FALSE(result.stopped.empty());
-  EXPECT_GT(result.states, 0u);
   EXPECT_NEAR(result.log10_raw_states, 41 * 0.30103, 0.01);
 }
 

@@ -100,7 +100,8 @@ class FileReadExploration : public FileExploration {
   Status UseOn(const CrashPoint& point);
   void JudgeHere(const CrashPoint& point, const Tried& tried);
   bool MayGoOn() const {
-    return recoveries_here_ < options_.reads.recoveries && states_here_ < options_.reads.states;
+    // Whoever has executed them, and at which crash point: the result must not depend on that.
+    return judged_here_.size() < options_.reads.recoveries && states_here_ < options_.reads.states;
   }
 
   Recoverer* recoverer_ = nullptr;
@@ -108,7 +109,7 @@ class FileReadExploration : public FileExploration {
   bool links_ = false;
   TreePaths paths_;
   std::map<std::string, KnownRecoveries> known_by_context_;
-  std::set<const Outcome*> used_on_;
+  std::set<OutcomeKey> used_on_;
   std::set<const KnownRecovery*> checked_;
   std::unordered_map<uint64_t, Completed> completed_;  // by job
   uint64_t next_job_ = 0;
@@ -118,7 +119,7 @@ class FileReadExploration : public FileExploration {
   KnownRecoveries* known_ = nullptr;
   std::optional<PieceNeeds> needs_;
   std::optional<DecidingPieces> deciding_;
-  uint64_t recoveries_here_ = 0, states_here_ = 0;
+  uint64_t states_here_ = 0;
   std::set<const KnownRecovery*> judged_here_;
   std::vector<Check> checks_;
   std::vector<std::pair<const Outcome*, Example>> examples_;
@@ -135,7 +136,7 @@ Result<FileExploreResult> FileReadExploration::Run(const PoolOptions& pool, Reco
   pool_->OnWatchedDone([this](uint64_t job, Outcome outcome, TreeReads reads) {
     completed_[job] = {std::move(outcome), std::move(reads)};
   });
-  return Walk(/*exhaustive=*/true);
+  return Walk(options_.strategy);
 }
 
 // --- a crash point
@@ -147,7 +148,7 @@ Status FileReadExploration::ExplorePoint(const CrashPoint& point) {
   known_ = &known_by_context_[context_];
   needs_.emplace(model_);
   deciding_.emplace(model_);
-  recoveries_here_ = states_here_ = 0;
+  states_here_ = 0;
   judged_here_.clear();
   RETURN_IF_ERROR(ExploreParts(point));
   return UseOn(point);
@@ -204,7 +205,7 @@ Status FileReadExploration::Sample(const CrashPoint& point, std::deque<Split>* s
       if (tried.recovery != nullptr) JudgeHere(point, tried);
     }
   }
-  for (Split& split : *splits) result_.states_cut |= split.Next(*needs_).has_value();
+  for (Split& split : *splits) record().states_cut |= split.Next(*needs_).has_value();
   return Status::Ok();
 }
 
@@ -236,14 +237,14 @@ Status FileReadExploration::Settle(std::vector<Tried>* batch) {
   for (size_t i = 0; i < batch->size(); ++i) {
     Tried& tried = (*batch)[i];
     CountState();
+    ++record().states;
     ++states_here_;
     tried.tree = model_.Build(tried.survivors);
     TreeView view(tried.tree, paths_, links_);
     tried.recovery = known_->Find(&view);
     if (tried.recovery != nullptr || !by_hash.try_emplace(tried.tree.Hash(), i).second) continue;
-    if (!budget_.MayRecover(result_.recoveries, verdicts_.group_count())) continue;
-    ++result_.recoveries;
-    ++recoveries_here_;
+    if (!MayRecover()) continue;
+    ++record().recoveries;
     by_job[next_job_] = i;
     RETURN_IF_ERROR(pool_->SubmitWatched(next_job_++, tried.tree, context_));
   }
@@ -304,7 +305,7 @@ Status FileReadExploration::WantCheck(const Tried& tried, const StateRegion& par
         "something of {} that recovery has read differs where no piece that decides it does",
         paths_.name(question.path)));
   }
-  ++result_.checks;
+  ++record().checks;
   checked_.insert(tried.recovery);
   checks_.push_back({.recovery = tried.recovery, .tree = std::move(tree)});
   return Status::Ok();
@@ -313,8 +314,8 @@ Status FileReadExploration::WantCheck(const Tried& tried, const StateRegion& par
 Status FileReadExploration::RunChecks() {
   std::map<uint64_t, const KnownRecovery*> by_job;
   for (const Check& check : std::exchange(checks_, {})) {
-    if (!budget_.MayRecover(result_.recoveries, verdicts_.group_count())) break;
-    ++result_.recoveries;
+    if (!MayRecover()) break;
+    ++record().recoveries;
     by_job[next_job_] = check.recovery;
     RETURN_IF_ERROR(pool_->SubmitWatched(next_job_++, check.tree, context_));
   }
@@ -341,27 +342,27 @@ void FileReadExploration::JudgeHere(const CrashPoint& point, const Tried& tried)
   FileCrashState state = model_.StateOf(tried.survivors);
   std::set<std::string> kinds = verdicts_.JudgeOne(point, state, *outcome);
   if (!recoverer_->UsesOn() || outcome->end != Outcome::End::kAnswered) return;
-  if (!used_on_.insert(outcome).second) return;
+  if (!used_on_.insert(KeyOf(*outcome)).second) return;
   examples_.emplace_back(
       outcome, Example{.state = std::move(state), .tree = tried.tree, .kinds = std::move(kinds)});
 }
 
 // The outcomes that no crash point before has had.
 Status FileReadExploration::UseOn(const CrashPoint& point) {
-  std::map<uint64_t, const Example*> by_job;
+  std::map<uint64_t, std::pair<const Outcome*, const Example*>> by_job;
   const auto examples = std::exchange(examples_, {});
   for (const auto& [outcome, example] : examples) {
-    if (!budget_.MayRecover(result_.recoveries, verdicts_.group_count())) break;
-    ++result_.recoveries;
-    by_job[next_job_] = &example;
+    if (!MayRecover()) break;
+    ++record().recoveries;
+    by_job[next_job_] = {outcome, &example};
     RETURN_IF_ERROR(pool_->Submit(next_job_++, example.tree, context_));
   }
   RETURN_IF_ERROR(pool_->Drain());
-  for (const auto& [job, example] : by_job) {
+  for (const auto& [job, used] : by_job) {
     auto completed = completed_.extract(job);
     CHECK(!completed.empty());
-    verdicts_.JudgeOne(point, example->state,
-                       *verdicts_.Keep(std::move(completed.mapped().outcome)), example->kinds);
+    const auto& [outcome, example] = used;
+    verdicts_.JudgeUse(point, example->state, *outcome, example->kinds, completed.mapped().outcome);
   }
   return Status::Ok();
 }

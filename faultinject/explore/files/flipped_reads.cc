@@ -106,7 +106,7 @@ class FlipExploration {
                        .groups = groups_.size()});
     }
     RETURN_IF_ERROR(pool_->Drain());
-    result_.outcomes = outcomes_.Count();
+    result_.outcomes = outcomes_.size();
     result_.stopped = budget_.stopped();
     result_.seconds = budget_.Seconds();
     for (auto& [key, group] : groups_) result_.groups.push_back(std::move(group.second));
@@ -197,7 +197,7 @@ class FlipExploration {
       }
       ++group.occurrences;
     }
-    outcomes_.Keep(std::move(outcome));
+    outcomes_.insert(KeyOf(outcome));
   }
 
   const FileTree& tree_;
@@ -214,7 +214,7 @@ class FlipExploration {
   std::unordered_map<uint64_t, FlippedBit> under_way_;  // by job
   // By kind and file: the job of the example, the group.
   std::map<std::pair<std::string, std::string>, std::pair<uint64_t, FlipGroup>> groups_;
-  Outcomes outcomes_;
+  std::set<OutcomeKey> outcomes_;
   FlipResult result_;
 };
 

@@ -35,6 +35,9 @@ Result<std::unique_ptr<SharedWatch, Unmap>> MakeSharedWatch() {
   return std::unique_ptr<SharedWatch, Unmap>(static_cast<SharedWatch*>(memory));
 }
 
+// The first character of a request; the context follows.
+constexpr char kPlain = 'p', kOnly = 'o', kWatched = 'w';
+
 // In the worker: why it cannot watch.
 std::string* not_installed = nullptr;
 
@@ -45,8 +48,10 @@ void InstallWatch() {
 }
 
 std::string Serve(Recoverer* recoverer, const std::string& folder, SharedWatch* watch,
-                  const std::string& context) {
-  if (watch == nullptr || !watch->watched) return recoverer->Recover({folder}, context);
+                  const std::string& request) {
+  const std::string context = request.substr(1);
+  if (request.front() == kPlain) return recoverer->Recover({folder}, context);
+  if (request.front() == kOnly) return recoverer->RecoverOnly({folder}, context);
   if (not_installed != nullptr) {
     const size_t bytes = std::min(not_installed->size(), sizeof(watch->buffer.why) - 1);
     std::memcpy(watch->buffer.why, not_installed->data(), bytes);
@@ -106,12 +111,16 @@ Status TreePool::Replace(Worker* worker) {
 }
 
 Status TreePool::Submit(uint64_t job, const FileTree& tree, const std::string& context) {
-  return Submit(job, tree, context, /*watched=*/false);
+  return Submit(job, tree, context, kPlain);
+}
+
+Status TreePool::SubmitOnly(uint64_t job, const FileTree& tree, const std::string& context) {
+  return Submit(job, tree, context, kOnly);
 }
 
 Status TreePool::SubmitWatched(uint64_t job, const FileTree& tree, const std::string& context) {
   CHECK(watched_done_ != nullptr);
-  return Submit(job, tree, context, /*watched=*/true);
+  return Submit(job, tree, context, kWatched);
 }
 
 Status TreePool::StartWorker(Worker* worker) {
@@ -119,15 +128,15 @@ Status TreePool::StartWorker(Worker* worker) {
     ASSIGN_OR_RETURN(worker->watch, MakeSharedWatch());
   }
   const auto serve = [recoverer = recoverer_, folder = worker->folder,
-                      watch = worker->watch.get()](const std::string& context) {
-    return Serve(recoverer, folder, watch, context);
+                      watch = worker->watch.get()](const std::string& request) {
+    return Serve(recoverer, folder, watch, request);
   };
   const WorkerProcess::Hook nothing = [] {};
   return worker->process.Start(serve, worker->watch != nullptr ? InstallWatch : nothing, nothing);
 }
 
-Status TreePool::Submit(uint64_t job, const FileTree& tree, const std::string& context,
-                        bool watched) {
+Status TreePool::Submit(uint64_t job, const FileTree& tree, const std::string& context, char how) {
+  const bool watched = how == kWatched;
   const auto idle = [this] {
     return std::find_if(workers_.begin(), workers_.end(),
                         [](const auto& worker) { return !worker->process.busy(); });
@@ -152,11 +161,11 @@ Status TreePool::Submit(uint64_t job, const FileTree& tree, const std::string& c
     RETURN_IF_ERROR(worker.watch->buffer.Watch(root, files));
   }
   worker.job = job;
-  const Status sent = worker.process.Request(context, options_.timeout_s);
+  const Status sent = worker.process.Request(how + context, options_.timeout_s);
   if (sent.ok() || worker.process.Alive()) return sent;
   // It has died since.
   RETURN_IF_ERROR(Replace(&worker));
-  return worker.process.Request(context, options_.timeout_s);
+  return worker.process.Request(how + context, options_.timeout_s);
 }
 
 Status TreePool::Drain() {

@@ -45,8 +45,9 @@ class TreePool {
   // Starts the recovery from `tree`. Waits for a free worker; `done` is called for each recovery
   // that ends meanwhile. kFull, kIoError if the tree cannot be written.
   Status Submit(uint64_t job, const FileTree& tree, const std::string& context);
-  // The same, with what it reads (FileWatch) and without using the store on
-  // (Recoverer::RecoverOnly). REQUIRES: OnWatchedDone has been called.
+  // The same, without using the store on (Recoverer::RecoverOnly).
+  Status SubmitOnly(uint64_t job, const FileTree& tree, const std::string& context);
+  // As SubmitOnly, with what it reads (FileWatch). REQUIRES: OnWatchedDone has been called.
   Status SubmitWatched(uint64_t job, const FileTree& tree, const std::string& context);
   // From now on workers can watch. REQUIRES: nothing has been submitted.
   void OnWatchedDone(WatchedDone done) { watched_done_ = std::move(done); }
@@ -57,7 +58,7 @@ class TreePool {
   struct Worker;
   TreePool(const PoolOptions& options, Recoverer* recoverer, Done done, ScratchFolder scratch);
   Status Replace(Worker* worker);  // by a new process
-  Status Submit(uint64_t job, const FileTree& tree, const std::string& context, bool watched);
+  Status Submit(uint64_t job, const FileTree& tree, const std::string& context, char how);
   Status StartWorker(Worker* worker);
   Status AwaitOne();
   void ReapStraysOfWorkers();

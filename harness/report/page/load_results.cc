@@ -100,8 +100,9 @@ std::set<fs::path> FoldersOf(const LoadedResults& results) {
 }
 
 // What the steps of a suite have left, in their order; of those that have not run, nothing.
-Result<std::vector<fs::path>> ResultsOfSuite(const fs::path& folder) {
-  ASSIGN_OR_RETURN(const json suite, ReadDocument(folder, "suite"));
+// `document`: "suite" or "campaign".
+Result<std::vector<fs::path>> ResultsOfSteps(const fs::path& folder, const std::string& document) {
+  ASSIGN_OR_RETURN(const json suite, ReadDocument(folder, document));
   std::vector<fs::path> found;
   std::error_code error;
   for (const json& step : suite["steps"]) {
@@ -110,14 +111,16 @@ Result<std::vector<fs::path>> ResultsOfSuite(const fs::path& folder) {
     if (fs::exists(folder / name / "bench.json", error)) {
       found.push_back(folder / name);
     } else {
-      for (const auto& entry : fs::directory_iterator(folder / name, error)) {
-        if (fs::exists(entry.path() / "crash.json", error)) found.push_back(entry.path());
+      for (const fs::path& place : {folder / name, folder / name / "whole"}) {
+        for (const auto& entry : fs::directory_iterator(place, error)) {
+          if (fs::exists(entry.path() / "crash.json", error)) found.push_back(entry.path());
+        }
       }
     }
   }
   if (found.empty()) {
     return Status::InvalidArgument(
-        fmt::format("{}: no step of this suite has come to a result", folder.string()));
+        fmt::format("{}: no step of this {} has come to a result", folder.string(), document));
   }
   return found;
 }
@@ -133,10 +136,14 @@ Result<LoadedResults> LoadResults(const std::vector<std::string>& folders) {
     if (!fs::is_directory(name, error)) {
       return Status::InvalidArgument(fmt::format("{}: no such folder", name));
     }
-    if (fs::exists(fs::path(name) / "suite.json", error)) {
-      ASSIGN_OR_RETURN(const std::vector<fs::path> steps, ResultsOfSuite(name));
+    bool has_steps = false;
+    for (const char* document : {"suite", "campaign"}) {
+      if (!fs::exists(fs::path(name) / fmt::format("{}.json", document), error)) continue;
+      ASSIGN_OR_RETURN(const std::vector<fs::path> steps, ResultsOfSteps(name, document));
       all.insert(all.end(), steps.begin(), steps.end());
-    } else {
+      has_steps = true;
+    }
+    if (!has_steps) {
       all.emplace_back(name);
     }
   }
