@@ -111,12 +111,10 @@ std::vector<std::string> QemuWords(const MachineParts& parts, const PortDescript
       "q35,nvdimm=on", "-m",
       fmt::format("{}M,slots=2,maxmem={}M", parts.memory_mib,
                   parts.memory_mib + 2 * (parts.nvdimm_bytes >> 20) + 1024),
-      "-object",
-      fmt::format("memory-backend-file,id=memory,share=on,mem-path={},size={}",
-                  Escaped(parts.nvdimm), parts.nvdimm_bytes),
-      "-device", fmt::format("nvdimm,memdev=memory,label-size={}", kNvdimmLabelBytes), "-kernel",
-      parts.kernel.string(), "-initrd", parts.initrd.string(), "-append",
-      fmt::format("console=ttyS0 quiet panic=-1 no_timer_check random.trust_cpu=on rdinit={}",
+      "-kernel", parts.kernel.string(), "-initrd", parts.initrd.string(), "-append",
+      // Nobody else is in there, from whom the kernel would have to be protected.
+      fmt::format("console=ttyS0 quiet panic=-1 no_timer_check random.trust_cpu=on mitigations=off "
+                  "rdinit={}",
                   parts.init),
       "-chardev", fmt::format("file,id=console,path={}", Escaped(parts.console)), "-serial",
       "chardev:console", "-device", "virtio-serial-pci,id=ports,ioeventfd=off,event_idx=off"};
@@ -131,7 +129,28 @@ std::vector<std::string> QemuWords(const MachineParts& parts, const PortDescript
   add_port("history", parts.history.empty()
                           ? std::string("null,id=history")
                           : fmt::format("file,id=history,path={}", Escaped(parts.history)));
-  if (!parts.disk.empty()) {
+  if (!parts.nvdimm.empty()) {
+    words.insert(words.end(),
+                 {"-object",
+                  fmt::format("memory-backend-file,id=memory,share=on,mem-path={},size={}",
+                              Escaped(parts.nvdimm), parts.nvdimm_bytes),
+                  "-device", fmt::format("nvdimm,memdev=memory,label-size={}",
+                                         parts.nvdimm_label ? kNvdimmLabelBytes : 0)});
+  }
+  if (!parts.disk_log.empty()) {
+    // Flushes are logged, and not passed on to the host.
+    const auto add_file = [&words](const char* name, const fs::path& file) {
+      words.insert(words.end(),
+                   {"-blockdev", fmt::format("driver=file,node-name={},cache.no-flush=on,filename={}",
+                                             name, Escaped(file))});
+    };
+    add_file("disk-file", parts.disk);
+    add_file("log-file", parts.disk_log);
+    words.insert(words.end(), {"-blockdev",
+                               "driver=blklogwrites,node-name=disk,file=disk-file,log=log-file,"
+                               "log-sector-size=512",
+                               "-device", "virtio-blk-pci,drive=disk"});
+  } else if (!parts.disk.empty()) {
     // Only QEMU is killed, never the host: what was handed to the host's kernel is there.
     words.insert(words.end(), {"-drive",
                                fmt::format("if=none,id=disk,format=raw,cache=unsafe,file={}",
