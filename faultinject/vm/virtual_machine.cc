@@ -106,8 +106,9 @@ std::vector<std::string> QemuWords(const MachineParts& parts, const PortDescript
   const bool kvm = parts.accelerator == Accelerator::kKvm;
   std::vector<std::string> words = {
       parts.qemu.string(), "-nodefaults", "-no-user-config", "-nographic", "-no-reboot",
-      // Emulated: all that QEMU can do, so that there is CLWB. Otherwise: what the processor has.
-      "-accel", kvm ? "kvm" : "tcg", "-cpu", kvm ? "host" : "max", "-smp", "1", "-machine",
+      // Emulated: all that QEMU can do, so that there is CLWB, but for a fifth level of page tables,
+      // which each walk would pay for. Otherwise: what the processor has.
+      "-accel", kvm ? "kvm" : "tcg", "-cpu", kvm ? "host" : "max,la57=off", "-smp", "1", "-machine",
       "q35,nvdimm=on", "-m",
       fmt::format("{}M,slots=2,maxmem={}M", parts.memory_mib,
                   parts.memory_mib + 2 * (parts.nvdimm_bytes >> 20) + 1024),
@@ -134,8 +135,10 @@ std::vector<std::string> QemuWords(const MachineParts& parts, const PortDescript
                  {"-object",
                   fmt::format("memory-backend-file,id=memory,share=on,mem-path={},size={}",
                               Escaped(parts.nvdimm), parts.nvdimm_bytes),
-                  "-device", fmt::format("nvdimm,memdev=memory,label-size={}",
-                                         parts.nvdimm_label ? kNvdimmLabelBytes : 0)});
+                  "-device",
+                  parts.nvdimm_label
+                      ? fmt::format("nvdimm,memdev=memory,label-size={}", kNvdimmLabelBytes)
+                      : std::string("nvdimm,memdev=memory")});
   }
   if (!parts.disk_log.empty()) {
     // Flushes are logged, and not passed on to the host.
@@ -233,6 +236,7 @@ Result<std::string> VirtualMachine::Receive(double timeout_s,
                                             const std::function<bool()>& give_up) {
   const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                            std::chrono::duration<double>(timeout_s));
+  bool shown = false;  // anything of its commands
   for (;;) {
     if (const size_t end = received_.find('\n'); end != std::string::npos) {
       std::string line = received_.substr(0, end);
@@ -249,10 +253,11 @@ Result<std::string> VirtualMachine::Receive(double timeout_s,
     poll(wait.data(), wait.size(), late ? 0 : static_cast<int>(std::min<long>(left, kPollMs)));
     // Output first: an answer says that all that came before it has been shown. What a full socket
     // has held back follows once there is room.
-    if ((wait[0].revents & POLLIN) != 0) poll(&wait[1], 2, kHeldBackMs);
+    if ((wait[0].revents & POLLIN) != 0 && shown) poll(&wait[1], 2, kHeldBackMs);
     // Whose other end is closed is always readable, and has nothing more.
     const bool passed_out = (wait[1].revents & POLLIN) != 0 && PassOn(out_, STDOUT_FILENO);
     const bool passed_error = (wait[2].revents & POLLIN) != 0 && PassOn(error_, STDERR_FILENO);
+    shown |= passed_out || passed_error;
     if ((passed_out || passed_error) && !late) continue;
     if ((wait[0].revents & POLLIN) != 0) {
       std::array<char, 65536> buffer;

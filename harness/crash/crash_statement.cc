@@ -72,8 +72,9 @@ std::string StatementOf(const json& report) {
            "else\n";
   }
   if (report["domain"] == "disk") {
-    return fmt::format("no violation in {}; a disk may hold many others\n",
-                       Counted(Count(explored, "recoveries"), "image"));
+    return fmt::format("no violation in {} at {}; a disk may hold many others\n",
+                       Counted(Count(explored, "recoveries"), "image"),
+                       Counted(Count(explored, "explored_points"), "crash point"));
   }
   if (report["domain"] == "process") {
     return "no violation in these runs; at another instant a kill may leave something else\n";

@@ -131,16 +131,12 @@ Status GuestImages::Unmount() {
 }
 
 Result<json> GuestImages::Recover() {
-  auto t0=std::chrono::steady_clock::now();
-  auto ms=[&]{auto n=std::chrono::steady_clock::now(); double d=std::chrono::duration<double,std::milli>(n-t0).count(); t0=n; return d;};
-  double tm=0,tr=0,tu=0;
   const Status mounted = MountDevice(kGuestPmemDevice, settings_.file_system, settings_.mount_options);
   if (!mounted.ok()) {
     json answer = GuestOutcomeJson({}, settings_.store);
     answer.update({{"mount", mounted.message()}, {"kernel", Complaint()}});
     return answer;
   }
-  tm=ms();
   if (!worker_.Alive()) {
     RETURN_IF_ERROR(worker_.Start(
         [this](const std::string& context) {
@@ -150,10 +146,7 @@ Result<json> GuestImages::Recover() {
   }
   RETURN_IF_ERROR(worker_.Request("", settings_.timeout_s));
   json answer = GuestOutcomeJson(worker_.Collect(), settings_.store);
-  tr=ms();
   RETURN_IF_ERROR(Unmount());
-  tu=ms();
-  answer["t"]=json::array({tm,tr,tu});
   answer.update({{"mount", ""}, {"kernel", Complaint()}});
   return answer;
 }

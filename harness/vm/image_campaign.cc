@@ -104,6 +104,8 @@ class Campaign {
                      PrepareRequest(recording_, run, settings_.timeout_s,
                                     settings_.operations_after),
                      settings_.timeout_s);
+    progress.Update(0, "booting a guest that recovers");
+    RETURN_IF_ERROR(guest.Start());
     EngineJudge judge(run.history(), run.plan().options.durability, settings_.timeout_s);
     const Status status = Explore(&states, &guest, &judge, &progress);
     progress.Clear();
@@ -139,22 +141,23 @@ class Campaign {
   // Pass after pass over the crash points, an image at each, until there are enough, or no pass
   // finds another.
   Status Explore(DiskStates* states, ImageGuest* guest, EngineJudge* judge, Progress* progress) {
-    constexpr uint64_t kIdlePasses = 8;
+    constexpr uint64_t kIdleRounds = 4;  // of as many draws as there are points
     const uint64_t points = states->points();
     uint64_t idle = 0;
-    for (uint64_t pass = 0; recovered_.size() < settings_.images && idle < kIdlePasses; ++pass) {
+    for (uint64_t pass = 0;
+         recovered_.size() < settings_.images && idle < kIdleRounds * points; ++pass) {
       const size_t before = recovered_.size();
       const uint64_t wanted = std::min(points, settings_.images - before);
       for (uint64_t i = 0; i < wanted; ++i) {
         if (Interrupted()) return Status::IoError("interrupted");
         // As many as are wanted, evenly; each pass begins somewhere else.
-        const uint64_t point = ((2 * i + 1) * points / (2 * wanted) + pass) % points;
+        const uint64_t point = (i * points / wanted + pass) % points;
         RETURN_IF_ERROR(Judge(states, pass * points + point, guest, judge));
         progress->Update(
             static_cast<double>(recovered_.size()) / static_cast<double>(settings_.images),
             fmt::format("images: {}, {} kinds of violation", recovered_.size(), shown_.size()));
       }
-      idle = recovered_.size() == before ? idle + 1 : 0;
+      idle = recovered_.size() == before ? idle + wanted : 0;
     }
     return Status::Ok();
   }
@@ -335,6 +338,7 @@ Result<ExitCode> ReplayImage(const ReplayRequest& request, const json& report,
                    PrepareRequest(recording, run, timeout_s,
                                   report["subject"].value("operations_after", 0u)),
                    timeout_s);
+  RETURN_IF_ERROR(guest.Start());
   Result<RecoveredImage> recovered = Status::IoError("none");
   states.Show(image,
               [&](std::span<const char> contents) { recovered = guest.Recover(contents); });

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -20,14 +20,9 @@ namespace fencepost {
 namespace {
 
 using nlohmann::json;
-using Clock = std::chrono::steady_clock;
 
 // Of a request beyond the time that a recovery may take.
 constexpr double kImageRequestSeconds = 60;
-
-double SecondsFrom(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 }  // namespace
 
@@ -43,31 +38,56 @@ class ImageGuest::DiskFile {
       bytes = static_cast<size_t>(facts.st_size);
       address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     }
-    const int error = errno;
-    if (fd >= 0) close(fd);
     if (address == MAP_FAILED) {
+      const int error = errno;
+      if (fd >= 0) close(fd);
       return Status::IoError(fmt::format("mmap: {}, {}", std::strerror(error), path.string()));
     }
-    return std::unique_ptr<DiskFile>(new DiskFile(static_cast<char*>(address), bytes));
+    return std::unique_ptr<DiskFile>(new DiskFile(fd, static_cast<char*>(address), bytes));
   }
-  ~DiskFile() { munmap(address_, bytes_); }
+  ~DiskFile() {
+    munmap(address_, bytes_);
+    close(fd_);
+  }
   DiskFile(const DiskFile&) = delete;
   DiskFile& operator=(const DiskFile&) = delete;
 
   void Put(std::span<const char> contents) {
-    CHECK(contents.size() <= bytes_);
-    constexpr size_t kStep = 4096;
-    for (size_t at = 0; at < contents.size(); at += kStep) {
-      const size_t step = std::min(kStep, contents.size() - at);
-      if (std::memcmp(address_ + at, contents.data() + at, step) != 0) {
-        std::memcpy(address_ + at, contents.data() + at, step);
+    CHECK(contents.size() <= bytes_ && contents.size() % kPage == 0);
+    static constexpr std::array<char, kPage> kZeros{};
+    size_t data_end = 0;  // up to there, what the file has is not known
+    for (size_t at = 0; at < contents.size(); at += kPage) {
+      if (at >= data_end) data_end = NextData(at, contents, kZeros.data(), &at);
+      if (at >= contents.size()) return;
+      if (std::memcmp(address_ + at, contents.data() + at, kPage) != 0) {
+        std::memcpy(address_ + at, contents.data() + at, kPage);
       }
     }
   }
 
  private:
-  DiskFile(char* address, size_t bytes) : address_(address), bytes_(bytes) {}
+  static constexpr size_t kPage = 4096;
 
+  DiskFile(int fd, char* address, size_t bytes) : fd_(fd), address_(address), bytes_(bytes) {}
+
+  // Fills the hole of the file that `*at` may be in, without reading it; `*at` is then where it
+  // ends. Returns where the data behind it ends.
+  size_t NextData(size_t at, std::span<const char> contents, const char* zeros, size_t* end) {
+    const off_t data = lseek(fd_, static_cast<off_t>(at), SEEK_DATA);
+    const size_t begin = data < 0 ? contents.size()
+                                  : std::min(static_cast<size_t>(data) / kPage * kPage,
+                                             contents.size());
+    for (*end = at; *end < begin; *end += kPage) {
+      if (std::memcmp(contents.data() + *end, zeros, kPage) == 0) continue;
+      std::memcpy(address_ + *end, contents.data() + *end, kPage);
+    }
+    if (begin >= contents.size()) return contents.size();
+    const off_t hole = lseek(fd_, static_cast<off_t>(begin), SEEK_HOLE);
+    return hole < 0 ? contents.size()
+                    : (static_cast<size_t>(hole) + kPage - 1) / kPage * kPage;
+  }
+
+  const int fd_;
   char* const address_;
   const size_t bytes_;
 };
@@ -106,6 +126,9 @@ ImageGuest::ImageGuest(GuestHost* host, json prepare, double timeout_s)
 ImageGuest::~ImageGuest() = default;
 
 Status ImageGuest::Start() {
+  if (disk_ == nullptr) {
+    ASSIGN_OR_RETURN(disk_, DiskFile::Open(host_->image()));
+  }
   machine_.reset();
   ASSIGN_OR_RETURN(VirtualMachine booted, host_->Boot());
   machine_.emplace(std::move(booted));
@@ -116,7 +139,6 @@ Status ImageGuest::Start() {
 Result<RecoveredImage> ImageGuest::Ask() {
   ASSIGN_OR_RETURN(const json answer,
                    AskGuest(*machine_, {{"do", "image"}}, timeout_s_ + kImageRequestSeconds));
-  if(getenv("FP_T")) {static auto l=Clock::now(); fmt::print(stderr,"{} total {:.1f} put {:.1f}\n",answer.value("t",json()).dump(),SecondsFrom(l)*1e3,put_s_*1e3); l=Clock::now();}
   RecoveredImage image;
   ASSIGN_OR_RETURN(image.outcome, ParseGuestOutcome(answer));
   image.mount = answer.at("mount").get<std::string>();
@@ -125,19 +147,14 @@ Result<RecoveredImage> ImageGuest::Ask() {
 }
 
 Result<RecoveredImage> ImageGuest::Recover(std::span<const char> contents) {
-  if (disk_ == nullptr) {
-    ASSIGN_OR_RETURN(disk_, DiskFile::Open(host_->image()));
-  }
   RecoveredImage failed;
   constexpr int kTries = 2;
   for (int i = 0; i < kTries; ++i) {
     if (!machine_) {
-      restarts_ += boot_s_.empty() ? 0 : 1;
+      ++restarts_;
       RETURN_IF_ERROR(Start());
     }
-    const auto begin = Clock::now();
     disk_->Put(contents);
-    put_s_ += SecondsFrom(begin);
     Result<RecoveredImage> image = Ask();
     if (image.ok() || Interrupted()) return image;
     machine_.reset();

@@ -45,18 +45,17 @@ class ImageGuest {
   ImageGuest(const ImageGuest&) = delete;
   ImageGuest& operator=(const ImageGuest&) = delete;
 
+  // Boots the first guest. REQUIRES: comes first.
+  Status Start();
   // Not ok if no guest can be started, or after Ctrl-C.
   Result<RecoveredImage> Recover(std::span<const char> contents);
 
   uint64_t restarts() const { return restarts_; }
   const std::vector<double>& boot_s() const { return boot_s_; }
-  // Time in which the disk was changed, all images together.
-  double put_s() const { return put_s_; }
 
  private:
   class DiskFile;
 
-  Status Start();
   Result<RecoveredImage> Ask();
 
   GuestHost* const host_;
@@ -66,7 +65,6 @@ class ImageGuest {
   std::optional<VirtualMachine> machine_;
   uint64_t restarts_ = 0;
   std::vector<double> boot_s_;
-  double put_s_ = 0;
 };
 
 }  // namespace fencepost

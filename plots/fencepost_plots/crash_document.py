@@ -66,6 +66,8 @@ def limits(report: dict[str, Any]) -> list[str]:
         said.append(f"It would go on at crash point {explored['next_point']}.")
     if done != points and report["domain"] == "medium":
         said.append(f"{done:,} of {count(points, 'bit')} that were drawn were flipped.")
+    elif done != points and report["domain"] == "disk":
+        said.append(f"{done:,} of {count(points, 'crash point')} were tried.")
     elif done != points:
         said.append(f"{done:,} of {count(points, 'crash point')} were explored to the end.")
     if settings["shards"] != 1:

@@ -49,9 +49,9 @@ std::vector<std::string> Limits(const json& report) {
     said.push_back(fmt::format("It ended early: {}.", explored["stopped"].get<std::string>()));
   }
   if (explored["explored_points"] != explored["crash_points"]) {
-    said.push_back(fmt::format("{} of {} were explored to the end.",
-                               explored["explored_points"].get<uint64_t>(),
-                               Plural(explored["crash_points"], "crash point")));
+    said.push_back(fmt::format("{} of {} were {}.", explored["explored_points"].get<uint64_t>(),
+                               Plural(explored["crash_points"], "crash point"),
+                               report["domain"] == "disk" ? "tried" : "explored to the end"));
   }
   if (settings["shards"] != 1) {
     said.push_back(
