@@ -81,15 +81,18 @@ class DiskStates::Contents {
   char* const address_;
 };
 
-DiskStates::DiskStates(WriteLog log, uint64_t disk_bytes)
+DiskStates::DiskStates(WriteLog log, uint64_t disk_bytes, uint64_t whole_bytes)
     : log_(std::move(log)),
       sectors_(disk_bytes / log_.sector_bytes()),
+      whole_sectors_(std::max<uint64_t>(whole_bytes / log_.sector_bytes(), 1)),
+      in_use_((disk_bytes + DiskContents::kPageBytes - 1) / DiskContents::kPageBytes),
       zeros_(log_.sector_bytes(), '\0'),
       durable_(std::make_shared<Contents>(disk_bytes)) {}
 
-Result<DiskStates> DiskStates::Make(WriteLog log, uint64_t disk_bytes) {
+Result<DiskStates> DiskStates::Make(WriteLog log, uint64_t disk_bytes, uint64_t whole_bytes) {
   CHECK(disk_bytes > 0 && disk_bytes % log.sector_bytes() == 0);
-  DiskStates states(std::move(log), disk_bytes);
+  CHECK(whole_bytes % log.sector_bytes() == 0);
+  DiskStates states(std::move(log), disk_bytes, whole_bytes);
   RETURN_IF_ERROR(states.FindPoints());
   states.Seek(0);
   return states;
@@ -102,31 +105,43 @@ bool DiskStates::IsMark(const WriteLogEntry& entry) const {
 Status DiskStates::FindPoints() {
   bool marked = false, written = false;
   const std::vector<WriteLogEntry>& entries = log_.entries();
-  for (uint64_t i = 0; i < entries.size(); ++i) {
-    const WriteLogEntry& entry = entries[i];
+  uint64_t end = 0;
+  for (; end < entries.size(); ++end) {
+    const WriteLogEntry& entry = entries[end];
     if (IsMark(entry)) {
-      ASSIGN_OR_RETURN(const uint64_t line, ParseDiskMark(entry.data));
-      if (line != lines_ + 1) {
+      const Result<uint64_t> line = ParseDiskMark(entry.data);
+      if (!line.ok() && lines_ == 0) continue;
+      RETURN_IF_ERROR(line.status());
+      if (*line == 0 && lines_ > 0) break;
+      if (*line != lines_ + 1) {
         return Status::Corrupt(
-            fmt::format("the mark of line {} follows that of line {}", line, lines_));
+            fmt::format("the mark of line {} follows that of line {}", *line, lines_));
       }
-      lines_ = line;
+      lines_ = *line;
       marked = true;
       continue;
     }
     const bool changes = entry.sectors > 0 && !entry.Is(kLogMark) && entry.sector < sectors_;
     if (changes && entry.sectors > sectors_ - entry.sector) {
-      return Status::Corrupt(fmt::format("entry {} of the log reaches into the marks", i + 1));
+      return Status::Corrupt(fmt::format("entry {} of the log reaches into the marks", end + 1));
     }
     if (lines_ > 0 && ((changes && marked) || (entry.Is(kLogFlush) && (written || marked)))) {
-      points_.push_back({i, lines_});
+      points_.push_back({end, lines_});
       marked = written = false;
     }
     written |= changes;
+    if (changes && entry.writes()) NoteInUse(entry);
   }
   if (lines_ == 0) return Status::Corrupt("the log of the disk has no mark");
-  points_.push_back({entries.size(), lines_});
+  points_.push_back({end, lines_});
   return Status::Ok();
+}
+
+void DiskStates::NoteInUse(const WriteLogEntry& entry) {
+  const uint64_t first = entry.sector * zeros_.size() / DiskContents::kPageBytes;
+  const uint64_t last =
+      ((entry.sector + entry.sectors) * zeros_.size() - 1) / DiskContents::kPageBytes;
+  for (uint64_t page = first; page <= last; ++page) in_use_[page] = true;
 }
 
 std::string_view DiskStates::SectorOf(const WriteLogEntry& entry, uint64_t number) const {
@@ -218,6 +233,11 @@ DiskImage DiskStates::Draw(uint64_t seed, uint64_t number) const {
         survived[j] = how == 0 ? j < cut : how == 1 ? j >= cut : below(2) == 0;
       }
     }
+    // What does not tear goes with its first sector.
+    const uint64_t begin = log_.entries()[pending_[i].entry].sector;
+    for (size_t j = 1; j < sectors; ++j) {
+      if ((begin + j) % whole_sectors_ != 0) survived[j] = survived[j - 1];
+    }
     image.survived.push_back(std::move(survived));
   }
   return image;
@@ -247,13 +267,13 @@ DiskDigest DiskStates::Digest(const DiskImage& image) const {
 }
 
 void DiskStates::Show(const DiskImage& image,
-                      const std::function<void(std::span<const char>)>& use) {
+                      const std::function<void(const DiskContents&)>& use) {
   std::vector<std::pair<uint64_t, std::string>> before;
   ForEachSurvivor(image, [&](uint64_t number, std::string_view sector) {
     before.emplace_back(number, durable_->Sector(number, zeros_.size()));
     durable_->Put(number, sector);
   });
-  use(durable_->all());
+  use({durable_->all(), in_use_});
   for (const auto& [number, sector] : before) durable_->Put(number, sector);
 }
 

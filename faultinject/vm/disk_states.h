@@ -2,12 +2,13 @@
 // DiskStates: which contents a disk may have once its power is cut, from the log of its writes.
 //
 // The disk is as long as was said; what was written behind its end are marks, a sector each: the
-// number of the line of a run's history that had just been written down. A line's mark is in the
-// log before whatever its operation does, and after whatever it was answered for. So how much of
-// the history there is at a place of the log is known exactly, with no clock.
+// number of the line of a run's history that had just been written down, and 0 where the run's part
+// of the log ends. (Makers of file systems wipe a disk's end: before the first mark there are none.)
+// A line's mark is in the log before whatever its operation does, and after whatever it was answered
+// for. So how much of the history there is at a place of the log is known exactly, with no clock.
 //
-// A crash point comes before a write if there was a mark since the last point, and before each
-// flush and at the end if there was anything: between two of them the possible contents only grow
+// A crash point comes before a write if there was a mark since the last point, before each flush if
+// there was anything, and at the end: between two of them the possible contents only grow
 // while what is required stays the same. At a point,
 //   what was written before the last flush, or by a write with FUA, is there;
 //   of each write since then every sector may be there or not. A sector is never torn, and has
@@ -47,6 +48,13 @@ struct DiskDigest {
   auto operator<=>(const DiskDigest&) const = default;
 };
 
+// What a disk holds. A page that is not in use is zero, now and at every other point.
+struct DiskContents {
+  static constexpr uint64_t kPageBytes = 4096;
+  std::span<const char> bytes;
+  const std::vector<bool>& in_use;  // by page
+};
+
 // One of the possible contents at a crash point. The n-th of a seed is at point n modulo points().
 struct DiskImage {
   uint64_t number = 0;
@@ -60,9 +68,10 @@ struct DiskImage {
 
 class DiskStates {
  public:
-  // `disk_bytes`: without the marks. kCorrupt for marks that are damaged or out of order, and for a
+  // `disk_bytes`: without the marks. `whole_bytes`: what never tears, aligned; 0: a sector of the
+  // log; REQUIRES: a multiple of that. kCorrupt for marks that are damaged or out of order, and for a
   // log without any.
-  static Result<DiskStates> Make(WriteLog log, uint64_t disk_bytes);
+  static Result<DiskStates> Make(WriteLog log, uint64_t disk_bytes, uint64_t whole_bytes = 0);
 
   size_t points() const { return points_.size(); }
   // How many of the log's entries were before a point, and how many lines of the history.
@@ -79,7 +88,7 @@ class DiskStates {
   DiskImage Draw(uint64_t seed, uint64_t number) const;
   DiskDigest Digest(const DiskImage& image) const;
   // The contents of the whole disk during the call of `use`.
-  void Show(const DiskImage& image, const std::function<void(std::span<const char>)>& use);
+  void Show(const DiskImage& image, const std::function<void(const DiskContents&)>& use);
 
  private:
   struct Point {
@@ -91,9 +100,10 @@ class DiskStates {
   };
   class Contents;
 
-  DiskStates(WriteLog log, uint64_t disk_bytes);
+  DiskStates(WriteLog log, uint64_t disk_bytes, uint64_t whole_bytes);
 
   Status FindPoints();
+  void NoteInUse(const WriteLogEntry& entry);
   bool IsMark(const WriteLogEntry& entry) const;
   void Take(const WriteLogEntry& entry, uint64_t index);
   void PutSectors(const WriteLogEntry& entry, const std::vector<bool>* except);
@@ -107,6 +117,8 @@ class DiskStates {
 
   WriteLog log_;
   uint64_t sectors_;
+  uint64_t whole_sectors_;
+  std::vector<bool> in_use_;
   std::string zeros_;  // a sector
   std::vector<Point> points_;
   uint64_t lines_ = 0;

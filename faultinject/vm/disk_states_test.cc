@@ -37,12 +37,12 @@ std::string Letters(std::span<const char> contents) {
 
 std::string Shown(DiskStates* states, const DiskImage& image) {
   std::string letters;
-  states->Show(image, [&](std::span<const char> contents) { letters = Letters(contents); });
+  states->Show(image, [&](const DiskContents& contents) { letters = Letters(contents.bytes); });
   return letters;
 }
 
 // Every image at a point that so many draws give.
-std::set<std::string> Drawn(DiskStates* states, size_t point, int draws = 2000) {
+std::set<std::string> Drawn(DiskStates* states, size_t point, int draws = 1000) {
   std::set<std::string> all;
   states->Seek(point);
   for (int i = 0; i < draws; ++i) {
@@ -135,10 +135,48 @@ TEST(DiskStates, MarksOutOfOrderOrDamagedAreRefused) {
   EXPECT_THAT(StatesOf(LogText().Line(kSectors, 2)).message(), HasSubstr("line 2 follows"));
   EXPECT_THAT(StatesOf(LogText().Line(kSectors, 1).Line(kSectors, 1)).message(),
               HasSubstr("line 1 follows that of line 1"));
-  EXPECT_THAT(StatesOf(LogText().Write(kSectors, "x")).message(), HasSubstr("damaged"));
+  EXPECT_THAT(StatesOf(LogText().Line(kSectors, 1).Write(kSectors, "x")).message(),
+              HasSubstr("damaged"));
   EXPECT_THAT(StatesOf(LogText().Write(0, "x").Flush()).message(), HasSubstr("no mark"));
   EXPECT_THAT(StatesOf(LogText().Line(kSectors, 1).Write(kSectors - 1, "xy")).message(),
               HasSubstr("reaches into the marks"));
+}
+
+TEST(DiskStates, WhatComesBeforeTheFirstMarkOrBehindTheLastOneIsNoPartOfTheRun) {
+  LogText text;
+  text.Write(kSectors, "w").Line(kSectors, 1).Write(0, "a").Flush().Line(kSectors, 2);
+  text.Line(kSectors, 0).Write(0, "b").Flush();
+  Result<DiskStates> states = StatesOf(text);
+  ASSERT_TRUE(states.ok()) << states.message();
+  EXPECT_EQ(states->lines(), 2u);
+  EXPECT_EQ(Drawn(&*states, states->points() - 1), std::set<std::string>({"a..."}));
+}
+
+TEST(DiskStates, WhatNeverTearsSurvivesTogether) {
+  LogText text;
+  text.Line(kSectors, 1).Write(1, "abc").Flush();
+  Result<WriteLog> log = OpenText(text.Text());
+  ASSERT_TRUE(log.ok());
+  Result<DiskStates> states =
+      DiskStates::Make(*std::move(log), kSectors * kTestSector, 2 * kTestSector);
+  ASSERT_TRUE(states.ok()) << states.message();
+  // A part that begins in the middle of what never tears is whole by itself.
+  EXPECT_EQ(Drawn(&*states, 1), std::set<std::string>({"....", ".a..", "..bc", ".abc"}));
+}
+
+TEST(DiskStates, OnlyPagesInUseHoldAnything) {
+  constexpr uint64_t kPages = 4, kMany = kPages * DiskContents::kPageBytes / kTestSector;
+  LogText text;
+  text.Write(7, "ab").Flush().Line(kMany, 1).Write(30, "c").Discard(20, 2);
+  Result<WriteLog> log = OpenText(text.Text());
+  ASSERT_TRUE(log.ok());
+  Result<DiskStates> states = DiskStates::Make(*std::move(log), kMany * kTestSector);
+  ASSERT_TRUE(states.ok()) << states.message();
+  states->Seek(0);
+  states->Show(states->Draw(1, 0), [&](const DiskContents& contents) {
+    EXPECT_EQ(contents.bytes.size(), kMany * kTestSector);
+    EXPECT_EQ(contents.in_use, std::vector<bool>({true, true, false, true}));
+  });
 }
 
 TEST(DiskStates, AMarkIsReadAsItWasWritten) {
@@ -157,7 +195,7 @@ TEST(DiskStates, AMarkIsReadAsItWasWritten) {
 
 // Logs of a few random requests, against the contract by brute force.
 TEST(DiskStates, DrawnImagesAreThoseThatTheContractAllowsAndAllOfThem) {
-  for (unsigned seed = 0; seed < 60; ++seed) {
+  for (unsigned seed = 0; seed < 40; ++seed) {
     std::mt19937 random(seed);
     const auto below = [&random](uint64_t bound) { return uint64_t{random()} % bound; };
     LogText text;
@@ -186,12 +224,13 @@ TEST(DiskStates, DrawnImagesAreThoseThatTheContractAllowsAndAllOfThem) {
     for (size_t point = 0; point < states->points(); ++point) {
       const std::set<std::string> allowed = Allowed(states->log(), states->entries_before(point));
       // So many that even a rare one comes.
-      const int draws = allowed.size() > 40 ? 300 : 4000;
+      constexpr size_t kFew = 12;
+      const int draws = allowed.size() > kFew ? 100 : 1500;
       const std::set<std::string> drawn = Drawn(&*states, point, draws);
       for (const std::string& image : drawn) {
         EXPECT_TRUE(allowed.contains(image)) << "seed " << seed << " point " << point << image;
       }
-      if (allowed.size() > 40) continue;
+      if (allowed.size() > kFew) continue;
       EXPECT_EQ(drawn, allowed) << "seed " << seed << " point " << point;
     }
   }
@@ -205,7 +244,7 @@ TEST(DiskStates, EqualContentsAndOnlyTheyHaveEqualDigests) {
   ASSERT_TRUE(states.ok()) << states.message();
   std::map<std::string, DiskDigest> digests;
   std::set<DiskDigest> distinct;
-  for (uint64_t number = 0; number < 3000; ++number) {
+  for (uint64_t number = 0; number < 1000; ++number) {
     states->Seek(number % states->points());
     const DiskImage image = states->Draw(1, number);
     const DiskDigest digest = states->Digest(image);

@@ -147,7 +147,7 @@ Status FormatDisk(const std::string& file_system, uint64_t bytes) {
   if (file_system == "ext4") {
     // All of it now: what is left for later is written behind the back of a run.
     words = {"/bin/mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-E",
-             "lazy_itable_init=0,lazy_journal_init=0,nodiscard", kGuestDiskDevice,
+             "lazy_itable_init=0,lazy_journal_init=0,nodiscard", "-N", "4096", kGuestDiskDevice,
              fmt::format("{}k", bytes >> 10)};
   } else if (file_system == "xfs") {
     // Smaller than what it is supported with.

@@ -151,7 +151,7 @@ std::vector<std::string> QemuWords(const MachineParts& parts, const PortDescript
     add_file("log-file", parts.disk_log);
     words.insert(words.end(), {"-blockdev",
                                "driver=blklogwrites,node-name=disk,file=disk-file,log=log-file,"
-                               "log-sector-size=512",
+                               "log-sector-size=512,log-super-update-interval=1",
                                "-device", "virtio-blk-pci,drive=disk"});
   } else if (!parts.disk.empty()) {
     // Only QEMU is killed, never the host: what was handed to the host's kernel is there.

@@ -37,7 +37,7 @@ struct VmRequest {
   uint64_t rounds = 100;
   CrashFlags crash;
   // images
-  uint64_t images = 500;
+  uint64_t images = 500, sector_bytes = 512;
   std::string mount_options;
 };
 
@@ -109,6 +109,7 @@ ExitCode JudgeImages(const VmRequest& request, const Arguments& arguments) {
                                                    .mount_options = request.mount_options,
                                                    .images = request.images,
                                                    .seed = request.crash.seed,
+                                                   .sector_bytes = request.sector_bytes,
                                                    .timeout_s = request.crash.timeout_s,
                                                    .operations_after = request.crash.after,
                                                    .quiet = request.quiet},
@@ -141,9 +142,10 @@ void DeclareVmImages(CLI::App& app, VmRequest* request) {
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
   app.add_option("--mount", request->mount_options,
                  "how the disk is mounted, as in mount -o: commit=1,nobarrier");
-  // 0: as the file system needs.
-  app.add_option("--disk", request->guest.disk_mib,
-                 "MiB of the file system (default: 64; btrfs: 128)")
+  app.add_option("--sector", request->sector_bytes,
+                 "bytes of the disk that are never torn: 512 (default) or 4096")
+      ->check(CLI::IsMember({512, 4096}));
+  app.add_option("--disk", request->guest.disk_mib, "MiB of the file system (default 128)")
       ->check(CLI::Range(uint64_t{16}, uint64_t{4096}));
   app.add_option("--seed", request->crash.seed, "of what is drawn (default 1)");
   app.add_option("--timeout", request->crash.timeout_s,
@@ -195,7 +197,8 @@ std::function<ExitCode()> DeclareVm(CLI::App& app, const Arguments& arguments) {
     *chosen = [request, &arguments] { return CrashGuests(*request, arguments); };
   });
   auto of_images = std::make_shared<VmRequest>();
-  of_images->guest.disk_mib = 0;
+  constexpr uint64_t kImageMib = 128;
+  of_images->guest.disk_mib = kImageMib;
   CLI::App* images = app.add_subcommand(
       "images", "recover from what an engine's disk may hold after a power cut, and judge");
   DeclareVmImages(*images, of_images.get());

@@ -164,6 +164,7 @@ bool IsOfItsDomain(const json& report) {
     return HasFields(report, {{"/recording/writes", IsCount},
                               {"/recording/flushes", IsCount},
                               {"/recording/guest_restarts", IsCount},
+                              {"/settings/sector_bytes", IsCount},
                               {"/settings/file_system", IsText},
                               {"/settings/accelerator", IsText}});
   }

@@ -78,7 +78,7 @@ class Agent {
       return Done(MountDevice(kGuestDiskDevice, request.at("fs").get<std::string>(),
                               request.at("options").get<std::string>()));
     }
-    if (what == "unmount-disk") return Done(UnmountDevice(kGuestDiskDevice));
+    if (what == "end-marks") return EndMarks(request);
     if (what == "share") return Done(MountShare(request.at("path").get<std::string>()));
     if (what == "run") return RunCommand(request);
     if (what == "load") return Load(request);
@@ -158,6 +158,14 @@ class Agent {
       return Exit(RunCrashClient(subject, store, kSubjectFolder,
                                  [&](uint64_t line) { return marker.Put(line); }));
     });
+  }
+
+  // Writes back what the run has left to the kernel: that is the end of what may be crashed.
+  static Result<json> EndMarks(const json& request) {
+    sync();
+    ASSIGN_OR_RETURN(DiskMarker marker, DiskMarker::Open(request.at("marks").get<uint64_t>()));
+    RETURN_IF_ERROR(marker.Put(0));
+    return json::object();
   }
 
   Result<json> PrepareImages(const json& request) {

@@ -17,7 +17,7 @@
 //     -> {"do":"format-disk","fs":"ext4","bytes":67108864}      <- {}      (images: see
 //     -> {"do":"mount-disk","fs":"ext4","options":""}           <- {}       guest_images.h)
 //     -> {"do":"client","marks":67108864}                       <- {"exit":0}
-//     -> {"do":"unmount-disk"}                                  <- {}
+//     -> {"do":"end-marks","marks":67108864}                    <- {}
 //     -> {"do":"images","subject":{...},"fs":"ext4",...}        <- {}
 //     -> {"do":"image"}                                         <-
 //     {"end":0,"code":0,"answer":"6b..","mount":"","kernel":""}

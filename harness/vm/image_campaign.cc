@@ -27,12 +27,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-// As small as each is made, and large enough for a store of a few thousand pairs.
-uint64_t DefaultMib(const std::string& file_system) {
-  constexpr uint64_t kExt4 = 64, kXfs = 64, kBtrfs = 128;
-  return file_system == "ext4" ? kExt4 : file_system == "xfs" ? kXfs : kBtrfs;
-}
-
 // The guest of a campaign or of a replay.
 GuestSettings ForImages(GuestSettings guest, uint64_t disk_mib) {
   guest.for_images = true;
@@ -67,8 +61,8 @@ Result<ExitCode> KeepImage(DiskStates* states, const DiskImage& image, const fs:
   fs::create_directories(folder, error);
   const fs::path path = folder / "disk.img";
   std::ofstream out(path, std::ios::binary);
-  states->Show(image, [&](std::span<const char> contents) {
-    out.write(contents.data(), static_cast<std::streamsize>(contents.size()));
+  states->Show(image, [&](const DiskContents& contents) {
+    out.write(contents.bytes.data(), static_cast<std::streamsize>(contents.bytes.size()));
   });
   out.close();
   if (!out) return Status::IoError(fmt::format("write: {}", path.string()));
@@ -98,7 +92,7 @@ class Campaign {
                                            recorded));
     record_boot_s_ = host_.last_boot_s();
     ASSIGN_OR_RETURN(const EndedRun run, EndedRun::Read(subject_, recorded));
-    ASSIGN_OR_RETURN(DiskStates states, StatesOf(recording_, host_.disk_log(), run));
+    ASSIGN_OR_RETURN(DiskStates states, StatesOf(recording_, host_.disk_log(), run, settings_.sector_bytes));
     CountRaw(&states);
     ImageGuest guest(&host_,
                      PrepareRequest(recording_, run, settings_.timeout_s,
@@ -174,7 +168,7 @@ class Campaign {
     if (found != recovered_.end() && !judged_.emplace(digest, event).second) return Status::Ok();
     if (found == recovered_.end()) {
       Result<RecoveredImage> recovered = Status::IoError("none");
-      states->Show(image, [&](std::span<const char> contents) {
+      states->Show(image, [&](const DiskContents& contents) {
         recovered = guest->Recover(contents);
       });
       RETURN_IF_ERROR(recovered.status());
@@ -232,6 +226,7 @@ class Campaign {
     }
     json settings = host_.Facts();
     settings["strategy"] = "images";
+    settings["sector_bytes"] = settings_.sector_bytes;
     settings["mount_options"] = recording_.mount_options;
     settings["disk_mib"] = recording_.disk_bytes >> 20;
     return EndedRunsReport(
@@ -309,9 +304,8 @@ Result<json> RunImages(const CrashSubject& subject, const fs::path& folder,
     return Status::Unsupported(fmt::format(
         "{}: images are of disks, for engines that keep their data in files", subject.engine));
   }
-  const uint64_t mib = settings.guest.disk_mib != 0 ? settings.guest.disk_mib
-                                                    : DefaultMib(settings.guest.file_system);
-  ASSIGN_OR_RETURN(GuestHost host, GuestHost::Make(ForImages(settings.guest, mib)));
+  ASSIGN_OR_RETURN(GuestHost host,
+                   GuestHost::Make(ForImages(settings.guest, settings.guest.disk_mib)));
   return Campaign(subject, folder, settings, command, std::move(host)).Run();
 }
 
@@ -321,7 +315,9 @@ Result<ExitCode> ReplayImage(const ReplayRequest& request, const json& report,
   ASSIGN_OR_RETURN(const CrashSubject subject, CrashSubject::Read(kept));
   ASSIGN_OR_RETURN(const DiskRecording recording, DiskRecording::Read(kept));
   ASSIGN_OR_RETURN(const EndedRun run, EndedRun::Read(subject, kept));
-  ASSIGN_OR_RETURN(DiskStates states, StatesOf(recording, recording.kept_log(), run));
+  ASSIGN_OR_RETURN(DiskStates states, 
+      StatesOf(recording, recording.kept_log(), run,
+               report["settings"]["sector_bytes"].get<uint64_t>()));
   const uint64_t number = violation["state"]["image"].get<uint64_t>();
   const uint64_t seed = report["settings"]["seed"].get<uint64_t>();
   states.Seek(number % states.points());
@@ -341,7 +337,7 @@ Result<ExitCode> ReplayImage(const ReplayRequest& request, const json& report,
   RETURN_IF_ERROR(guest.Start());
   Result<RecoveredImage> recovered = Status::IoError("none");
   states.Show(image,
-              [&](std::span<const char> contents) { recovered = guest.Recover(contents); });
+              [&](const DiskContents& contents) { recovered = guest.Recover(contents); });
   RETURN_IF_ERROR(recovered.status());
   EngineJudge judge(run.history(), run.plan().options.durability, timeout_s);
   return ShownAgain(JudgeImage(&judge, *recovered, recording.file_system,

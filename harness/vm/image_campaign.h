@@ -20,10 +20,11 @@
 namespace fencepost {
 
 struct ImageSettings {
-  GuestSettings guest;        // disk_mib: of the file system; 0: as it needs
+  GuestSettings guest;        // disk_mib: of the file system
   std::string mount_options;  // of the file system
   uint64_t images = 500;      // distinct ones that are recovered from
   uint64_t seed = 1;
+  uint64_t sector_bytes = 512;  // of the disk: never torn
   double timeout_s = 10;  // of a recovery
   unsigned operations_after = 12;
   bool quiet = false;

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -52,39 +51,38 @@ class ImageGuest::DiskFile {
   DiskFile(const DiskFile&) = delete;
   DiskFile& operator=(const DiskFile&) = delete;
 
-  void Put(std::span<const char> contents) {
-    CHECK(contents.size() <= bytes_ && contents.size() % kPage == 0);
-    static constexpr std::array<char, kPage> kZeros{};
-    size_t data_end = 0;  // up to there, what the file has is not known
-    for (size_t at = 0; at < contents.size(); at += kPage) {
-      if (at >= data_end) data_end = NextData(at, contents, kZeros.data(), &at);
-      if (at >= contents.size()) return;
-      if (std::memcmp(address_ + at, contents.data() + at, kPage) != 0) {
-        std::memcpy(address_ + at, contents.data() + at, kPage);
+  void Put(const DiskContents& contents) {
+    CHECK(contents.bytes.size() <= bytes_ && contents.bytes.size() % kPage == 0);
+    for (const bool of_data : {true, false}) {
+      // Where the file has holes only what is in use can differ.
+      for (size_t at = 0; at < contents.bytes.size();) {
+        const auto [begin, end] = NextData(at, contents.bytes.size());
+        PutPages(contents, of_data ? begin : at, of_data ? end : begin, of_data);
+        at = end;
       }
     }
   }
 
  private:
-  static constexpr size_t kPage = 4096;
+  static constexpr size_t kPage = DiskContents::kPageBytes;
 
   DiskFile(int fd, char* address, size_t bytes) : fd_(fd), address_(address), bytes_(bytes) {}
 
-  // Fills the hole of the file that `*at` may be in, without reading it; `*at` is then where it
-  // ends. Returns where the data behind it ends.
-  size_t NextData(size_t at, std::span<const char> contents, const char* zeros, size_t* end) {
+  // Where the first data of the file begin that are not before `at`, and where they end.
+  std::pair<size_t, size_t> NextData(size_t at, size_t bytes) const {
     const off_t data = lseek(fd_, static_cast<off_t>(at), SEEK_DATA);
-    const size_t begin = data < 0 ? contents.size()
-                                  : std::min(static_cast<size_t>(data) / kPage * kPage,
-                                             contents.size());
-    for (*end = at; *end < begin; *end += kPage) {
-      if (std::memcmp(contents.data() + *end, zeros, kPage) == 0) continue;
-      std::memcpy(address_ + *end, contents.data() + *end, kPage);
+    if (data < 0 || static_cast<size_t>(data) >= bytes) return {bytes, bytes};
+    const off_t hole = lseek(fd_, data, SEEK_HOLE);
+    const size_t end = hole < 0 ? bytes : (static_cast<size_t>(hole) + kPage - 1) / kPage * kPage;
+    return {static_cast<size_t>(data) / kPage * kPage, std::min(end, bytes)};
+  }
+
+  void PutPages(const DiskContents& contents, size_t begin, size_t end, bool all) {
+    for (size_t at = begin; at < end; at += kPage) {
+      if (!all && !contents.in_use[at / kPage]) continue;
+      const char* const wanted = contents.bytes.data() + at;
+      if (std::memcmp(address_ + at, wanted, kPage) != 0) std::memcpy(address_ + at, wanted, kPage);
     }
-    if (begin >= contents.size()) return contents.size();
-    const off_t hole = lseek(fd_, static_cast<off_t>(begin), SEEK_HOLE);
-    return hole < 0 ? contents.size()
-                    : (static_cast<size_t>(hole) + kPage - 1) / kPage * kPage;
   }
 
   const int fd_;
@@ -146,7 +144,7 @@ Result<RecoveredImage> ImageGuest::Ask() {
   return image;
 }
 
-Result<RecoveredImage> ImageGuest::Recover(std::span<const char> contents) {
+Result<RecoveredImage> ImageGuest::Recover(const DiskContents& contents) {
   RecoveredImage failed;
   constexpr int kTries = 2;
   for (int i = 0; i < kTries; ++i) {

@@ -13,13 +13,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "engines/status.h"
 #include "faultinject/explore/judge.h"
 #include "faultinject/explore/recovery.h"
+#include "faultinject/vm/disk_states.h"
 #include "faultinject/vm/virtual_machine.h"
 #include "harness/vm/guest_host.h"
 
@@ -48,7 +48,7 @@ class ImageGuest {
   // Boots the first guest. REQUIRES: comes first.
   Status Start();
   // Not ok if no guest can be started, or after Ctrl-C.
-  Result<RecoveredImage> Recover(std::span<const char> contents);
+  Result<RecoveredImage> Recover(const DiskContents& contents);
 
   uint64_t restarts() const { return restarts_; }
   const std::vector<double>& boot_s() const { return boot_s_; }

@@ -178,7 +178,7 @@ def _recording(recording: dict[str, Any], schedules: dict[str, Any]) -> list[Row
     if "flushes" in recording:
         writes = f"{recording['writes']:,} of {count(recording['bytes_written'], 'byte')}"
         return [
-            ("operations answered", f"{recording['operations']:,}, then it was unmounted"),
+            ("operations answered", f"{recording['operations']:,}, then it was written back"),
             ("writes of the disk", f"{writes}, {count(recording['flushes'], 'flush', 'flushes')}"),
             ("guests that failed", f"{recording['guest_restarts']:,}"),
             ("kept in, if anything was found", element("code", recording["path"])),
@@ -266,6 +266,7 @@ def _settings(settings: dict[str, Any]) -> list[Row]:
         ]
         if "mount_options" in settings:
             model[1] = ("mounted with", settings["mount_options"] or "no options")
+            model.append(("never tears", f"a sector of {settings['sector_bytes']:,} bytes"))
     elif "file_system" in settings:
         sector = count(settings["sector_bytes"], "byte")
         model = [

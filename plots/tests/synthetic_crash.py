@@ -205,6 +205,7 @@ def disk_report(*found: dict[str, Any]) -> dict[str, Any]:
         "accelerator": "tcg",
         "kernel": "6.1.0-57-amd64",
         "file_system": "ext4",
+        "sector_bytes": 512,
         "mount_options": "commit=1",
         "pmem_mib": 0,
         "disk_mib": 64,
