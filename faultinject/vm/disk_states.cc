@@ -41,15 +41,15 @@ Result<uint64_t> ParseDiskMark(std::string_view sector) {
 }
 
 uint64_t DiskImage::lost() const {
-  return static_cast<uint64_t>(std::count_if(
-      survived.begin(), survived.end(), [](const std::vector<bool>& sectors) {
+  return static_cast<uint64_t>(
+      std::count_if(survived.begin(), survived.end(), [](const std::vector<bool>& sectors) {
         return std::find(sectors.begin(), sectors.end(), true) == sectors.end();
       }));
 }
 
 uint64_t DiskImage::torn() const {
-  return static_cast<uint64_t>(std::count_if(
-      survived.begin(), survived.end(), [](const std::vector<bool>& sectors) {
+  return static_cast<uint64_t>(
+      std::count_if(survived.begin(), survived.end(), [](const std::vector<bool>& sectors) {
         const auto there = std::count(sectors.begin(), sectors.end(), true);
         return there > 0 && static_cast<size_t>(there) < sectors.size();
       }));
@@ -59,8 +59,9 @@ uint64_t DiskImage::torn() const {
 class DiskStates::Contents {
  public:
   explicit Contents(size_t bytes)
-      : bytes_(bytes), address_(static_cast<char*>(mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                                                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+      : bytes_(bytes),
+        address_(static_cast<char*>(
+            mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
     CHECK(address_ != MAP_FAILED);
   }
   ~Contents() { munmap(address_, bytes_); }
@@ -214,7 +215,17 @@ DiskImage DiskStates::Draw(uint64_t seed, uint64_t number) const {
   const auto below = [&random](uint64_t bound) { return random() % bound; };
   DiskImage image{.number = number, .point = at_, .survived = {}};
   const size_t writes = pending_.size();
-  enum Kind : uint64_t { kAll, kPrefix, kOneLost, kOneLeft, kWhole, kWhole2, kTorn, kTorn2, kKinds };
+  enum Kind : uint64_t {
+    kAll,
+    kPrefix,
+    kOneLost,
+    kOneLeft,
+    kWhole,
+    kWhole2,
+    kTorn,
+    kTorn2,
+    kKinds
+  };
   const uint64_t kind = below(kKinds);
   const size_t chosen = writes == 0 ? 0 : below(writes + (kind == kPrefix ? 1 : 0));
   const uint64_t of_four = 1 + below(3);  // survive, of the kinds that draw each write
@@ -266,8 +277,7 @@ DiskDigest DiskStates::Digest(const DiskImage& image) const {
   return digest;
 }
 
-void DiskStates::Show(const DiskImage& image,
-                      const std::function<void(const DiskContents&)>& use) {
+void DiskStates::Show(const DiskImage& image, const std::function<void(const DiskContents&)>& use) {
   std::vector<std::pair<uint64_t, std::string>> before;
   ForEachSurvivor(image, [&](uint64_t number, std::string_view sector) {
     before.emplace_back(number, durable_->Sector(number, zeros_.size()));

@@ -3,9 +3,10 @@
 //
 // The disk is as long as was said; what was written behind its end are marks, a sector each: the
 // number of the line of a run's history that had just been written down, and 0 where the run's part
-// of the log ends. (Makers of file systems wipe a disk's end: before the first mark there are none.)
-// A line's mark is in the log before whatever its operation does, and after whatever it was answered
-// for. So how much of the history there is at a place of the log is known exactly, with no clock.
+// of the log ends. (Makers of file systems wipe a disk's end: before the first mark there are
+// none.) A line's mark is in the log before whatever its operation does, and after whatever it was
+// answered for. So how much of the history there is at a place of the log is known exactly, with no
+// clock.
 //
 // A crash point comes before a write if there was a mark since the last point, before each flush if
 // there was anything, and at the end: between two of them the possible contents only grow
@@ -69,8 +70,8 @@ struct DiskImage {
 class DiskStates {
  public:
   // `disk_bytes`: without the marks. `whole_bytes`: what never tears, aligned; 0: a sector of the
-  // log; REQUIRES: a multiple of that. kCorrupt for marks that are damaged or out of order, and for a
-  // log without any.
+  // log; REQUIRES: a multiple of that. kCorrupt for marks that are damaged or out of order, and for
+  // a log without any.
   static Result<DiskStates> Make(WriteLog log, uint64_t disk_bytes, uint64_t whole_bytes = 0);
 
   size_t points() const { return points_.size(); }
@@ -110,8 +111,8 @@ class DiskStates {
   void DecideAll();
   void Supersede(const WriteLogEntry& entry);
   std::string_view SectorOf(const WriteLogEntry& entry, uint64_t number) const;
-  // Calls `visit` for each sector, once, of which an undecided write has survived: its number on the
-  // disk, and what it holds.
+  // Calls `visit` for each sector, once, of which an undecided write has survived: its number on
+  // the disk, and what it holds.
   void ForEachSurvivor(const DiskImage& image,
                        const std::function<void(uint64_t, std::string_view)>& visit) const;
 

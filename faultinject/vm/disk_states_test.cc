@@ -87,8 +87,8 @@ TEST(DiskStates, BetweenFlushesEverySubsetOfSectorsIsPossible) {
   // Before the write behind the mark, before the flush, and at the end.
   ASSERT_EQ(states->points(), 3u);
   EXPECT_EQ(Drawn(&*states, 0), std::set<std::string>({"ab.."}));
-  EXPECT_EQ(Drawn(&*states, 1),
-            std::set<std::string>({"ab..", "cb..", "ad..", "cd..", "abe.", "cbe.", "ade.", "cde."}));
+  EXPECT_EQ(Drawn(&*states, 1), std::set<std::string>({"ab..", "cb..", "ad..", "cd..", "abe.",
+                                                       "cbe.", "ade.", "cde."}));
   EXPECT_EQ(Drawn(&*states, 2), std::set<std::string>({"cde."}));
 }
 
@@ -119,9 +119,9 @@ TEST(DiskStates, WhatWasDiscardedMayBeZeros) {
 
 TEST(DiskStates, ACrashPointKnowsHowMuchOfTheHistoryThereWas) {
   LogText text;
-  text.Write(0, "z").Flush();                                         // before the run
-  text.Line(kSectors, 1).Write(0, "a").Flush().Line(kSectors, 2);     // one change, answered
-  text.Line(kSectors, 3).Line(kSectors, 4);                           // a read
+  text.Write(0, "z").Flush();                                      // before the run
+  text.Line(kSectors, 1).Write(0, "a").Flush().Line(kSectors, 2);  // one change, answered
+  text.Line(kSectors, 3).Line(kSectors, 4);                        // a read
   text.Line(kSectors, 5).Write(1, "b").Write(2, "c").Line(kSectors, 6);
   Result<DiskStates> states = StatesOf(text);
   ASSERT_TRUE(states.ok()) << states.message();
@@ -187,8 +187,9 @@ TEST(DiskStates, AMarkIsReadAsItWasWritten) {
     ASSERT_TRUE(read.ok());
     EXPECT_EQ(*read, line);
   }
-  for (const std::string& bad : {std::string(), std::string(kTestSector, '\0'),
-                                 std::string("fencepost line 12"), std::string("fencepost line x\n")}) {
+  for (const std::string& bad :
+       {std::string(), std::string(kTestSector, '\0'), std::string("fencepost line 12"),
+        std::string("fencepost line x\n")}) {
     EXPECT_FALSE(ParseDiskMark(bad).ok()) << bad;
   }
 }
@@ -214,9 +215,10 @@ TEST(DiskStates, DrawnImagesAreThoseThatTheContractAllowsAndAllOfThem) {
       } else {
         const uint64_t sector = below(kSectors);
         std::string letters(1 + below(kSectors - sector), letter++);
-        text.Write(sector, letters, kind == 3   ? uint64_t{kLogFua}
-                                    : kind == 4 ? uint64_t{kLogFlush}
-                                                : 0);
+        text.Write(sector, letters,
+                   kind == 3   ? uint64_t{kLogFua}
+                   : kind == 4 ? uint64_t{kLogFlush}
+                               : 0);
       }
     }
     Result<DiskStates> states = StatesOf(text);
@@ -274,9 +276,8 @@ TEST(DiskStates, AnImageIsTheSameWhateverWasLookedAtBefore) {
 }
 
 TEST(DiskStates, LostAndTornWritesAreCounted) {
-  const DiskImage image{.number = 0,
-                        .point = 0,
-                        .survived = {{true, true}, {false, false}, {true, false}, {false}}};
+  const DiskImage image{
+      .number = 0, .point = 0, .survived = {{true, true}, {false, false}, {true, false}, {false}}};
   EXPECT_EQ(image.lost(), 2u);
   EXPECT_EQ(image.torn(), 1u);
 }

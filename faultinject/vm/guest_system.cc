@@ -25,7 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-
 Status Mount(const std::string& what, const std::string& where, const std::string& type,
              const std::string& options = {}) {
   std::error_code error;
@@ -70,9 +69,10 @@ bool Appears(const std::function<bool()>& there) {
 
 Status AwaitDevice(const char* device) {
   if (Appears([device] { return fs::exists(device); })) return Status::Ok();
-  return Status::Unsupported(
-      fmt::format("the guest has no {}{}", device,
-                  device == std::string(kGuestPmemDevice) ? ": its kernel found no NVDIMM (nfit, nd_pmem)" : ""));
+  return Status::Unsupported(fmt::format("the guest has no {}{}", device,
+                                         device == std::string(kGuestPmemDevice)
+                                             ? ": its kernel found no NVDIMM (nfit, nd_pmem)"
+                                             : ""));
 }
 
 }  // namespace
@@ -146,16 +146,28 @@ Status FormatDisk(const std::string& file_system, uint64_t bytes) {
   std::vector<std::string> words;
   if (file_system == "ext4") {
     // All of it now: what is left for later is written behind the back of a run.
-    words = {"/bin/mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-E",
-             "lazy_itable_init=0,lazy_journal_init=0,nodiscard", "-N", "4096", kGuestDiskDevice,
+    words = {"/bin/mke2fs",
+             "-q",
+             "-F",
+             "-t",
+             "ext4",
+             "-b",
+             "4096",
+             "-E",
+             "lazy_itable_init=0,lazy_journal_init=0,nodiscard",
+             "-N",
+             "4096",
+             kGuestDiskDevice,
              fmt::format("{}k", bytes >> 10)};
   } else if (file_system == "xfs") {
     // Smaller than what it is supported with.
-    words = {"/bin/mkfs.xfs", "-q", "-f", "-K", "--unsupported", "-d",
-             fmt::format("size={}", bytes), kGuestDiskDevice};
+    words = {
+        "/bin/mkfs.xfs", "-q", "-f", "-K", "--unsupported", "-d", fmt::format("size={}", bytes),
+        kGuestDiskDevice};
   } else {
-    words = {"/bin/mkfs.btrfs", "-q", "-f", "-K", "-b", fmt::format("{}", bytes), "-m", "single",
-             "-d", "single", kGuestDiskDevice};
+    words = {"/bin/mkfs.btrfs",        "-q", "-f",     "-K", "-b",
+             fmt::format("{}", bytes), "-m", "single", "-d", "single",
+             kGuestDiskDevice};
   }
   return RunHostProgram(words).status();
 }

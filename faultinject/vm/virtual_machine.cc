@@ -106,8 +106,8 @@ std::vector<std::string> QemuWords(const MachineParts& parts, const PortDescript
   const bool kvm = parts.accelerator == Accelerator::kKvm;
   std::vector<std::string> words = {
       parts.qemu.string(), "-nodefaults", "-no-user-config", "-nographic", "-no-reboot",
-      // Emulated: all that QEMU can do, so that there is CLWB, but for a fifth level of page tables,
-      // which each walk would pay for. Otherwise: what the processor has.
+      // Emulated: all that QEMU can do, so that there is CLWB, but for a fifth level of page
+      // tables, which each walk would pay for. Otherwise: what the processor has.
       "-accel", kvm ? "kvm" : "tcg", "-cpu", kvm ? "host" : "max,la57=off", "-smp", "1", "-machine",
       "q35,nvdimm=on", "-m",
       fmt::format("{}M,slots=2,maxmem={}M", parts.memory_mib,
@@ -131,21 +131,22 @@ std::vector<std::string> QemuWords(const MachineParts& parts, const PortDescript
                           ? std::string("null,id=history")
                           : fmt::format("file,id=history,path={}", Escaped(parts.history)));
   if (!parts.nvdimm.empty()) {
-    words.insert(words.end(),
-                 {"-object",
-                  fmt::format("memory-backend-file,id=memory,share=on,mem-path={},size={}",
-                              Escaped(parts.nvdimm), parts.nvdimm_bytes),
-                  "-device",
-                  parts.nvdimm_label
-                      ? fmt::format("nvdimm,memdev=memory,label-size={}", kNvdimmLabelBytes)
-                      : std::string("nvdimm,memdev=memory")});
+    words.insert(
+        words.end(),
+        {"-object",
+         fmt::format("memory-backend-file,id=memory,share=on,mem-path={},size={}",
+                     Escaped(parts.nvdimm), parts.nvdimm_bytes),
+         "-device",
+         parts.nvdimm_label ? fmt::format("nvdimm,memdev=memory,label-size={}", kNvdimmLabelBytes)
+                            : std::string("nvdimm,memdev=memory")});
   }
   if (!parts.disk_log.empty()) {
     // Flushes are logged, and not passed on to the host.
     const auto add_file = [&words](const char* name, const fs::path& file) {
-      words.insert(words.end(),
-                   {"-blockdev", fmt::format("driver=file,node-name={},cache.no-flush=on,filename={}",
-                                             name, Escaped(file))});
+      words.insert(
+          words.end(),
+          {"-blockdev", fmt::format("driver=file,node-name={},cache.no-flush=on,filename={}", name,
+                                    Escaped(file))});
     };
     add_file("disk-file", parts.disk);
     add_file("log-file", parts.disk_log);

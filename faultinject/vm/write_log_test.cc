@@ -55,10 +55,10 @@ TEST(WriteLog, WhatTheSuperblockDoesNotCountIsLeftOut) {
 }
 
 TEST(WriteLog, WhatIsNoLogIsRefused) {
-  for (const std::string& text : {std::string(), std::string("short"), std::string(8192, 'q'),
-                                  Sample().Text(1), Sample().Text(0x6a736677736872, 2),
-                                  LogText(100).Flush().Text(), LogText(0).Text(),
-                                  LogText(1 << 20).Text()}) {
+  for (const std::string& text :
+       {std::string(), std::string("short"), std::string(8192, 'q'), Sample().Text(1),
+        Sample().Text(0x6a736677736872, 2), LogText(100).Flush().Text(), LogText(0).Text(),
+        LogText(1 << 20).Text()}) {
     EXPECT_EQ(OpenText(text).status().code(), StatusCode::kCorrupt) << text.substr(0, 20);
   }
   EXPECT_EQ(WriteLog::Open("/nowhere/log").status().code(), StatusCode::kIoError);

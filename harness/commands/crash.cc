@@ -13,7 +13,6 @@
 #include "harness/commands/command.h"
 #include "harness/commands/crash_options.h"
 #include "harness/crash/crash_replay.h"
-#include "harness/vm/image_campaign.h"
 #include "harness/crash/crash_report.h"
 #include "harness/crash/engine_recording.h"
 #include "harness/crash/file_recording.h"
@@ -24,6 +23,7 @@
 #include "harness/crash/trace_markers.h"
 #include "harness/interrupt.h"
 #include "harness/run_files.h"
+#include "harness/vm/image_campaign.h"
 
 namespace fencepost {
 namespace {

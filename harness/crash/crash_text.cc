@@ -74,10 +74,11 @@ std::string FlipText(const json& violation) {
 // Of an image of a disk.
 std::string ImageText(const json& violation) {
   const json& state = violation["state"];
-  return fmt::format("\n  image {}: of {} writes that no flush covered {} had not survived, and {} "
-                     "in part\n",
-                     state["image"].get<uint64_t>(), state["undecided_writes"].get<uint64_t>(),
-                     state["lost_writes"].get<uint64_t>(), state["torn_writes"].get<uint64_t>());
+  return fmt::format(
+      "\n  image {}: of {} writes that no flush covered {} had not survived, and {} "
+      "in part\n",
+      state["image"].get<uint64_t>(), state["undecided_writes"].get<uint64_t>(),
+      state["lost_writes"].get<uint64_t>(), state["torn_writes"].get<uint64_t>());
 }
 
 std::string ViolationText(const json& violation) {

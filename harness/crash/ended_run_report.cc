@@ -50,9 +50,9 @@ json EndedRunsReport(const CrashSubject& subject, const RunPlan& plan,
                             {"properties", subject.properties},
                             {"operations_after", runs.operations_after}});
   runs.recorded["path"] = Lexically(runs.recording);
-  json settings = {{"strategy", runs.fault}, {"fault", runs.fault}, {"seed", runs.seed},
-                   {"shard", 0u},            {"shards", 1u},        {"depth", 1u},
-                   {"timeout_s", runs.timeout_s}};
+  json settings = {
+      {"strategy", runs.fault}, {"fault", runs.fault}, {"seed", runs.seed},          {"shard", 0u},
+      {"shards", 1u},           {"depth", 1u},         {"timeout_s", runs.timeout_s}};
   settings.update(runs.settings);
   report.update({{"recording", std::move(runs.recorded)},
                  {"schedules", {{"asked", 1u}, {"recorded", 1u}, {"distinct", 1u}}},

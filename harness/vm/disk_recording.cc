@@ -49,16 +49,16 @@ Result<DiskRecording> DiskRecording::Record(GuestHost* host, const CrashSubject&
     RETURN_IF_ERROR(AskGuest(machine, request, kDiskRequestSeconds).status());
   }
   const auto begin = Clock::now();
-  ASSIGN_OR_RETURN(
-      const json ended,
-      AskGuest(machine, {{"do", "client"}, {"marks", disk_bytes}}, kDiskRunSeconds));
+  ASSIGN_OR_RETURN(const json ended,
+                   AskGuest(machine, {{"do", "client"}, {"marks", disk_bytes}}, kDiskRunSeconds));
   recording.run_s = std::chrono::duration<double>(Clock::now() - begin).count();
   if (ended.at("exit") != 0) {
-    return Status::IoError(fmt::format("the run in the guest ended with exit code {}",
-                                       ended.at("exit").get<int>()));
+    return Status::IoError(
+        fmt::format("the run in the guest ended with exit code {}", ended.at("exit").get<int>()));
   }
-  RETURN_IF_ERROR(AskGuest(machine, {{"do", "end-marks"}, {"marks", disk_bytes}}, kDiskRequestSeconds)
-                      .status());
+  RETURN_IF_ERROR(
+      AskGuest(machine, {{"do", "end-marks"}, {"marks", disk_bytes}}, kDiskRequestSeconds)
+          .status());
   return recording;
 }
 
@@ -98,13 +98,14 @@ Status DiskRecording::Keep(const fs::path& log, uint64_t log_bytes, const fs::pa
 Result<DiskStates> StatesOf(const DiskRecording& recording, const fs::path& log,
                             const EndedRun& run, uint64_t sector_bytes) {
   ASSIGN_OR_RETURN(WriteLog writes, WriteLog::Open(log));
-  ASSIGN_OR_RETURN(DiskStates states, 
+  ASSIGN_OR_RETURN(DiskStates states,
                    DiskStates::Make(std::move(writes), recording.disk_bytes, sector_bytes));
   const uint64_t arrived = run.Point().event - 1;
   if (states.lines() != arrived) {
-    return Status::Corrupt(fmt::format("{} lines of the history are marked in the disk's log, and "
-                                       "{} have arrived",
-                                       states.lines(), arrived));
+    return Status::Corrupt(
+        fmt::format("{} lines of the history are marked in the disk's log, and "
+                    "{} have arrived",
+                    states.lines(), arrived));
   }
   return states;
 }

@@ -41,8 +41,8 @@ struct DiskRecording {
   std::filesystem::path kept_log() const { return folder / "disk-log"; }
 };
 
-// The states of a recorded disk, whose sectors never tear. kCorrupt if the log and the history do not fit: a line that is
-// marked and did not arrive, or one that arrived and is not marked.
+// The states of a recorded disk, whose sectors never tear. kCorrupt if the log and the history do
+// not fit: a line that is marked and did not arrive, or one that arrived and is not marked.
 Result<DiskStates> StatesOf(const DiskRecording& recording, const std::filesystem::path& log,
                             const EndedRun& run, uint64_t sector_bytes);
 

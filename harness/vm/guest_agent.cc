@@ -71,8 +71,8 @@ class Agent {
     if (what == "format") return Done(FormatGuest(request.at("fs").get<std::string>()));
     if (what == "mount") return Done(MountGuest(request.at("fs").get<std::string>()));
     if (what == "format-disk") {
-      return Done(FormatDisk(request.at("fs").get<std::string>(),
-                             request.at("bytes").get<uint64_t>()));
+      return Done(
+          FormatDisk(request.at("fs").get<std::string>(), request.at("bytes").get<uint64_t>()));
     }
     if (what == "mount-disk") {
       return Done(MountDevice(kGuestDiskDevice, request.at("fs").get<std::string>(),
@@ -172,13 +172,14 @@ class Agent {
     ASSIGN_OR_RETURN(const CrashSubject subject, SubjectOf(request));
     ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
     ASSIGN_OR_RETURN(
-        images_, GuestImages::Make(
-                     subject, {.file_system = request.at("fs").get<std::string>(),
-                               .mount_options = request.at("options").get<std::string>(),
-                               .store = StorePath(*plan.row),
-                               .timeout_s = request.at("timeout_s").get<double>(),
-                               .afterwards = {.operations = request.at("operations").get<unsigned>(),
-                                              .may_be_full = request.at("may_be_full").get<bool>()}}));
+        images_,
+        GuestImages::Make(subject,
+                          {.file_system = request.at("fs").get<std::string>(),
+                           .mount_options = request.at("options").get<std::string>(),
+                           .store = StorePath(*plan.row),
+                           .timeout_s = request.at("timeout_s").get<double>(),
+                           .afterwards = {.operations = request.at("operations").get<unsigned>(),
+                                          .may_be_full = request.at("may_be_full").get<bool>()}}));
     return json::object();
   }
 

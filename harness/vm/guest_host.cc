@@ -176,7 +176,7 @@ void GuestHost::Remember(Accelerator accelerator) const {
 Result<VirtualMachine> GuestHost::Boot(const BootParts& parts) {
   if (untried_) {
     untried_ = false;
-    Result<VirtualMachine> machine =  BootBy(Accelerator::kKvm, kKvmPatienceSeconds, parts);
+    Result<VirtualMachine> machine = BootBy(Accelerator::kKvm, kKvmPatienceSeconds, parts);
     if (machine.ok() || Interrupted()) {
       if (machine.ok()) Remember(Accelerator::kKvm);
       return machine;
@@ -185,7 +185,7 @@ Result<VirtualMachine> GuestHost::Boot(const BootParts& parts) {
     accelerator_ = Accelerator::kEmulation;
     why_emulated_ = fmt::format("KVM can be opened, and executes no guest: {}", machine.message());
   }
-  Result<VirtualMachine> machine =  BootBy(accelerator_, settings_.boot_timeout_s, parts);
+  Result<VirtualMachine> machine = BootBy(accelerator_, settings_.boot_timeout_s, parts);
   // On a busy host an emulated kernel may lose its way while it looks for its clocks. Nothing has
   // been mounted by then, so another boot begins from the same.
   if (machine.ok() || Interrupted()) return machine;
@@ -199,20 +199,21 @@ Result<VirtualMachine> GuestHost::BootBy(Accelerator accelerator, double timeout
   const uint64_t nvdimm_bytes = settings_.pmem_mib << 20;
   ASSIGN_OR_RETURN(
       VirtualMachine machine,
-      VirtualMachine::Start(
-          {.qemu = qemu_,
-           .accelerator = accelerator,
-           .kernel = kernel_.image(),
-           .initrd = scratch() / "initrd",
-           .init = fmt::format("{} -- {}", kGuestProgram, kGuestCommand),
-           .nvdimm = of_image ? image() : images ? fs::path() : scratch() / "nvdimm",
-           .nvdimm_bytes = nvdimm_bytes + (images ? 0 : kNvdimmLabelBytes),
-           .nvdimm_label = !images,
-           .disk = of_image ? fs::path() : scratch() / "disk",
-           .disk_log = images && parts.recorded ? disk_log() : fs::path(),
-           .share = parts.share,
-           .history = parts.history,
-           .console = scratch() / "console"}));
+      VirtualMachine::Start({.qemu = qemu_,
+                             .accelerator = accelerator,
+                             .kernel = kernel_.image(),
+                             .initrd = scratch() / "initrd",
+                             .init = fmt::format("{} -- {}", kGuestProgram, kGuestCommand),
+                             .nvdimm = of_image ? image()
+                                       : images ? fs::path()
+                                                : scratch() / "nvdimm",
+                             .nvdimm_bytes = nvdimm_bytes + (images ? 0 : kNvdimmLabelBytes),
+                             .nvdimm_label = !images,
+                             .disk = of_image ? fs::path() : scratch() / "disk",
+                             .disk_log = images && parts.recorded ? disk_log() : fs::path(),
+                             .share = parts.share,
+                             .history = parts.history,
+                             .console = scratch() / "console"}));
   ASSIGN_OR_RETURN(const json ready, AwaitAnswer(machine, timeout_s));
   if (!ready.contains("ready")) return Status::IoError("the guest does not say that it is ready");
   last_boot_s_ = std::chrono::duration<double>(Clock::now() - begin).count();

@@ -72,8 +72,7 @@ Result<Outcome> ParseGuestOutcome(const json& answer) {
 std::string KernelComplaint(const std::string& record) {
   // "priority,number,time,flags;text", and lines of facts behind it.
   int priority = 0;
-  const auto [end, error] =
-      std::from_chars(record.data(), record.data() + record.size(), priority);
+  const auto [end, error] = std::from_chars(record.data(), record.data() + record.size(), priority);
   const size_t text = record.find(';');
   if (error != std::errc() || *end != ',' || text == std::string::npos) return {};
   const std::string said = record.substr(text + 1, record.find('\n') - text - 1);
@@ -131,7 +130,8 @@ Status GuestImages::Unmount() {
 }
 
 Result<json> GuestImages::Recover() {
-  const Status mounted = MountDevice(kGuestPmemDevice, settings_.file_system, settings_.mount_options);
+  const Status mounted =
+      MountDevice(kGuestPmemDevice, settings_.file_system, settings_.mount_options);
   if (!mounted.ok()) {
     json answer = GuestOutcomeJson({}, settings_.store);
     answer.update({{"mount", mounted.message()}, {"kernel", Complaint()}});

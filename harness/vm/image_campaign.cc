@@ -88,16 +88,15 @@ class Campaign {
     progress.Update(0, "recording a run");
     ASSIGN_OR_RETURN(recording_,
                      DiskRecording::Record(&host_, subject_, settings_.mount_options,
-                                           (host_.disk_mib() - kMarksMib) << 20,
-                                           recorded));
+                                           (host_.disk_mib() - kMarksMib) << 20, recorded));
     record_boot_s_ = host_.last_boot_s();
     ASSIGN_OR_RETURN(const EndedRun run, EndedRun::Read(subject_, recorded));
-    ASSIGN_OR_RETURN(DiskStates states, StatesOf(recording_, host_.disk_log(), run, settings_.sector_bytes));
+    ASSIGN_OR_RETURN(DiskStates states,
+                     StatesOf(recording_, host_.disk_log(), run, settings_.sector_bytes));
     CountRaw(&states);
-    ImageGuest guest(&host_,
-                     PrepareRequest(recording_, run, settings_.timeout_s,
-                                    settings_.operations_after),
-                     settings_.timeout_s);
+    ImageGuest guest(
+        &host_, PrepareRequest(recording_, run, settings_.timeout_s, settings_.operations_after),
+        settings_.timeout_s);
     progress.Update(0, "booting a guest that recovers");
     RETURN_IF_ERROR(guest.Start());
     EngineJudge judge(run.history(), run.plan().options.durability, settings_.timeout_s);
@@ -138,8 +137,8 @@ class Campaign {
     constexpr uint64_t kIdleRounds = 4;  // of as many draws as there are points
     const uint64_t points = states->points();
     uint64_t idle = 0;
-    for (uint64_t pass = 0;
-         recovered_.size() < settings_.images && idle < kIdleRounds * points; ++pass) {
+    for (uint64_t pass = 0; recovered_.size() < settings_.images && idle < kIdleRounds * points;
+         ++pass) {
       const size_t before = recovered_.size();
       const uint64_t wanted = std::min(points, settings_.images - before);
       for (uint64_t i = 0; i < wanted; ++i) {
@@ -168,16 +167,15 @@ class Campaign {
     if (found != recovered_.end() && !judged_.emplace(digest, event).second) return Status::Ok();
     if (found == recovered_.end()) {
       Result<RecoveredImage> recovered = Status::IoError("none");
-      states->Show(image, [&](const DiskContents& contents) {
-        recovered = guest->Recover(contents);
-      });
+      states->Show(image,
+                   [&](const DiskContents& contents) { recovered = guest->Recover(contents); });
       RETURN_IF_ERROR(recovered.status());
       found = recovered_.emplace(digest, *std::move(recovered)).first;
       judged_.emplace(digest, event);
       answers_.insert(found->second.outcome.answer);
     }
-    const std::vector<Finding> findings =
-        JudgeImage(judge, found->second, recording_.file_system, {.index = image.point, .event = event});
+    const std::vector<Finding> findings = JudgeImage(judge, found->second, recording_.file_system,
+                                                     {.index = image.point, .event = event});
     failed_ += findings.empty() ? 0 : 1;
     std::set<std::string> kinds;
     for (const Finding& finding : findings) {
@@ -210,8 +208,7 @@ class Campaign {
       violations.push_back(EndedRunViolation(
           shown.finding, run,
           {.index = image.point,
-           .before = states.entries_before(image.point) == states.log().entries().size()
-                         ? "the end"
+           .before = states.entries_before(image.point) == states.log().entries().size() ? "the end"
                      : states.log().entries()[states.entries_before(image.point)].Is(kLogFlush)
                          ? "a flush"
                          : "a write",
@@ -315,9 +312,8 @@ Result<ExitCode> ReplayImage(const ReplayRequest& request, const json& report,
   ASSIGN_OR_RETURN(const CrashSubject subject, CrashSubject::Read(kept));
   ASSIGN_OR_RETURN(const DiskRecording recording, DiskRecording::Read(kept));
   ASSIGN_OR_RETURN(const EndedRun run, EndedRun::Read(subject, kept));
-  ASSIGN_OR_RETURN(DiskStates states, 
-      StatesOf(recording, recording.kept_log(), run,
-               report["settings"]["sector_bytes"].get<uint64_t>()));
+  ASSIGN_OR_RETURN(DiskStates states, StatesOf(recording, recording.kept_log(), run,
+                                               report["settings"]["sector_bytes"].get<uint64_t>()));
   const uint64_t number = violation["state"]["image"].get<uint64_t>();
   const uint64_t seed = report["settings"]["seed"].get<uint64_t>();
   states.Seek(number % states.points());
@@ -330,20 +326,19 @@ Result<ExitCode> ReplayImage(const ReplayRequest& request, const json& report,
   ASSIGN_OR_RETURN(GuestHost host,
                    GuestHost::Make(ForImages(guest_settings, recording.disk_bytes >> 20)));
   const double timeout_s = report["settings"]["timeout_s"].get<double>();
-  ImageGuest guest(&host,
-                   PrepareRequest(recording, run, timeout_s,
-                                  report["subject"].value("operations_after", 0u)),
-                   timeout_s);
+  ImageGuest guest(
+      &host,
+      PrepareRequest(recording, run, timeout_s, report["subject"].value("operations_after", 0u)),
+      timeout_s);
   RETURN_IF_ERROR(guest.Start());
   Result<RecoveredImage> recovered = Status::IoError("none");
-  states.Show(image,
-              [&](const DiskContents& contents) { recovered = guest.Recover(contents); });
+  states.Show(image, [&](const DiskContents& contents) { recovered = guest.Recover(contents); });
   RETURN_IF_ERROR(recovered.status());
   EngineJudge judge(run.history(), run.plan().options.durability, timeout_s);
-  return ShownAgain(JudgeImage(&judge, *recovered, recording.file_system,
-                               {.index = image.point,
-                                .event = states.lines_before(image.point) + 1}),
-                    violation);
+  return ShownAgain(
+      JudgeImage(&judge, *recovered, recording.file_system,
+                 {.index = image.point, .event = states.lines_before(image.point) + 1}),
+      violation);
 }
 
 }  // namespace fencepost

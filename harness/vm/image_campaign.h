@@ -25,7 +25,7 @@ struct ImageSettings {
   uint64_t images = 500;      // distinct ones that are recovered from
   uint64_t seed = 1;
   uint64_t sector_bytes = 512;  // of the disk: never torn
-  double timeout_s = 10;  // of a recovery
+  double timeout_s = 10;        // of a recovery
   unsigned operations_after = 12;
   bool quiet = false;
 };

@@ -108,12 +108,12 @@ std::vector<Finding> JudgeMount(const RecoveredImage& image, const std::string& 
              .found = image.mount}};
   }
   if (!image.kernel.empty()) {
-    return {{.kind = "file-system",
-             .subject = file_system,
-             .message = fmt::format("the file system is damaged: the kernel says: {}",
-                                    image.kernel),
-             .allowed = "a mount without complaint",
-             .found = image.kernel}};
+    return {
+        {.kind = "file-system",
+         .subject = file_system,
+         .message = fmt::format("the file system is damaged: the kernel says: {}", image.kernel),
+         .allowed = "a mount without complaint",
+         .found = image.kernel}};
   }
   return {};
 }

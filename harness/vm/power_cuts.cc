@@ -97,7 +97,8 @@ class Rounds {
 
   Status PowerOn() {
     machine_.reset();
-    ASSIGN_OR_RETURN(VirtualMachine booted, host_.Boot({.share = folder_, .history = history_file()}));
+    ASSIGN_OR_RETURN(VirtualMachine booted,
+                     host_.Boot({.share = folder_, .history = history_file()}));
     machine_.emplace(std::move(booted));
     boot_s_.push_back(host_.last_boot_s());
     return Status::Ok();
