@@ -100,6 +100,7 @@ ExitCode CrashGuests(const VmRequest& request, const Arguments& arguments) {
 ExitCode JudgeImages(const VmRequest& request, const Arguments& arguments) {
   const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);
   if (!subject.ok()) return ReportError(subject.status());
+  if (const Status fits = CheckImageSubject(*subject); !fits.ok()) return ReportError(fits);
   const Result<RunDirectory> made =
       CreateRunDirectory(request.crash.results, std::time(nullptr), "images-" + request.engine);
   if (!made.ok()) return ReportError(made.status());

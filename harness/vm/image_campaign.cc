@@ -291,16 +291,18 @@ class Campaign {
 
 }  // namespace
 
-Result<json> RunImages(const CrashSubject& subject, const fs::path& folder,
-                       const ImageSettings& settings, const std::vector<std::string>& command) {
+Status CheckImageSubject(const CrashSubject& subject) {
   if (subject.properties.contains("fencepost.trace_file")) {
     return Status::Unsupported("vm images draws its operations: it replays no trace file");
   }
   ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
-  if (DomainOf(*plan.row) != CrashDomain::kFiles) {
-    return Status::Unsupported(fmt::format(
-        "{}: images are of disks, for engines that keep their data in files", subject.engine));
-  }
+  if (DomainOf(*plan.row) == CrashDomain::kFiles) return Status::Ok();
+  return Status::Unsupported(fmt::format(
+      "{}: images are of disks, for engines that keep their data in files", subject.engine));
+}
+
+Result<json> RunImages(const CrashSubject& subject, const fs::path& folder,
+                       const ImageSettings& settings, const std::vector<std::string>& command) {
   ASSIGN_OR_RETURN(GuestHost host,
                    GuestHost::Make(ForImages(settings.guest, settings.guest.disk_mib)));
   return Campaign(subject, folder, settings, command, std::move(host)).Run();

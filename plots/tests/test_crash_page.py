@@ -99,8 +99,7 @@ class VerdictTest(unittest.TestCase):
             self.assertIn(said, text)
         for words in ("Had to survive", "minimised", "dax=always"):
             self.assertNotIn(words, text)
-        passed = self.headline(synthetic_crash.disk_report())
-        self.assertIn("a disk may hold many others", passed)
+        self.assertIn("a disk may hold", self.headline(synthetic_crash.disk_report()))
 
     def test_what_rests_on_a_lost_name_is_lost_with_it(self) -> None:
         document = report("violated", synthetic_crash.missing_name())
