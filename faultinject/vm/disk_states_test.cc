@@ -275,6 +275,20 @@ TEST(DiskStates, AnImageIsTheSameWhateverWasLookedAtBefore) {
   }
 }
 
+TEST(DiskStates, OfSeveralWritesOfASectorTheLastThatSurvivedShows) {
+  LogText text;
+  text.Line(kSectors, 1).Write(0, "ab").Write(0, "cd").Write(1, "e").Flush();
+  Result<DiskStates> states = StatesOf(text);
+  ASSERT_TRUE(states.ok()) << states.message();
+  states->Seek(1);
+  const auto shown = [&](std::vector<std::vector<bool>> survived) {
+    return Shown(&*states, {.number = 1, .point = 1, .survived = std::move(survived)});
+  };
+  EXPECT_EQ(shown({{true, true}, {true, true}, {true}}), "ce..");
+  EXPECT_EQ(shown({{true, true}, {true, true}, {false}}), "cd..");
+  EXPECT_EQ(shown({{true, true}, {false, true}, {false}}), "ad..");
+}
+
 TEST(DiskStates, LostAndTornWritesAreCounted) {
   const DiskImage image{
       .number = 0, .point = 0, .survived = {{true, true}, {false, false}, {true, false}, {false}}};
