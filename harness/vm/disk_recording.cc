@@ -98,6 +98,11 @@ Status DiskRecording::Keep(const fs::path& log, uint64_t log_bytes, const fs::pa
 Result<DiskStates> StatesOf(const DiskRecording& recording, const fs::path& log,
                             const EndedRun& run, uint64_t sector_bytes) {
   ASSIGN_OR_RETURN(WriteLog writes, WriteLog::Open(log));
+  if (sector_bytes == 0 || sector_bytes % writes.sector_bytes() != 0 ||
+      recording.disk_bytes % writes.sector_bytes() != 0) {
+    return Status::Corrupt(fmt::format("{}: has sectors of {} bytes, and the disk of {}",
+                                       log.string(), writes.sector_bytes(), sector_bytes));
+  }
   ASSIGN_OR_RETURN(DiskStates states,
                    DiskStates::Make(std::move(writes), recording.disk_bytes, sector_bytes));
   const uint64_t arrived = run.Point().event - 1;

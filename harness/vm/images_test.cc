@@ -95,7 +95,7 @@ class DiskRecordingTest : public ::testing::Test {
   }
 
   // The states of a disk whose log marks so many lines, beside that history.
-  Status StatesWith(uint64_t marks) {
+  Status StatesWith(uint64_t marks, uint64_t sector_bytes = kTestSector) {
     constexpr uint64_t kMib = 1 << 20;
     LogText text;
     for (uint64_t line = 1; line <= marks; ++line) text.Line(kMib / kTestSector, line);
@@ -103,7 +103,7 @@ class DiskRecordingTest : public ::testing::Test {
     std::ofstream(log, std::ios::binary) << text.Text();
     DiskRecording recording;
     recording.disk_bytes = kMib;
-    return StatesOf(recording, log, *EndedRun::Read(subject_, scratch_.path()), kTestSector)
+    return StatesOf(recording, log, *EndedRun::Read(subject_, scratch_.path()), sector_bytes)
         .status();
   }
 
@@ -118,6 +118,14 @@ TEST_F(DiskRecordingTest, AHistoryThatLagsBehindTheDiskIsNoticed) {
   EXPECT_THAT(StatesWith(5).message(), HasSubstr("5 lines of the history are marked in the disk's "
                                                  "log, and 4 have arrived"));
   EXPECT_THAT(StatesWith(3).message(), HasSubstr("and 4 have arrived"));
+}
+
+TEST_F(DiskRecordingTest, SectorsThatTheLogDoesNotHaveAreRefused) {
+  WriteHistory(2);
+  EXPECT_TRUE(StatesWith(2, 8 * kTestSector).ok());
+  for (const uint64_t bytes : {0, 100, 700}) {
+    EXPECT_EQ(StatesWith(2, bytes).code(), StatusCode::kCorrupt) << bytes;
+  }
 }
 
 TEST_F(DiskRecordingTest, WhatIsKeptIsReadAgainAndDamageIsRefused) {
