@@ -16,14 +16,13 @@ main() {
   local operations=50 images=300 systems=ext4,xfs,btrfs out=docs/agreement.md
   while [ $# -gt 0 ]; do
     case $1 in
-      --operations | --images | --fs | --out)
+      --operations | --images)
+        take_count "$1" "${2:-}" $#
+        shift
+        ;;
+      --fs | --out)
         need_value "$1" $#
-        case $1 in
-          --operations) operations=$2 ;;
-          --images) images=$2 ;;
-          --fs) systems=$2 ;;
-          --out) out=$2 ;;
-        esac
+        if [ "$1" = --fs ]; then systems=$2; else out=$2; fi
         shift
         ;;
       -h | --help) print_help && exit 0 ;;
