@@ -99,7 +99,8 @@ Written by `scripts/agreement.sh --operations {operations} --images {images}`. O
 real file systems made of it: images of a recorded disk, mounted by Linux and recovered from in a
 [virtual machine](vm.md#images-of-a-disk). On the right what `fencepost crash --fs` makes of the
 same engine, setting and workload by its model. In brackets: distinct images or trees that were
-recovered. What was violated is named by its kind.
+recovered. What was violated is named by its kind; a model's report has one kind for what has one
+cause, and so fewer.
 
 Verdicts and kinds are compared, not states: images are of another run than the model's. A real
 file system that loses what its model keeps is a defect of the model, and the script fails. The
