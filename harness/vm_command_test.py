@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from command_test_case import CommandTest, main
 
@@ -98,6 +99,73 @@ class VmTest(CommandTest):
         self.assertEqual(code, 1, err)
         self.assertIn("the violation shows again", out)
 
+    def images(self, engine: str, *more: str) -> tuple[int, str, str]:
+        words = [engine, *self.guest, "--images", "12", "-P", self.workload("crash-canary")]
+        return self.run_program("vm", "images", *words, "-p", "operationcount=30", *more)
+
+    def report_of_images(self) -> tuple[Path, dict[str, Any]]:
+        (folder,) = (self.folder / "results").iterdir()
+        self.validate(str(folder))
+        return folder, json.loads((folder / "crash.json").read_text(encoding="utf-8"))
+
+    def test_images_of_an_engine_that_syncs_lose_nothing(self) -> None:
+        for engine, file_system in (("filestore", "ext4"), ("lmdb", "xfs")):
+            code, out, err = self.images(engine, "--fs", file_system)
+            self.assertEqual(code, 0, f"{engine}: {out}{err}")
+            self.assertIn("no violation in 12 images", out)
+            folder, report = self.report_of_images()
+            self.assertGreater(report["recording"]["flushes"], 30)
+            self.assertEqual(report["explored"]["recoveries"], 12)
+            self.assertFalse((folder / "recording").exists())
+            shutil.rmtree(folder)
+
+    def test_images_of_an_engine_that_never_syncs_are_caught_and_rebuilt(self) -> None:
+        code, out, err = self.images("canary-filelog", "-p", "canary-filelog.bug=never-syncs")
+        self.assertEqual(code, 1, out + err)
+        self.assertIn("VIOLATED", out)
+        folder, report = self.report_of_images()
+        self.assertIn("lost", {violation["kind"] for violation in report["violations"]})
+        code, out, err = self.run_program(
+            "crash", "replay", str(folder), "V1", "--keep", str(self.folder / "kept")
+        )
+        self.assertEqual(code, 0, err)
+        kept = self.folder / "kept" / "disk.img"
+        self.assertEqual(kept.stat().st_size, report["settings"]["disk_mib"] << 20)
+        again = ["crash", "replay", folder, "V1", *self.guest[:-1]]
+        code, out, err = self.run_program(*again)
+        self.assertEqual(code, 1, out + err)
+        self.assertIn("the violation shows again", out)
+        code, out, err = self.run_program(*again, "--in-process")
+        self.assertEqual((code, out), (2, ""))
+        self.assertIn("in a guest", err)
+        (folder / "recording" / "disk-log").write_bytes(b"no log")
+        code, out, err = self.run_program(*again)
+        self.assertEqual((code, out), (2, ""))
+        self.assertIn("is no log of writes", err)
+
+    def test_a_guest_that_ends_among_images_is_started_anew(self) -> None:
+        words = [
+            "filestore",
+            *self.guest[:-1],
+            "--images",
+            "40",
+            "-P",
+            self.workload("crash-canary"),
+        ]
+        process = self.start("vm", "images", *words, "-p", "operationcount=30")
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "images: " in line:
+                break
+        machines = [left.split()[1] for left in left_of(self.scratch) if "process" in left]
+        os.kill(int(machines[0]), signal.SIGKILL)
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 0, out + err)
+        self.assertIn("guests started anew: 1", out)
+        _, report = self.report_of_images()
+        self.assertEqual(report["explored"]["recoveries"], 40)
+        self.assertEqual(report["recording"]["guest_restarts"], 1)
+
     def test_ctrl_c_leaves_nothing(self) -> None:
         process = self.start("vm", "run", *self.guest, "--", "engines")
         deadline = time.monotonic() + 30
@@ -137,6 +205,10 @@ class RefusalTest(CommandTest):
         crash = ["vm", "crash", "lmdb", "-P", self.workload("crash-mixed")]
         for cut in ("", "kill,", "kill,kill", "thunder"):
             self.refuse("--cut", *crash, "--cut", cut)
+        images = ["vm", "images", "lmdb", "-P", self.workload("crash-mixed")]
+        for flags in (("--images", 0), ("--fs", "ntfs"), ("--disk", 8), ("--timeout", 0)):
+            self.refuse(flags[0], *images, *flags)
+        self.refuse("in files", "vm", "images", "cmap", "-P", self.workload("crash-mixed"))
         self.refuse("no engine", "vm", "crash", "nothing", "-P", self.workload("crash-mixed"))
 
     def test_a_folder_without_a_kernel_is_refused(self) -> None:

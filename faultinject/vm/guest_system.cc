@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
@@ -23,9 +24,6 @@ namespace fencepost {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kPmemDevice = "/dev/pmem0";
-constexpr const char* kDiskDevice = "/dev/vda";
 
 Status Mount(const std::string& what, const std::string& where, const std::string& type,
              const std::string& options = {}) {
@@ -49,6 +47,16 @@ Status LoadModule(const std::string& path) {
   return Status::IoError(fmt::format("finit_module: {}: {}", std::strerror(error), path));
 }
 
+// Nothing of it is in the page cache afterwards. REQUIRES: nothing of it is mounted.
+Status ForgetDevice(const std::string& device) {
+  const int fd = open(device.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool done = fd >= 0 && ioctl(fd, BLKFLSBUF) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  if (done) return Status::Ok();
+  return Status::IoError(fmt::format("BLKFLSBUF: {}: {}", std::strerror(error), device));
+}
+
 // Devices come when their drivers have found them.
 bool Appears(const std::function<bool()>& there) {
   constexpr int kTries = 1000;
@@ -61,9 +69,10 @@ bool Appears(const std::function<bool()>& there) {
 
 Status AwaitDevice(const char* device) {
   if (Appears([device] { return fs::exists(device); })) return Status::Ok();
-  return Status::Unsupported(
-      fmt::format("the guest has no {}{}", device,
-                  device == kPmemDevice ? ": its kernel found no NVDIMM (nfit, nd_pmem)" : ""));
+  return Status::Unsupported(fmt::format("the guest has no {}{}", device,
+                                         device == std::string(kGuestPmemDevice)
+                                             ? ": its kernel found no NVDIMM (nfit, nd_pmem)"
+                                             : ""));
 }
 
 }  // namespace
@@ -108,28 +117,73 @@ Result<int> OpenGuestPort(const std::string& name) {
 }
 
 Status FormatGuest(const std::string& file_system) {
-  RETURN_IF_ERROR(AwaitDevice(kPmemDevice));
-  RETURN_IF_ERROR(AwaitDevice(kDiskDevice));
+  RETURN_IF_ERROR(AwaitDevice(kGuestPmemDevice));
+  RETURN_IF_ERROR(AwaitDevice(kGuestDiskDevice));
   // A raw namespace is mounted without DAX.
   RETURN_IF_ERROR(RunHostProgram({"/bin/ndctl", "create-namespace", "-f", "-e", "namespace0.0",
                                   "-m", "fsdax", "-M", "mem"})
                       .status());
-  RETURN_IF_ERROR(AwaitDevice(kPmemDevice));
+  RETURN_IF_ERROR(AwaitDevice(kGuestPmemDevice));
   RETURN_IF_ERROR(
-      RunHostProgram({"/bin/mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", kPmemDevice})
+      RunHostProgram({"/bin/mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", kGuestPmemDevice})
           .status());
   if (file_system == "ext4") {
-    return RunHostProgram({"/bin/mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", kDiskDevice})
+    return RunHostProgram({"/bin/mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", kGuestDiskDevice})
         .status();
   }
-  return RunHostProgram({"/bin/mkfs." + file_system, "-q", "-f", kDiskDevice}).status();
+  return RunHostProgram({"/bin/mkfs." + file_system, "-q", "-f", kGuestDiskDevice}).status();
 }
 
 Status MountGuest(const std::string& file_system) {
-  RETURN_IF_ERROR(AwaitDevice(kPmemDevice));
-  RETURN_IF_ERROR(AwaitDevice(kDiskDevice));
-  RETURN_IF_ERROR(Mount(kPmemDevice, kGuestPmem, "ext4", "dax=always"));
-  return Mount(kDiskDevice, kGuestDisk, file_system);
+  RETURN_IF_ERROR(AwaitDevice(kGuestPmemDevice));
+  RETURN_IF_ERROR(AwaitDevice(kGuestDiskDevice));
+  RETURN_IF_ERROR(Mount(kGuestPmemDevice, kGuestPmem, "ext4", "dax=always"));
+  return Mount(kGuestDiskDevice, kGuestDisk, file_system);
+}
+
+Status FormatDisk(const std::string& file_system, uint64_t bytes) {
+  RETURN_IF_ERROR(AwaitDevice(kGuestDiskDevice));
+  std::vector<std::string> words;
+  if (file_system == "ext4") {
+    // All of it now: what is left for later is written behind the back of a run.
+    words = {"/bin/mke2fs",
+             "-q",
+             "-F",
+             "-t",
+             "ext4",
+             "-b",
+             "4096",
+             "-E",
+             "lazy_itable_init=0,lazy_journal_init=0,nodiscard",
+             "-N",
+             "4096",
+             kGuestDiskDevice,
+             fmt::format("{}k", bytes >> 10)};
+  } else if (file_system == "xfs") {
+    // Smaller than what it is supported with.
+    words = {
+        "/bin/mkfs.xfs", "-q", "-f", "-K", "--unsupported", "-d", fmt::format("size={}", bytes),
+        kGuestDiskDevice};
+  } else {
+    words = {"/bin/mkfs.btrfs",        "-q", "-f",     "-K", "-b",
+             fmt::format("{}", bytes), "-m", "single", "-d", "single",
+             kGuestDiskDevice};
+  }
+  return RunHostProgram(words).status();
+}
+
+Status MountDevice(const std::string& device, const std::string& file_system,
+                   const std::string& options) {
+  RETURN_IF_ERROR(AwaitDevice(device.c_str()));
+  RETURN_IF_ERROR(ForgetDevice(device));
+  return Mount(device, kGuestDisk, file_system, options);
+}
+
+Status UnmountDevice(const std::string& device) {
+  if (umount2(kGuestDisk, 0) != 0) {
+    return Status::IoError(fmt::format("umount: {}: {}", std::strerror(errno), kGuestDisk));
+  }
+  return ForgetDevice(device);
 }
 
 Status MountShare(const std::string& path) {

@@ -6,6 +6,7 @@
 #ifndef FENCEPOST_FAULTINJECT_VM_GUEST_SYSTEM_H_
 #define FENCEPOST_FAULTINJECT_VM_GUEST_SYSTEM_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ namespace fencepost {
 
 inline constexpr const char* kGuestPmem = "/mnt/pmem";  // ext4 on the NVDIMM, dax=always
 inline constexpr const char* kGuestDisk = "/mnt/disk";
+inline constexpr const char* kGuestDiskDevice = "/dev/vda";
+inline constexpr const char* kGuestPmemDevice = "/dev/pmem0";
 
 // The kernel's own file systems, and every module.
 Status SetUpGuest();
@@ -28,6 +31,13 @@ Result<std::string> GuestPortDevice(const std::string& name);
 Status FormatGuest(const std::string& file_system);
 // Mounts both, which plays their journals back.
 Status MountGuest(const std::string& file_system);
+// `file_system` on the first `bytes` of the disk.
+Status FormatDisk(const std::string& file_system, uint64_t bytes);
+// A device alone, at kGuestDisk, with these options of the file system; and not any longer. Nothing
+// of it is in memory before and after. UnmountDevice: kIoError while it is in use.
+Status MountDevice(const std::string& device, const std::string& file_system,
+                   const std::string& options);
+Status UnmountDevice(const std::string& device);
 // Mounts the host's folder at `path`.
 Status MountShare(const std::string& path);
 

@@ -43,13 +43,15 @@ struct MachineParts {
   Accelerator accelerator = Accelerator::kEmulation;
   std::filesystem::path kernel = {};
   std::filesystem::path initrd = {};
-  std::string init = {};               // what init is called with
-  std::filesystem::path nvdimm = {};   // a file of label and data
-  uint64_t nvdimm_bytes = 0;           // of both
-  std::filesystem::path disk = {};     // a file; empty: none
-  std::filesystem::path share = {};    // a folder of the host; empty: none
-  std::filesystem::path history = {};  // made anew; empty: the port leads nowhere
-  std::filesystem::path console = {};  // what the kernel says, made anew
+  std::string init = {};                // what init is called with
+  std::filesystem::path nvdimm = {};    // a file of label and data; empty: none
+  uint64_t nvdimm_bytes = 0;            // of both
+  bool nvdimm_label = true;             // without a label it is one device, /dev/pmem0, as it is
+  std::filesystem::path disk = {};      // a file; empty: none
+  std::filesystem::path disk_log = {};  // a file that is there: what the disk is asked to write
+  std::filesystem::path share = {};     // a folder of the host; empty: none
+  std::filesystem::path history = {};   // made anew; empty: the port leads nowhere
+  std::filesystem::path console = {};   // what the kernel says, made anew
   uint64_t memory_mib = 1024;
 };
 

@@ -24,6 +24,7 @@
 #include "harness/crash/trace_markers.h"
 #include "harness/interrupt.h"
 #include "harness/run_files.h"
+#include "harness/vm/image_campaign.h"
 
 namespace fencepost {
 namespace {
@@ -325,6 +326,11 @@ void DeclareMerge(CLI::App& app, const std::shared_ptr<CrashRequest>& request,
 void DeclareReplay(CLI::App& app, const std::shared_ptr<CrashRequest>& request,
                    const std::shared_ptr<std::function<ExitCode()>>& chosen) {
   ReplayRequest* flags = &request->replay;
+  auto guest = std::make_shared<GuestSettings>();
+  flags->in_guest = [guest](const ReplayRequest& replay, const nlohmann::json& report,
+                            const nlohmann::json& violation) {
+    return ReplayImage(replay, report, violation, *guest);
+  };
   CLI::App* replay =
       app.add_subcommand("replay", "recover once more from the state of a violation");
   replay->add_option("folder", flags->folder, "a folder with a crash.json")->required();
@@ -333,6 +339,10 @@ void DeclareReplay(CLI::App& app, const std::shared_ptr<CrashRequest>& request,
   replay->add_option("--debugger", flags->debugger, "run the recovery under it, e.g. 'gdb --args'");
   replay->add_flag("--in-process", flags->in_process,
                    "recover in this process, which a crash of the recovery ends");
+  replay->add_option("--kernel", guest->kernel_folder,
+                     "of a disk's image: folder with the guest's kernel");
+  replay->add_option("--scratch", guest->scratch_root,
+                     "of a disk's image: folder for it while it is used");
   replay->callback([request, chosen] {
     *chosen = [request] {
       const Result<ExitCode> code = ReplayViolation(request->replay);

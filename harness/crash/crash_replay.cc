@@ -158,6 +158,15 @@ Result<ExitCode> ReplayViolation(const ReplayRequest& request) {
   }
   ASSIGN_OR_RETURN(const json report, ReadReport(request.folder));
   ASSIGN_OR_RETURN(const json violation, FindViolation(report, request.id));
+  if (report["domain"] == "disk") {
+    if (!request.debugger.empty() || request.in_process) {
+      return Status::InvalidArgument(
+          "an image of a disk is recovered from in a guest: --debugger and --in-process do not "
+          "reach there");
+    }
+    CHECK(request.in_guest != nullptr);
+    return request.in_guest(request, report, violation);
+  }
   if (!request.debugger.empty()) return ExecUnderDebugger(request);
   if (IsOfKills(report)) return ReplayKilled(request, report, violation);
   if (report["domain"] == "medium") return ReplayFlipped(request, report, violation);

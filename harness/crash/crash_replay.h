@@ -3,6 +3,7 @@
 #ifndef FENCEPOST_HARNESS_CRASH_CRASH_REPLAY_H_
 #define FENCEPOST_HARNESS_CRASH_CRASH_REPLAY_H_
 
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -20,6 +21,10 @@ struct ReplayRequest {
   std::string debugger;  // words before the command; empty: none
   // Recover in this process, where a debugger sees it: a recovery that crashes ends the program.
   bool in_process = false;
+  // Recovers from the image of a disk, which takes a guest.
+  std::function<Result<ExitCode>(const ReplayRequest& request, const nlohmann::json& report,
+                                 const nlohmann::json& violation)>
+      in_guest = {};
 };
 
 // Prints what was found and what is wrong with it. Exit code 1 if the violation shows again, 0 if

@@ -327,7 +327,9 @@ bool AnythingJudged(const json& report) {
 std::string CrashVerdict(const json& report) {
   const json& explored = report["explored"];
   if (!report["violations"].empty()) return IsPromised(report) ? "violated" : "informational";
-  const bool all_points = explored["explored_points"] == explored["crash_points"];
+  // Of a disk so many images were asked for, not every point.
+  const bool all_points =
+      report["domain"] == "disk" || explored["explored_points"] == explored["crash_points"];
   const bool whole = report["settings"]["shards"].get<uint64_t>() == 1;
   return all_points && AnythingJudged(report) && whole && explored["stopped"].is_null()
              ? "passed"

@@ -71,6 +71,11 @@ std::string StatementOf(const json& report) {
     return "no violation in these rounds; at another instant a power cut may leave something "
            "else\n";
   }
+  if (report["domain"] == "disk") {
+    return fmt::format("no violation in {} at {}; a disk may hold many others\n",
+                       Counted(Count(explored, "recoveries"), "image"),
+                       Counted(Count(explored, "explored_points"), "crash point"));
+  }
   if (report["domain"] == "process") {
     return "no violation in these runs; at another instant a kill may leave something else\n";
   }

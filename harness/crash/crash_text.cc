@@ -71,6 +71,16 @@ std::string FlipText(const json& violation) {
       violation["occurrences"].get<uint64_t>(), violation["replay"].get<std::string>());
 }
 
+// Of an image of a disk.
+std::string ImageText(const json& violation) {
+  const json& state = violation["state"];
+  return fmt::format(
+      "\n  image {}: of {} writes that no flush covered {} had not survived, and {} "
+      "in part\n",
+      state["image"].get<uint64_t>(), state["undecided_writes"].get<uint64_t>(),
+      state["lost_writes"].get<uint64_t>(), state["torn_writes"].get<uint64_t>());
+}
+
 std::string ViolationText(const json& violation) {
   if (violation["state"].contains("bit")) return FlipText(violation);
   const json& point = violation["crash_point"];
@@ -91,6 +101,8 @@ std::string ViolationText(const json& violation) {
                         ? "after the recovery from it"
                         : "in the recovery from it, before " + second["before"].get<std::string>(),
                     second["where"].is_null() ? "" : " at " + second["where"].get<std::string>());
+  } else if (violation["state"].contains("image")) {
+    text += ImageText(violation);
   } else if (violation["missing"].empty()) {
     // Of a run that was not recorded nothing is known but its end.
     text += violation["timeline"].empty() && violation["state"].is_array() ? std::string("\n")
@@ -125,6 +137,14 @@ std::string RecordedText(const json& report) {
   if (report["domain"] == "process") {
     return fmt::format("{} of {} runs killed", recording["killed"].get<uint64_t>(),
                        recording["rounds"].get<uint64_t>());
+  }
+  if (report["domain"] == "disk") {
+    const auto restarts = recording["guest_restarts"].get<uint64_t>();
+    return fmt::format("{} writes, {} flushes of the disk ({}, {}){}",
+                       recording["writes"].get<uint64_t>(), recording["flushes"].get<uint64_t>(),
+                       report["settings"]["file_system"].get<std::string>(),
+                       report["settings"]["accelerator"].get<std::string>(),
+                       restarts == 0 ? "" : fmt::format("; guests started anew: {}", restarts));
   }
   if (report["domain"] == "memory") {
     return fmt::format("{} stores", recording["stores"].get<uint64_t>());

@@ -20,7 +20,7 @@ std::string Lexically(const std::filesystem::path& path) {
 json EndedRunViolation(const Finding& finding, const EndedRun& run, RunEnd end,
                        const std::filesystem::path& kept) {
   json entry = FindingJson(finding);
-  const uint64_t event = run.Point().event;
+  const uint64_t event = end.event.value_or(run.Point().event);
   entry.update({{"occurrences", end.occurrences},
                 {"recording", Lexically(kept)},
                 {"crash_point",
@@ -50,16 +50,13 @@ json EndedRunsReport(const CrashSubject& subject, const RunPlan& plan,
                             {"properties", subject.properties},
                             {"operations_after", runs.operations_after}});
   runs.recorded["path"] = Lexically(runs.recording);
-  runs.settings.update({{"strategy", runs.fault},
-                        {"fault", runs.fault},
-                        {"seed", runs.seed},
-                        {"shard", 0u},
-                        {"shards", 1u},
-                        {"depth", 1u},
-                        {"timeout_s", runs.timeout_s}});
+  json settings = {
+      {"strategy", runs.fault}, {"fault", runs.fault}, {"seed", runs.seed},          {"shard", 0u},
+      {"shards", 1u},           {"depth", 1u},         {"timeout_s", runs.timeout_s}};
+  settings.update(runs.settings);
   report.update({{"recording", std::move(runs.recorded)},
                  {"schedules", {{"asked", 1u}, {"recorded", 1u}, {"distinct", 1u}}},
-                 {"settings", std::move(runs.settings)},
+                 {"settings", std::move(settings)},
                  {"explored", std::move(runs.explored)},
                  {"assumptions", std::move(runs.assumptions)},
                  {"violations", MergeByCause(std::move(runs.violations), folder)},

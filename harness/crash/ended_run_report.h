@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@ struct RunEnd {
   nlohmann::json where = nullptr;
   nlohmann::json state = nlohmann::json::array();  // what was done to the store
   uint64_t occurrences = 1;
+  std::optional<uint64_t> event = {};  // where in the history it ended; none: behind its last line
 };
 
 // `kept`: where the store and the history of that run are.
@@ -37,7 +39,7 @@ struct EndedRuns {
   unsigned operations_after = 0;
   std::filesystem::path recording;
   nlohmann::json recorded;                             // `recording`, beside its path
-  nlohmann::json settings = nlohmann::json::object();  // beside those above
+  nlohmann::json settings = nlohmann::json::object();  // beside those above, or in place of them
   nlohmann::json explored;                             // ExploredRuns
   nlohmann::json assumptions;
   std::vector<nlohmann::json> violations;  // EndedRunViolation

@@ -206,11 +206,12 @@ Status EngineRecorder::Record(const fs::path& folder, uint32_t sched_seed,
   return recording.Write();
 }
 
-Status RunCrashClient(const CrashSubject& subject, const fs::path& path, const fs::path& folder) {
+Status RunCrashClient(const CrashSubject& subject, const fs::path& path, const fs::path& folder,
+                      const HistoryWriter::AfterLine& after_line) {
   ASSIGN_OR_RETURN(RunPlan plan, subject.Plan());
   plan.options.path = path;
   plan.options.create_if_missing = subject.creation;
-  ASSIGN_OR_RETURN(HistoryWriter writer, HistoryWriter::Create(HistoryPath(folder)));
+  ASSIGN_OR_RETURN(HistoryWriter writer, HistoryWriter::Create(HistoryPath(folder), after_line));
   ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, OpenEngine(*plan.row, plan.options));
   RETURN_IF_ERROR(subject.creation
                       ? CrashClient(*plan.spec, engine.get(), &writer).Run(Phase::kLoad)

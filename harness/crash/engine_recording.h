@@ -15,6 +15,7 @@
 #include "faultinject/explore/scratch_folder.h"
 #include "faultinject/explore/trace_walk.h"
 #include "harness/oracle/history.h"
+#include "harness/oracle/history_file.h"
 #include "harness/run_request.h"
 #include "harness/valgrind_tool.h"
 
@@ -74,8 +75,10 @@ StoreContents LoadedContents(const WorkloadSpec& spec);
 Status LoadEngine(const RunPlan& plan, const std::filesystem::path& path);
 
 // In the traced process: the workload on the engine at `path`, its history into `folder`.
+// `after_line`: of the history.
 Status RunCrashClient(const CrashSubject& subject, const std::filesystem::path& path,
-                      const std::filesystem::path& folder);
+                      const std::filesystem::path& folder,
+                      const HistoryWriter::AfterLine& after_line = {});
 
 // The history of a recorded run; operations are where the trace has them.
 Result<History> ReadEngineHistory(const CrashSubject& subject, const std::filesystem::path& folder,

@@ -75,6 +75,12 @@ bool IsState(const json& state) {
   if (IsObject(state) && state.contains("bit")) {
     return HasFields(state, {{"/file", IsText}, {"/byte", IsCount}, {"/bit", IsCount}});
   }
+  if (IsObject(state) && state.contains("image")) {
+    return HasFields(state, {{"/image", IsCount},
+                             {"/undecided_writes", IsCount},
+                             {"/lost_writes", IsCount},
+                             {"/torn_writes", IsCount}});
+  }
   return HasFields(state, {{"/through", IsCount}, {"/lost", IsList}, {"/kept", IsList}}) &&
          Each(state["lost"], is_piece) && Each(state["kept"], is_piece);
 }
@@ -151,6 +157,14 @@ bool IsOfItsDomain(const json& report) {
   if (report["domain"] == "machine") {
     return HasFields(report, {{"/recording/rounds", IsCount},
                               {"/recording/killed", IsCount},
+                              {"/settings/file_system", IsText},
+                              {"/settings/accelerator", IsText}});
+  }
+  if (report["domain"] == "disk") {
+    return HasFields(report, {{"/recording/writes", IsCount},
+                              {"/recording/flushes", IsCount},
+                              {"/recording/guest_restarts", IsCount},
+                              {"/settings/sector_bytes", IsCount},
                               {"/settings/file_system", IsText},
                               {"/settings/accelerator", IsText}});
   }

@@ -243,7 +243,8 @@ Status Place(const OpSpans& positions, const LineReader& reader, History* histor
 
 class HistoryWriter::File {
  public:
-  File(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}
+  File(int fd, std::filesystem::path path, AfterLine after_line)
+      : fd_(fd), path_(std::move(path)), after_line_(std::move(after_line)) {}
   ~File() { close(fd_); }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
@@ -261,13 +262,16 @@ class HistoryWriter::File {
       }
       left.remove_prefix(static_cast<size_t>(written));
     }
-    return Status::Ok();
+    ++lines_;
+    return after_line_ ? after_line_(lines_) : Status::Ok();
   }
 
  private:
   std::mutex mutex_;
   int fd_;
   std::filesystem::path path_;
+  const AfterLine after_line_;
+  uint64_t lines_ = 0;
 };
 
 HistoryWriter::HistoryWriter(std::unique_ptr<File> file) : file_(std::move(file)) {}
@@ -275,13 +279,14 @@ HistoryWriter::HistoryWriter(HistoryWriter&&) noexcept = default;
 HistoryWriter& HistoryWriter::operator=(HistoryWriter&&) noexcept = default;
 HistoryWriter::~HistoryWriter() = default;
 
-Result<HistoryWriter> HistoryWriter::Create(const std::filesystem::path& path) {
+Result<HistoryWriter> HistoryWriter::Create(const std::filesystem::path& path,
+                                            AfterLine after_line) {
   constexpr mode_t kMode = 0644;
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, kMode);
   if (fd < 0) {
     return Status::IoError(fmt::format("open: {}, {}", std::strerror(errno), path.string()));
   }
-  return HistoryWriter(std::make_unique<File>(fd, path));
+  return HistoryWriter(std::make_unique<File>(fd, path, std::move(after_line)));
 }
 
 Status HistoryWriter::Initial(const StoreContents& contents) {

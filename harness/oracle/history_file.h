@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,8 +43,12 @@ using OpSpans = std::unordered_map<uint64_t, OpSpan>;  // by the operation's id
 
 class HistoryWriter {
  public:
-  // Makes the file anew. Errors: kIoError, kFull.
-  static Result<HistoryWriter> Create(const std::filesystem::path& path);
+  // Sees each line's number, from 1, once it has been written and before the next one is.
+  using AfterLine = std::function<Status(uint64_t line)>;
+
+  // Makes the file anew. `after_line` may be empty; a line whose call is not ok counts as not
+  // written. Errors: kIoError, kFull.
+  static Result<HistoryWriter> Create(const std::filesystem::path& path, AfterLine after_line = {});
   HistoryWriter(HistoryWriter&&) noexcept;
   HistoryWriter& operator=(HistoryWriter&&) noexcept;
   ~HistoryWriter();

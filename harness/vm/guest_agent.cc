@@ -16,19 +16,19 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "faultinject/explore/image_names.h"
 #include "faultinject/explore/worker_process.h"
 #include "faultinject/vm/guest_image.h"
 #include "faultinject/vm/guest_system.h"
 #include "harness/crash/ended_run.h"
 #include "harness/crash/engine_recording.h"
 #include "harness/crash/engine_recovery.h"
-#include "harness/vm/hex_text.h"
+#include "harness/vm/guest_images.h"
 
 namespace fencepost {
 namespace {
@@ -70,11 +70,22 @@ class Agent {
     if (what == "power-off") PowerOff();
     if (what == "format") return Done(FormatGuest(request.at("fs").get<std::string>()));
     if (what == "mount") return Done(MountGuest(request.at("fs").get<std::string>()));
+    if (what == "format-disk") {
+      return Done(
+          FormatDisk(request.at("fs").get<std::string>(), request.at("bytes").get<uint64_t>()));
+    }
+    if (what == "mount-disk") {
+      return Done(MountDevice(kGuestDiskDevice, request.at("fs").get<std::string>(),
+                              request.at("options").get<std::string>()));
+    }
+    if (what == "end-marks") return EndMarks(request);
     if (what == "share") return Done(MountShare(request.at("path").get<std::string>()));
     if (what == "run") return RunCommand(request);
     if (what == "load") return Load(request);
-    if (what == "client") return RunClient();
+    if (what == "client") return RunClient(request);
     if (what == "recover") return Recover(request);
+    if (what == "images") return PrepareImages(request);
+    if (what == "image") return RecoverImage();
     if (what == "keep") return Done(CopyStore(kBefore, request.at("path").get<std::string>()));
     return Status::InvalidArgument("unknown request: " + what);
   }
@@ -109,13 +120,18 @@ class Agent {
     });
   }
 
-  // Makes the store anew, durably.
-  Result<json> Load(const json& request) {
+  static Result<CrashSubject> SubjectOf(const json& request) {
     std::error_code error;
     fs::create_directories(kSubjectFolder, error);
     std::ofstream(fs::path(kSubjectFolder) / "engine.json") << request.at("subject").dump();
-    ASSIGN_OR_RETURN(const CrashSubject subject, CrashSubject::Read(kSubjectFolder));
+    return CrashSubject::Read(kSubjectFolder);
+  }
+
+  // Makes the store anew, durably.
+  Result<json> Load(const json& request) {
+    ASSIGN_OR_RETURN(const CrashSubject subject, SubjectOf(request));
     ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
+    std::error_code error;
     const fs::path store = StorePath(*plan.row);
     fs::remove_all(store, error);
     ASSIGN_OR_RETURN(const json ended, InChild([&] { return Exit(LoadEngine(plan, store)); }));
@@ -125,7 +141,7 @@ class Agent {
   }
 
   // The workload, its history through the port. A port has one opener: the client itself.
-  Result<json> RunClient() {
+  Result<json> RunClient(const json& request) {
     ASSIGN_OR_RETURN(const CrashSubject subject, CrashSubject::Read(kSubjectFolder));
     ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
     ASSIGN_OR_RETURN(const std::string port, GuestPortDevice("history"));
@@ -133,15 +149,47 @@ class Agent {
     std::error_code error;
     fs::remove(history, error);
     fs::create_symlink(port, history, error);
-    return InChild(
-        [&] { return Exit(RunCrashClient(subject, StorePath(*plan.row), kSubjectFolder)); });
+    const fs::path store = StorePath(*plan.row);
+    if (!request.contains("marks")) {
+      return InChild([&] { return Exit(RunCrashClient(subject, store, kSubjectFolder)); });
+    }
+    ASSIGN_OR_RETURN(DiskMarker marker, DiskMarker::Open(request["marks"].get<uint64_t>()));
+    return InChild([&] {
+      return Exit(RunCrashClient(subject, store, kSubjectFolder,
+                                 [&](uint64_t line) { return marker.Put(line); }));
+    });
+  }
+
+  // Writes back what the run has left to the kernel: that is the end of what may be crashed.
+  static Result<json> EndMarks(const json& request) {
+    sync();
+    ASSIGN_OR_RETURN(DiskMarker marker, DiskMarker::Open(request.at("marks").get<uint64_t>()));
+    RETURN_IF_ERROR(marker.Put(0));
+    return json::object();
+  }
+
+  Result<json> PrepareImages(const json& request) {
+    ASSIGN_OR_RETURN(const CrashSubject subject, SubjectOf(request));
+    ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
+    ASSIGN_OR_RETURN(
+        images_,
+        GuestImages::Make(subject,
+                          {.file_system = request.at("fs").get<std::string>(),
+                           .mount_options = request.at("options").get<std::string>(),
+                           .store = StorePath(*plan.row),
+                           .timeout_s = request.at("timeout_s").get<double>(),
+                           .afterwards = {.operations = request.at("operations").get<unsigned>(),
+                                          .may_be_full = request.at("may_be_full").get<bool>()}}));
+    return json::object();
+  }
+
+  Result<json> RecoverImage() const {
+    if (images_ == nullptr) return Status::InvalidArgument("\"images\" comes first");
+    return images_->Recover();
   }
 
   Result<json> Recover(const json& request) {
-    std::error_code error;
-    fs::create_directories(kSubjectFolder, error);
-    std::ofstream(fs::path(kSubjectFolder) / "engine.json") << request.at("subject").dump();
-    ASSIGN_OR_RETURN(const CrashSubject subject, CrashSubject::Read(kSubjectFolder));
+    ASSIGN_OR_RETURN(const CrashSubject subject, SubjectOf(request));
     ASSIGN_OR_RETURN(const RunPlan plan, subject.Plan());
     const fs::path store = StorePath(*plan.row);
     if (request.at("keep").get<bool>()) RETURN_IF_ERROR(CopyStore(store, kBefore));
@@ -157,10 +205,7 @@ class Agent {
     const Outcome outcome = worker.Collect();
     worker.Kill();
     ReapStrays({});
-    return json{{"end", static_cast<int>(outcome.end)},
-                {"code", outcome.code},
-                {"answer", HexText(outcome.answer)},
-                {"complaint", HexText(WithImageNames(outcome.complaint, {store.string()}))}};
+    return GuestOutcomeJson(outcome, store);
   }
 
   int Exit(const Status& status) const {
@@ -217,6 +262,7 @@ class Agent {
 
   const int control_, out_, error_;
   std::string received_;
+  std::unique_ptr<GuestImages> images_;
 };
 
 }  // namespace

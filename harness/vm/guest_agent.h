@@ -14,6 +14,13 @@
 //     -> {"do":"recover","may_be_full":false,...}               <-
 //     {"end":0,"code":0,"answer":"6b.."}
 //     -> {"do":"keep","path":"/share/round-3"}                  <- {}
+//     -> {"do":"format-disk","fs":"ext4","bytes":67108864}      <- {}      (images: see
+//     -> {"do":"mount-disk","fs":"ext4","options":""}           <- {}       guest_images.h)
+//     -> {"do":"client","marks":67108864}                       <- {"exit":0}
+//     -> {"do":"end-marks","marks":67108864}                    <- {}
+//     -> {"do":"images","subject":{...},"fs":"ext4",...}        <- {}
+//     -> {"do":"image"}                                         <-
+//     {"end":0,"code":0,"answer":"6b..","mount":"","kernel":""}
 //     -> {"do":"panic"}
 //     -> {"do":"power-off"}                                     <- {}
 //

@@ -25,7 +25,7 @@ Result<ExitCode> RunInGuest(const GuestSettings& settings, const std::vector<std
         "vm run shares the current folder with the guest: / is too much");
   }
   ASSIGN_OR_RETURN(GuestHost host, GuestHost::Make(settings));
-  ASSIGN_OR_RETURN(VirtualMachine machine, host.Boot(folder));
+  ASSIGN_OR_RETURN(VirtualMachine machine, host.Boot({.share = folder}));
   for (const char* what : {"format", "mount"}) {
     const json request = {{"do", what}, {"fs", settings.file_system}};
     RETURN_IF_ERROR(AskGuest(machine, request, kRequestSeconds).status());

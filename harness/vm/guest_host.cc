@@ -28,6 +28,8 @@ constexpr const char* kQemu = "qemu-system-x86_64";
 constexpr const char* kKvm = "/dev/kvm";
 // A guest that the processor executes has said something long before.
 constexpr double kKvmPatienceSeconds = 8;
+// What a run of some thousand operations writes, with its file system.
+constexpr uint64_t kDiskLogBytes = uint64_t{256} << 20;
 
 std::string FirstLine(const fs::path& path) {
   std::string line;
@@ -60,12 +62,7 @@ std::string WhyNoKvm() {
   return {};
 }
 
-Status CheckSettings(const GuestSettings& settings) {
-  const std::vector<std::string>& known = DiskFileSystems();
-  if (std::find(known.begin(), known.end(), settings.file_system) == known.end()) {
-    return Status::InvalidArgument(
-        fmt::format("--fs={}: a guest's disk may have ext4, xfs or btrfs", settings.file_system));
-  }
+Status CheckSizes(const GuestSettings& settings) {
   constexpr uint64_t kMost = 65536, kLeastPmem = 32, kLeastDisk = 320;
   if (settings.pmem_mib < kLeastPmem || settings.pmem_mib > kMost || settings.pmem_mib % 16 != 0) {
     return Status::InvalidArgument(
@@ -77,6 +74,16 @@ Status CheckSettings(const GuestSettings& settings) {
     return Status::InvalidArgument(
         fmt::format("--disk={}: must be from {} to {} MiB", settings.disk_mib, kLeastDisk, kMost));
   }
+  return Status::Ok();
+}
+
+Status CheckSettings(const GuestSettings& settings) {
+  const std::vector<std::string>& known = DiskFileSystems();
+  if (std::find(known.begin(), known.end(), settings.file_system) == known.end()) {
+    return Status::InvalidArgument(
+        fmt::format("--fs={}: a guest's disk may have ext4, xfs or btrfs", settings.file_system));
+  }
+  if (!settings.for_images) RETURN_IF_ERROR(CheckSizes(settings));
   if (settings.accelerator == "kvm") {
     if (const std::string why = WhyNoKvm(); !why.empty()) {
       return Status::Unsupported("--accel=kvm: " + why);
@@ -132,7 +139,14 @@ Result<GuestHost> GuestHost::Make(const GuestSettings& settings) {
 }
 
 Status GuestHost::MakeFiles() {
-  RETURN_IF_ERROR(Reserve(scratch() / "nvdimm", (settings_.pmem_mib << 20) + kNvdimmLabelBytes));
+  if (settings_.for_images) {
+    // A whole number of steps, of which the file system has the beginning.
+    settings_.pmem_mib = (settings_.disk_mib + 15) / 16 * 16;
+    RETURN_IF_ERROR(Reserve(disk_log(), kDiskLogBytes));
+    RETURN_IF_ERROR(Reserve(image(), settings_.pmem_mib << 20));
+  } else {
+    RETURN_IF_ERROR(Reserve(scratch() / "nvdimm", (settings_.pmem_mib << 20) + kNvdimmLabelBytes));
+  }
   RETURN_IF_ERROR(Reserve(scratch() / "disk", settings_.disk_mib << 20));
   return MakeGuestImage(fs::read_symlink("/proc/self/exe"), kernel_, settings_.file_system,
                         scratch() / "initrd");
@@ -159,10 +173,10 @@ void GuestHost::Remember(Accelerator accelerator) const {
       << BootId() << " " << AcceleratorName(accelerator) << "\n";
 }
 
-Result<VirtualMachine> GuestHost::Boot(const fs::path& share, const fs::path& history) {
+Result<VirtualMachine> GuestHost::Boot(const BootParts& parts) {
   if (untried_) {
     untried_ = false;
-    Result<VirtualMachine> machine = BootBy(Accelerator::kKvm, kKvmPatienceSeconds, share, history);
+    Result<VirtualMachine> machine = BootBy(Accelerator::kKvm, kKvmPatienceSeconds, parts);
     if (machine.ok() || Interrupted()) {
       if (machine.ok()) Remember(Accelerator::kKvm);
       return machine;
@@ -171,16 +185,18 @@ Result<VirtualMachine> GuestHost::Boot(const fs::path& share, const fs::path& hi
     accelerator_ = Accelerator::kEmulation;
     why_emulated_ = fmt::format("KVM can be opened, and executes no guest: {}", machine.message());
   }
-  Result<VirtualMachine> machine = BootBy(accelerator_, settings_.boot_timeout_s, share, history);
+  Result<VirtualMachine> machine = BootBy(accelerator_, settings_.boot_timeout_s, parts);
   // On a busy host an emulated kernel may lose its way while it looks for its clocks. Nothing has
   // been mounted by then, so another boot begins from the same.
   if (machine.ok() || Interrupted()) return machine;
-  return BootBy(accelerator_, settings_.boot_timeout_s, share, history);
+  return BootBy(accelerator_, settings_.boot_timeout_s, parts);
 }
 
 Result<VirtualMachine> GuestHost::BootBy(Accelerator accelerator, double timeout_s,
-                                         const fs::path& share, const fs::path& history) {
+                                         const BootParts& parts) {
   const auto begin = Clock::now();
+  const bool images = settings_.for_images, of_image = images && !parts.recorded;
+  const uint64_t nvdimm_bytes = settings_.pmem_mib << 20;
   ASSIGN_OR_RETURN(
       VirtualMachine machine,
       VirtualMachine::Start({.qemu = qemu_,
@@ -188,11 +204,15 @@ Result<VirtualMachine> GuestHost::BootBy(Accelerator accelerator, double timeout
                              .kernel = kernel_.image(),
                              .initrd = scratch() / "initrd",
                              .init = fmt::format("{} -- {}", kGuestProgram, kGuestCommand),
-                             .nvdimm = scratch() / "nvdimm",
-                             .nvdimm_bytes = (settings_.pmem_mib << 20) + kNvdimmLabelBytes,
-                             .disk = scratch() / "disk",
-                             .share = share,
-                             .history = history,
+                             .nvdimm = of_image ? image()
+                                       : images ? fs::path()
+                                                : scratch() / "nvdimm",
+                             .nvdimm_bytes = nvdimm_bytes + (images ? 0 : kNvdimmLabelBytes),
+                             .nvdimm_label = !images,
+                             .disk = of_image ? fs::path() : scratch() / "disk",
+                             .disk_log = images && parts.recorded ? disk_log() : fs::path(),
+                             .share = parts.share,
+                             .history = parts.history,
                              .console = scratch() / "console"}));
   ASSIGN_OR_RETURN(const json ready, AwaitAnswer(machine, timeout_s));
   if (!ready.contains("ready")) return Status::IoError("the guest does not say that it is ready");
@@ -204,7 +224,7 @@ json GuestHost::Facts() const {
   return {{"accelerator", AcceleratorName(accelerator_)},
           {"kernel", kernel_.version()},
           {"file_system", settings_.file_system},
-          {"pmem_mib", settings_.pmem_mib},
+          {"pmem_mib", settings_.for_images ? 0 : settings_.pmem_mib},
           {"disk_mib", settings_.disk_mib}};
 }
 

@@ -29,6 +29,16 @@ struct GuestSettings {
   uint64_t pmem_mib = 256;              // a multiple of 16
   uint64_t disk_mib = 320;
   double boot_timeout_s = 60;
+  // For images of the disk: a disk of any size and the log of its writes, or, in place of both, an
+  // image as an NVDIMM.
+  bool for_images = false;
+};
+
+// What one boot has beside that.
+struct BootParts {
+  std::filesystem::path share = {};    // a folder of the host
+  std::filesystem::path history = {};  // of the port; made anew
+  bool recorded = false;               // for_images: with the disk, which is logged; else: an image
 };
 
 // Where scripts/setup.sh puts the kernel: $XDG_CACHE_HOME/fencepost/vm, or below ~/.cache.
@@ -44,8 +54,7 @@ class GuestHost {
   // Boots until the guest is ready, in a second try if need be. `history`: made anew. The first
   // boot finds out whether KVM executes guests, where it was left open and has not been found out
   // since the machine started.
-  Result<VirtualMachine> Boot(const std::filesystem::path& share = {},
-                              const std::filesystem::path& history = {});
+  Result<VirtualMachine> Boot(const BootParts& parts = {});
 
   Accelerator accelerator() const { return accelerator_; }
   // Why KVM is not used although nobody forbade it; empty if it is, or was forbidden.
@@ -53,6 +62,9 @@ class GuestHost {
   const std::string& file_system() const { return settings_.file_system; }
   const std::string& kernel_version() const { return kernel_.version(); }
   const std::filesystem::path& scratch() const { return scratch_.path(); }
+  std::filesystem::path disk_log() const { return scratch() / "disk-log"; }  // for_images
+  std::filesystem::path image() const { return scratch() / "image"; }        // for_images
+  uint64_t disk_mib() const { return settings_.disk_mib; }
   double last_boot_s() const { return last_boot_s_; }
   // What results say of it.
   nlohmann::json Facts() const;
@@ -62,9 +74,7 @@ class GuestHost {
             std::filesystem::path qemu);
 
   Status MakeFiles();
-  Result<VirtualMachine> BootBy(Accelerator accelerator, double timeout_s,
-                                const std::filesystem::path& share,
-                                const std::filesystem::path& history);
+  Result<VirtualMachine> BootBy(Accelerator accelerator, double timeout_s, const BootParts& parts);
   void ChooseAccelerator();
   void Remember(Accelerator accelerator) const;
 

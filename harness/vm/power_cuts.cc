@@ -21,7 +21,7 @@
 #include "harness/crash/report_parts.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
-#include "harness/vm/hex_text.h"
+#include "harness/vm/guest_images.h"
 
 namespace fencepost {
 namespace {
@@ -51,16 +51,6 @@ void SleepFor(double seconds) {
     const double left = std::chrono::duration<double>(end - Clock::now()).count();
     std::this_thread::sleep_for(std::chrono::duration<double>(std::min(left, 0.05)));
   }
-}
-
-// What the guest answers to a recovery.
-Result<Outcome> OutcomeOf(const json& answer) {
-  Outcome outcome;
-  outcome.end = static_cast<Outcome::End>(answer.at("end").get<int>());
-  outcome.code = answer.at("code").get<int>();
-  ASSIGN_OR_RETURN(outcome.answer, BytesOfHex(answer.at("answer").get<std::string>()));
-  ASSIGN_OR_RETURN(outcome.complaint, BytesOfHex(answer.at("complaint").get<std::string>()));
-  return outcome;
 }
 
 class Rounds {
@@ -107,7 +97,8 @@ class Rounds {
 
   Status PowerOn() {
     machine_.reset();
-    ASSIGN_OR_RETURN(VirtualMachine booted, host_.Boot(folder_, history_file()));
+    ASSIGN_OR_RETURN(VirtualMachine booted,
+                     host_.Boot({.share = folder_, .history = history_file()}));
     machine_.emplace(std::move(booted));
     boot_s_.push_back(host_.last_boot_s());
     return Status::Ok();
@@ -225,7 +216,7 @@ class Rounds {
     RETURN_IF_ERROR(Mount());
     ASSIGN_OR_RETURN(const json answer, Ask(request, settings_.timeout_s + kCutRequestSeconds));
     recovery_s_ = SecondsSince(begin);
-    ASSIGN_OR_RETURN(const Outcome outcome, OutcomeOf(answer));
+    ASSIGN_OR_RETURN(const Outcome outcome, ParseGuestOutcome(answer));
     return Judge(number, cut, ended, outcome);
   }
 

@@ -39,6 +39,9 @@ def headline(report: dict[str, Any]) -> str:
         return "no flipped bit gave a wrong or lost pair; others may"
     if report["domain"] == "process":
         return "no violation in these runs; at another instant a kill may leave something else"
+    if report["domain"] == "disk":
+        images = count(explored["recoveries"], "image")
+        return f"no violation in {images}; a disk may hold many others"
     if report["domain"] == "machine":
         return "no violation in these rounds; another instant may leave something else"
     if explored["every_state"]:
@@ -63,6 +66,8 @@ def limits(report: dict[str, Any]) -> list[str]:
         said.append(f"It would go on at crash point {explored['next_point']}.")
     if done != points and report["domain"] == "medium":
         said.append(f"{done:,} of {count(points, 'bit')} that were drawn were flipped.")
+    elif done != points and report["domain"] == "disk":
+        said.append(f"{done:,} of {count(points, 'crash point')} were tried.")
     elif done != points:
         said.append(f"{done:,} of {count(points, 'crash point')} were explored to the end.")
     if settings["shards"] != 1:
@@ -170,6 +175,14 @@ def _recording(recording: dict[str, Any], schedules: dict[str, Any]) -> list[Row
             ("operations answered", f"{recording['operations']:,}"),
             ("failed rounds are kept in", element("code", recording["path"])),
         ]
+    if "flushes" in recording:
+        writes = f"{recording['writes']:,} of {count(recording['bytes_written'], 'byte')}"
+        return [
+            ("operations answered", f"{recording['operations']:,}, then it was written back"),
+            ("writes of the disk", f"{writes}, {count(recording['flushes'], 'flush', 'flushes')}"),
+            ("guests that failed", f"{recording['guest_restarts']:,}"),
+            ("kept in, if anything was found", element("code", recording["path"])),
+        ]
     if "writes" in recording:
         return _recording_of_files(recording, schedules)
     by = {"instruction": "instruction, as executed", "request": "request, as announced"}
@@ -251,6 +264,9 @@ def _settings(settings: dict[str, Any]) -> list[Row]:
             ("its NVDIMM", f"{settings['pmem_mib']:,} MiB, ext4 with dax=always"),
             ("its disk", f"{settings['disk_mib']:,} MiB, {settings['file_system']}"),
         ]
+        if "mount_options" in settings:
+            model[1] = ("mounted with", settings["mount_options"] or "no options")
+            model.append(("never tears", f"a sector of {settings['sector_bytes']:,} bytes"))
     elif "file_system" in settings:
         sector = count(settings["sector_bytes"], "byte")
         model = [

@@ -201,13 +201,39 @@ def _section_of_bit(violation: dict[str, Any], about: Sequence[Node]) -> Markup:
     )
 
 
+def _section_of_image(violation: dict[str, Any], about: Sequence[Node]) -> Markup:
+    """What a disk may have held."""
+    state, point = violation["state"], violation["crash_point"]
+    acknowledged = count(point["operations"]["acknowledged"], "operation")
+    return element(
+        "section",
+        element("h2", element("span", violation["id"], class_="id"), " ", violation["kind"]),
+        element("p", violation["message"], class_="message"),
+        element("p", *about, class_="muted"),
+        _values(violation),
+        element("h3", "The image"),
+        element(
+            "p",
+            f"Number {state['image']:,} of the seed: the power is cut before {point['before']}, "
+            f"after {count(state['entries'], 'request')} of the disk, with {acknowledged} "
+            f"acknowledged. Of {count(state['undecided_writes'], 'write')} that no flush covered "
+            f"{state['lost_writes']:,} had not survived, and {state['torn_writes']:,} in part.",
+        ),
+        element("h3", "See it again"),
+        element("pre", violation["replay"], class_="copy"),
+        id=violation["id"],
+        class_="violation",
+    )
+
+
 def section(violation: dict[str, Any]) -> Markup:
     number, missing = violation["id"], violation["missing"]
     about: list[Node] = []
     if violation["subject"]:
         about = ["About ", element("code", violation["subject"]), ". "]
     recoveries = count(violation["minimised_by"], "recovery", "recoveries")
-    minimised = "" if "bit" in violation["state"] else f"; minimised by {recoveries}"
+    by_itself = "bit" in violation["state"] or "image" in violation["state"]
+    minimised = "" if by_itself else f"; minimised by {recoveries}"
     about.append(f"Seen {count(violation['occurrences'], 'time')}{minimised}. In ")
     about += [element("code", violation["recording"]), "."]
     survived = "Every store had survived: no line is missing, and it fails even so."
@@ -223,6 +249,8 @@ def section(violation: dict[str, Any]) -> Markup:
         had_to = f"{else_}; the search for {fewer} was cut short."
     if "bit" in violation["state"]:
         return _section_of_bit(violation, about)
+    if "image" in violation["state"]:
+        return _section_of_image(violation, about)
     return element(
         "section",
         element("h2", element("span", number, class_="id"), " ", violation["kind"]),

@@ -179,6 +179,54 @@ def machine_report(*found: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def disk_report(*found: dict[str, Any]) -> dict[str, Any]:
+    """Images of a recorded disk."""
+    document = report("violated" if found else "passed", *found)
+    document["domain"] = "disk"
+    document["recording"] = {
+        "path": "/results/images",
+        "operations": 400,
+        "writes": 1823,
+        "bytes_written": 9437184,
+        "flushes": 611,
+        "boots": 2,
+        "boot_s_p50": 5.4,
+        "guest_restarts": 1,
+        "run_s": 3.5,
+    }
+    document["settings"] = {
+        "strategy": "images",
+        "seed": 1,
+        "fault": "power-loss",
+        "shard": 0,
+        "shards": 1,
+        "depth": 1,
+        "timeout_s": 10.0,
+        "accelerator": "tcg",
+        "kernel": "6.1.0-57-amd64",
+        "file_system": "ext4",
+        "sector_bytes": 512,
+        "mount_options": "commit=1",
+        "pmem_mib": 0,
+        "disk_mib": 64,
+    }
+    document["explored"]["every_state"] = False
+    return document
+
+
+def disk_image() -> dict[str, Any]:
+    found = violation(timeline=[])
+    found["state"] = {
+        "image": 4711,
+        "entries": 1013,
+        "undecided_writes": 9,
+        "lost_writes": 2,
+        "torn_writes": 1,
+    }
+    found["crash_point"] |= {"before": "a flush", "where": None, "stack": []}
+    return found
+
+
 def flipped_bit() -> dict[str, Any]:
     found = violation(timeline=[])
     found["state"] = {"file": "000004.log", "byte": 4711, "bit": 6}

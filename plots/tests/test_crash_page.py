@@ -87,6 +87,20 @@ class VerdictTest(unittest.TestCase):
         passed = self.headline(synthetic_crash.machine_report())
         self.assertIn("another instant may leave something else", passed)
 
+    def test_an_image_of_a_disk_says_what_of_it_was_lost(self) -> None:
+        document = synthetic_crash.disk_report(synthetic_crash.disk_image())
+        text = _read(document)
+        for said in (
+            "Number 4,711 of the seed: the power is cut before a flush, after 1,013 requests",
+            "Of 9 writes that no flush covered 2 had not survived, and 1 in part",
+            "1,823 of 9,437,184 bytes, 611 flushes",
+            "commit=1",
+        ):
+            self.assertIn(said, text)
+        for words in ("Had to survive", "minimised", "dax=always"):
+            self.assertNotIn(words, text)
+        self.assertIn("a disk may hold", self.headline(synthetic_crash.disk_report()))
+
     def test_what_rests_on_a_lost_name_is_lost_with_it(self) -> None:
         document = report("violated", synthetic_crash.missing_name())
         self.assertIn("had survived, but for what rests on these", _read(document))

@@ -40,6 +40,8 @@ std::vector<std::string> Limits(const json& report) {
     said.push_back("At another instant a kill may leave something else.");
   } else if (report["domain"] == "machine") {
     said.push_back("At another instant a power cut may leave something else.");
+  } else if (report["domain"] == "disk") {
+    said.push_back("Of what a disk may hold, some was drawn.");
   } else if (passed && !explored["every_state"]) {
     said.push_back("The strategy does not try every state that the model allows.");
   }
@@ -47,9 +49,9 @@ std::vector<std::string> Limits(const json& report) {
     said.push_back(fmt::format("It ended early: {}.", explored["stopped"].get<std::string>()));
   }
   if (explored["explored_points"] != explored["crash_points"]) {
-    said.push_back(fmt::format("{} of {} were explored to the end.",
-                               explored["explored_points"].get<uint64_t>(),
-                               Plural(explored["crash_points"], "crash point")));
+    said.push_back(fmt::format("{} of {} were {}.", explored["explored_points"].get<uint64_t>(),
+                               Plural(explored["crash_points"], "crash point"),
+                               report["domain"] == "disk" ? "tried" : "explored to the end"));
   }
   if (settings["shards"] != 1) {
     said.push_back(
@@ -99,6 +101,8 @@ CrashRow MakeCrashRow(const json& report) {
     row.model = settings["eadr"] ? "Px86, eADR" : "Px86";
   } else if (report["domain"] == "files") {
     row.model = settings["file_system"];
+  } else if (report["domain"] == "disk") {
+    row.model = "disk, " + settings["file_system"].get<std::string>();
   } else if (report["domain"] == "machine") {
     row.model = "machine, " + settings["file_system"].get<std::string>();
   } else {
