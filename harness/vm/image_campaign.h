@@ -33,7 +33,8 @@ struct ImageSettings {
 // kUnsupported for an engine or a workload that images cannot be made of.
 Status CheckImageSubject(const CrashSubject& subject);
 
-// REQUIRES: CheckImageSubject. The report, to be written into `folder`, where the recorded disk is kept if anything was found.
+// REQUIRES: CheckImageSubject. The report, to be written into `folder`, where the recorded disk is
+// kept if anything was found.
 Result<nlohmann::json> RunImages(const CrashSubject& subject, const std::filesystem::path& folder,
                                  const ImageSettings& settings,
                                  const std::vector<std::string>& command);
