@@ -269,7 +269,7 @@ def _faster(operation: str) -> Callable[[Data], Judged]:
         text = _beside(own, known)
         of = f"{int(pmem['pairs']):,} pairs of {pmem['value_bytes']} bytes"
         if any(row is not None and row["noise"] for row in (pmem, *files)):
-            of += "; the machine was busy"
+            of += "; the bench warned of noise"
         if pmem["medium"] != "dax":
             of += "; cmap ran on DRAM: the software's share of the difference only"
             return text, UNKNOWN, of + _modelled(data, operation)

@@ -76,12 +76,12 @@ class ClaimsTest(unittest.TestCase):
     def test_that_a_flush_is_executed_does_not_show_that_it_is_needed(self) -> None:
         self.assertEqual(verdict(tables(), "must be flushed").verdict, "not testable here")
 
-    def test_a_busy_run_is_said(self) -> None:
+    def test_a_noisy_run_is_said(self) -> None:
         changed = tables()
-        self.assertNotIn("busy", verdict(changed, "A put is faster").note)
+        self.assertNotIn("noise", verdict(changed, "A put is faster").note)
         for row in changed["latency"]:
             row["noise"] = "noise during the runs: other processes kept 1.4 CPUs busy"
-        self.assertIn("the machine was busy", verdict(changed, "A put is faster").note)
+        self.assertIn("warned of noise", verdict(changed, "A put is faster").note)
 
     def test_dram_in_the_place_of_persistent_memory_decides_nothing(self) -> None:
         claim = verdict(tables(), "Persistent memory answers")
