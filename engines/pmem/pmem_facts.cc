@@ -66,6 +66,14 @@ bool IsTraced() {
   return true;
 }
 
+// The range at the beginning of a line of /proc/self/maps or smaps: "7f00-7f80 rw-s ...".
+std::optional<PoolMapping> RangeOf(const std::string& line) {
+  char* dash = nullptr;
+  const uintptr_t begin = std::strtoull(line.c_str(), &dash, 16);
+  if (dash == line.c_str() || *dash != '-') return std::nullopt;
+  return PoolMapping{.begin = begin, .end = std::strtoull(dash + 1, nullptr, 16)};
+}
+
 }  // namespace
 
 std::optional<PoolMapping> FindPoolMapping(std::istream& smaps, const std::string& path) {
@@ -74,29 +82,24 @@ std::optional<PoolMapping> FindPoolMapping(std::istream& smaps, const std::strin
     std::istringstream words(line);
     std::string first;
     words >> first;
-    const size_t dash = first.find('-');
     if (first.ends_with(':')) {
       if (found && first == "VmFlags:") {
         for (std::string flag; words >> flag;) found->map_sync |= flag == "sf";
         return found;
       }
-    } else if (dash != std::string::npos && line.ends_with(" " + path)) {
-      found = {.begin = std::strtoull(first.c_str(), nullptr, 16),
-               .end = std::strtoull(first.c_str() + dash + 1, nullptr, 16)};
+    } else if (line.ends_with(" " + path)) {
+      found = RangeOf(line);
     }
   }
   return std::nullopt;
 }
 
 std::filesystem::path MappedFile(const void* address) {
+  const auto wanted = reinterpret_cast<uintptr_t>(address);
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
-    const char* at = line.c_str();
-    char* dash = nullptr;
-    const uintptr_t begin = std::strtoull(at, &dash, 16);
-    const uintptr_t end = std::strtoull(dash + 1, nullptr, 16);
-    const auto wanted = reinterpret_cast<uintptr_t>(address);
-    if (wanted < begin || wanted >= end) continue;
+    const std::optional<PoolMapping> range = RangeOf(line);
+    if (!range || wanted < range->begin || wanted >= range->end) continue;
     const size_t slash = line.find('/');
     return slash == std::string::npos ? std::string() : line.substr(slash);
   }

@@ -188,47 +188,52 @@ std::vector<const Cell*> InTableOrder(const std::vector<Cell>& cells) {
   return sorted;
 }
 
+// The columns that say which cell a row is of, and `more`.
+TextTable TableOfCells(std::vector<TextTable::Column> more) {
+  std::vector<TextTable::Column> columns = {
+      {"workload"}, {"medium"}, {"durability"}, {"engine"}, {"thr", TextTable::Align::kRight}};
+  columns.insert(columns.end(), more.begin(), more.end());
+  return TextTable(std::move(columns));
+}
+
+void AddRowOf(const Cell& cell, std::vector<std::string> more, TextTable* table) {
+  std::vector<std::string> row = {cell.workload, cell.MediumLabel(),
+                                  std::string(DurabilityName(cell.durability)),
+                                  std::string(cell.row->name), fmt::format("{}", cell.threads)};
+  row.insert(row.end(), more.begin(), more.end());
+  table->AddRow(std::move(row));
+}
+
 }  // namespace
 
 std::string MatrixTable(const std::vector<Cell>& cells) {
   using Align = TextTable::Align;
-  TextTable table({{"workload"},
-                   {"medium"},
-                   {"durability"},
-                   {"engine"},
-                   {"thr", Align::kRight},
-                   {"ops/s", Align::kRight},
-                   {"interval of the median", Align::kRight},
-                   {"of"},
-                   {"p50 us", Align::kRight},
-                   {"p99 us", Align::kRight},
-                   {"remark"}});
+  TextTable table = TableOfCells({{"ops/s", Align::kRight},
+                                  {"interval of the median", Align::kRight},
+                                  {"of"},
+                                  {"p50 us", Align::kRight},
+                                  {"p99 us", Align::kRight},
+                                  {"remark"}});
   for (const Cell* cell : InTableOrder(cells)) {
     const auto ops = CellEstimate(*cell, json::json_pointer("/throughput_ops_per_s"));
     const std::string kind = MainKind(*cell);
-    table.AddRow({cell->workload, cell->MediumLabel(),
-                  std::string(DurabilityName(cell->durability)), std::string(cell->row->name),
-                  fmt::format("{}", cell->threads), ops ? Grouped(ops->value) : "-",
-                  ops && ops->count > 1 ? fmt::format("{}-{} ({:.0f} %)", Grouped(ops->low),
-                                                      Grouped(ops->high), ops->confidence * 100)
-                                        : "-",
-                  kind.empty() ? "-" : kind,
-                  Microseconds(CellEstimate(*cell, Latency(kind, "p50"))),
-                  Microseconds(CellEstimate(*cell, Latency(kind, "p99"))), Remark(*cell)});
+    AddRowOf(*cell,
+             {ops ? Grouped(ops->value) : "-",
+              ops && ops->count > 1 ? fmt::format("{}-{} ({:.0f} %)", Grouped(ops->low),
+                                                  Grouped(ops->high), ops->confidence * 100)
+                                    : "-",
+              kind.empty() ? "-" : kind, Microseconds(CellEstimate(*cell, Latency(kind, "p50"))),
+              Microseconds(CellEstimate(*cell, Latency(kind, "p99"))), Remark(*cell)},
+             &table);
   }
   return table.Render();
 }
 
 std::string CostTable(const std::vector<Cell>& cells) {
   using Align = TextTable::Align;
-  TextTable table({{"workload"},
-                   {"medium"},
-                   {"durability"},
-                   {"engine"},
-                   {"thr", Align::kRight},
-                   {"opened in ms", Align::kRight},
-                   {"written/user's", Align::kRight},
-                   {"occupied/user's", Align::kRight}});
+  TextTable table = TableOfCells({{"opened in ms", Align::kRight},
+                                  {"written/user's", Align::kRight},
+                                  {"occupied/user's", Align::kRight}});
   bool any = false;
   bool any_pool = false;
   for (const Cell* cell : InTableOrder(cells)) {
@@ -241,10 +246,7 @@ std::string CostTable(const std::vector<Cell>& cells) {
     const auto shown = [](const std::optional<Estimate>& estimate, double factor) {
       return estimate ? fmt::format("{:.2f}", estimate->value * factor) : "-";
     };
-    table.AddRow({cell->workload, cell->MediumLabel(),
-                  std::string(DurabilityName(cell->durability)), std::string(cell->row->name),
-                  fmt::format("{}", cell->threads), shown(open_s, 1e3), shown(written, 1),
-                  shown(occupied, 1)});
+    AddRowOf(*cell, {shown(open_s, 1e3), shown(written, 1), shown(occupied, 1)}, &table);
   }
   if (!any) return "";
   return table.Render() +

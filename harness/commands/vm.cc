@@ -73,52 +73,55 @@ ExitCode RunCommandInGuest(const VmRequest& request, const std::vector<std::stri
   return code.ok() ? *code : Failed(code.status());
 }
 
-ExitCode CrashGuests(const VmRequest& request, const Arguments& arguments) {
-  const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);
-  if (!subject.ok()) return ReportError(subject.status());
-  const Result<std::vector<Cut>> cuts = ParseCuts(request.cuts);
-  if (!cuts.ok()) return ReportError(cuts.status());
+// Runs a campaign into a folder of its own, which is kept if there is a report. `run`: what makes
+// the report.
+template <typename Run>
+ExitCode RunCampaign(const VmRequest& request, const char* kind, const Run& run) {
   const Result<RunDirectory> made =
-      CreateRunDirectory(request.crash.results, std::time(nullptr), "power-cut-" + request.engine);
+      CreateRunDirectory(request.crash.results, std::time(nullptr), kind + request.engine);
   if (!made.ok()) return ReportError(made.status());
   Provisional folder(fs::absolute(made->path));
-  const Result<nlohmann::json> report = RunPowerCuts(*subject, folder.path(),
-                                                     {.guest = request.guest,
-                                                      .cuts = *cuts,
-                                                      .rounds = request.rounds,
-                                                      .seed = request.crash.seed,
-                                                      .timeout_s = request.crash.timeout_s,
-                                                      .operations_after = request.crash.after,
-                                                      .quiet = request.quiet},
-                                                     arguments);
+  const Result<nlohmann::json> report = run(folder.path());
   if (!report.ok()) return Failed(report.status());
   const ExitCode code = PublishReport(*report, folder.path(), request.crash);
   folder.Keep();
   return code;
 }
 
+ExitCode CrashGuests(const VmRequest& request, const Arguments& arguments) {
+  const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);
+  if (!subject.ok()) return ReportError(subject.status());
+  const Result<std::vector<Cut>> cuts = ParseCuts(request.cuts);
+  if (!cuts.ok()) return ReportError(cuts.status());
+  return RunCampaign(request, "power-cut-", [&](const fs::path& folder) {
+    return RunPowerCuts(*subject, folder,
+                        {.guest = request.guest,
+                         .cuts = *cuts,
+                         .rounds = request.rounds,
+                         .seed = request.crash.seed,
+                         .timeout_s = request.crash.timeout_s,
+                         .operations_after = request.crash.after,
+                         .quiet = request.quiet},
+                        arguments);
+  });
+}
+
 ExitCode JudgeImages(const VmRequest& request, const Arguments& arguments) {
   const Result<CrashSubject> subject = MakeCrashSubject(request.workload, request.engine);
   if (!subject.ok()) return ReportError(subject.status());
   if (const Status fits = CheckImageSubject(*subject); !fits.ok()) return ReportError(fits);
-  const Result<RunDirectory> made =
-      CreateRunDirectory(request.crash.results, std::time(nullptr), "images-" + request.engine);
-  if (!made.ok()) return ReportError(made.status());
-  Provisional folder(fs::absolute(made->path));
-  const Result<nlohmann::json> report = RunImages(*subject, folder.path(),
-                                                  {.guest = request.guest,
-                                                   .mount_options = request.mount_options,
-                                                   .images = request.images,
-                                                   .seed = request.crash.seed,
-                                                   .sector_bytes = request.sector_bytes,
-                                                   .timeout_s = request.crash.timeout_s,
-                                                   .operations_after = request.crash.after,
-                                                   .quiet = request.quiet},
-                                                  arguments);
-  if (!report.ok()) return Failed(report.status());
-  const ExitCode code = PublishReport(*report, folder.path(), request.crash);
-  folder.Keep();
-  return code;
+  return RunCampaign(request, "images-", [&](const fs::path& folder) {
+    return RunImages(*subject, folder,
+                     {.guest = request.guest,
+                      .mount_options = request.mount_options,
+                      .images = request.images,
+                      .seed = request.crash.seed,
+                      .sector_bytes = request.sector_bytes,
+                      .timeout_s = request.crash.timeout_s,
+                      .operations_after = request.crash.after,
+                      .quiet = request.quiet},
+                     arguments);
+  });
 }
 
 // What both ways to crash an engine's machine have.

@@ -165,6 +165,16 @@ MakeParts ProgramParts(const std::string& command, const std::string& checker,
   };
 }
 
+ExploreHooks HooksOf(Progress* progress, const std::string& label, bool tells) {
+  ExploreHooks hooks = {.progress = {}, .interrupted = Interrupted};
+  if (!tells) return hooks;
+  hooks.progress = [=](const ExploreProgress& now) {
+    progress->Update(now.fraction, fmt::format("{}crashing: {} recoveries, {} violations", label,
+                                               now.recoveries, now.groups));
+  };
+  return hooks;
+}
+
 namespace {
 
 // Of crashes in memory.
@@ -211,21 +221,11 @@ void MemoryCampaign::SayRemarks() {
   for (const std::string& remark : remarks_) progress_.Print(remark);
 }
 
-// `tells`: what is found is shown as it is found.
 Result<ExploreResult> MemoryCampaign::ExploreAll(const PartDealerOf<CrashState>* dealer,
                                                  bool tells) {
-  const ExploreHooks hooks = {.progress =
-                                  [&](const ExploreProgress& now) {
-                                    if (!tells) return;
-                                    progress_.Update(
-                                        now.fraction,
-                                        fmt::format("{}crashing: {} recoveries, {} violations",
-                                                    settings_.label, now.recoveries, now.groups));
-                                  },
-                              .interrupted = Interrupted};
   options_.dealer = dealer;
   return Explore(recording_, &trace_, survey_, options_, settings_.pool, parts_.recoverer.get(),
-                 parts_.judge.get(), hooks);
+                 parts_.judge.get(), HooksOf(&progress_, settings_.label, tells));
 }
 
 Result<json> MemoryCampaign::Run(const ReportFor& report) {
@@ -244,10 +244,7 @@ Result<json> MemoryCampaign::Run(const ReportFor& report) {
 }
 
 Result<uint64_t> MemoryCampaign::CountUnits() {
-  // They all lie before what is wanted.
-  const PartDealerOf<CrashState> none = {
-      .next = [] { return std::optional(UnitRange{.begin = UINT64_MAX}); },
-      .take = [](const UnitRange&, const ExplorePart&) { return Status::Ok(); }};
+  const auto none = CountingDealer<CrashState>();
   ASSIGN_OR_RETURN(const ExploreResult result, ExploreAll(&none, /*tells=*/false));
   return result.units;
 }

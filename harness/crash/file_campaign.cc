@@ -110,10 +110,7 @@ class FilesCampaign : public OpenCampaign {
   }
 
   Result<uint64_t> CountUnits() override {
-    // They all lie before what is wanted.
-    const PartDealerOf<FileCrashState> none = {
-        .next = [] { return std::optional(UnitRange{.begin = UINT64_MAX}); },
-        .take = [](const UnitRange&, const FileExplorePart&) { return Status::Ok(); }};
+    const auto none = CountingDealer<FileCrashState>();
     ASSIGN_OR_RETURN(const FileExploreResult result, ExploreAll(&none, /*tells=*/false));
     return result.units;
   }
@@ -143,20 +140,10 @@ class FilesCampaign : public OpenCampaign {
     for (const std::string& remark : parts_.remarks) progress_.Print(remark);
   }
 
-  // `tells`: what is found is shown as it is found.
   Result<FileExploreResult> ExploreAll(const PartDealerOf<FileCrashState>* dealer, bool tells) {
-    const ExploreHooks hooks = {.progress =
-                                    [&](const ExploreProgress& now) {
-                                      if (!tells) return;
-                                      progress_.Update(
-                                          now.fraction,
-                                          fmt::format("{}crashing: {} recoveries, {} violations",
-                                                      settings_.label, now.recoveries, now.groups));
-                                    },
-                                .interrupted = Interrupted};
     options_.dealer = dealer;
     return ExploreFiles(run_, options_, settings_.pool, parts_.recoverer.get(), parts_.judge.get(),
-                        hooks);
+                        HooksOf(&progress_, settings_.label, tells));
   }
 
   Result<json> Report(FileExploreResult result, const ReportFor& wanted) {

@@ -2,8 +2,7 @@
 // OpenCampaign: a recording that was opened to be explored: all of it at once, or in parts, of
 // which another process, of the same build and settings, makes the report.
 //
-// Invariants: ReportOf the parts of all units is what Run gives, but for what depends on the
-// process
+// Invariant: ReportOf the parts of all units is what Run gives, but for what depends on the process
 //   (VerdictPart in crash_report.h).
 // Threads: none; it forks.
 #ifndef FENCEPOST_HARNESS_CRASH_OPEN_CAMPAIGN_H_
@@ -18,7 +17,10 @@
 #include <string>
 #include <vector>
 
+#include "faultinject/explore/budget.h"
+#include "faultinject/explore/explore_part.h"
 #include "harness/crash/crash_campaign.h"
+#include "harness/progress.h"
 
 namespace fencepost {
 
@@ -33,6 +35,17 @@ struct DocumentDealer {
   std::function<std::optional<UnitRange>()> next;
   std::function<Status(const UnitRange& units, nlohmann::json part)> take;
 };
+
+// A search that ends at Ctrl-C. `tells`: what is found is shown as it is found, behind `label`.
+// REQUIRES: `progress` outlives it.
+ExploreHooks HooksOf(Progress* progress, const std::string& label, bool tells);
+
+// Deals out nothing: a search led by it only counts its units, which all lie before what is wanted.
+template <typename State>
+PartDealerOf<State> CountingDealer() {
+  return {.next = [] { return std::optional(UnitRange{.begin = UINT64_MAX}); },
+          .take = [](const UnitRange&, const ExplorePartOf<State>&) { return Status::Ok(); }};
+}
 
 class OpenCampaign {
  public:
