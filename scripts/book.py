@@ -31,6 +31,14 @@ ROOT = Path(__file__).resolve().parent.parent
 # LMDB reads a mapping, so that no layer sees it and no delay can be injected: what it writes is
 # counted, operation by operation, and charged with what these devices would take.
 COUNTED_ENGINE, COUNTED_MEDIA = "lmdb", ("nand-ssd-modelled", "optane-ssd-modelled")
+_NOT_COUNTED = (
+    "p50_low_ns",
+    "p50_high_ns",
+    "p99_ns",
+    "operations_per_s",
+    "verify_ns",
+    "floor_ns",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,16 +201,6 @@ def counted_rows(book: Book, software: dict[str, Any]) -> Iterable[dict[str, Any
                 "kind": "counted",
                 "p50_ns": software["p50_ns"] + device["modelled_ns"] / asked["operations"],
             }
-
-
-_NOT_COUNTED = (
-    "p50_low_ns",
-    "p50_high_ns",
-    "p99_ns",
-    "operations_per_s",
-    "verify_ns",
-    "floor_ns",
-)
 
 
 def latency(book: Book, path: Path) -> None:

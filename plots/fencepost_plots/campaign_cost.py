@@ -8,17 +8,14 @@ logarithmic axis is above 0.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from . import footer, lines, page, style, table
+from . import draw_each, footer, lines, page, style, table
 from .page import Page
 from .schema import BadInput
 
@@ -125,21 +122,10 @@ def draw(frame: Any) -> Page:
     return Page("campaign-cost", figure)
 
 
+def _draw_folder(folder: Path) -> list[Path]:
+    return page.save(draw(read(draw_each.existing(folder) / NAME)), folder / "figures")
+
+
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="campaign_cost.py",
-        description=f"Draws a folder's {NAME}, as PNG and SVG, into its figures/.",
-    )
-    parser.add_argument("folders", nargs="+", type=Path, metavar="RESULT_DIR")
-    matplotlib.use("agg")
-    try:
-        with matplotlib.rc_context(style.RC):
-            for folder in parser.parse_args(argv).folders:
-                if not folder.is_dir():
-                    raise BadInput(f"{folder}: no such folder")
-                for path in page.save(draw(read(folder / NAME)), folder / "figures"):
-                    print(path)
-    except BadInput as error:
-        print(f"campaign_cost.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+    what = f"Draws a folder's {NAME}, as PNG and SVG, into its figures/."
+    return draw_each.main(argv, "campaign_cost.py", what, "RESULT_DIR", _draw_folder)

@@ -178,22 +178,18 @@ def _timeline(violation: dict[str, Any]) -> Markup:
     )
 
 
-def _section_of_bit(violation: dict[str, Any], about: Sequence[Node]) -> Markup:
-    """No crash: a bit that reads back flipped."""
-    state = violation["state"]
+def _short_section(
+    violation: dict[str, Any], about: Sequence[Node], title: str, *what: Node
+) -> Markup:
+    """Of what has no trace to be told of: where it was seen, and how it is seen again."""
     return element(
         "section",
         element("h2", element("span", violation["id"], class_="id"), " ", violation["kind"]),
         element("p", violation["message"], class_="message"),
         element("p", *about, class_="muted"),
         _values(violation),
-        element("h3", "The flipped bit"),
-        element(
-            "p",
-            f"Bit {state['bit']} (counted from 0) of byte {state['byte']:,} of ",
-            element("code", state["file"]),
-            "; all else reads back as it was written.",
-        ),
+        element("h3", title),
+        element("p", *what),
         element("h3", "See it again"),
         element("pre", violation["replay"], class_="copy"),
         id=violation["id"],
@@ -201,28 +197,31 @@ def _section_of_bit(violation: dict[str, Any], about: Sequence[Node]) -> Markup:
     )
 
 
+def _section_of_bit(violation: dict[str, Any], about: Sequence[Node]) -> Markup:
+    """No crash: a bit that reads back flipped."""
+    state = violation["state"]
+    return _short_section(
+        violation,
+        about,
+        "The flipped bit",
+        f"Bit {state['bit']} (counted from 0) of byte {state['byte']:,} of ",
+        element("code", state["file"]),
+        "; all else reads back as it was written.",
+    )
+
+
 def _section_of_image(violation: dict[str, Any], about: Sequence[Node]) -> Markup:
     """What a disk may have held."""
     state, point = violation["state"], violation["crash_point"]
     acknowledged = count(point["operations"]["acknowledged"], "operation")
-    return element(
-        "section",
-        element("h2", element("span", violation["id"], class_="id"), " ", violation["kind"]),
-        element("p", violation["message"], class_="message"),
-        element("p", *about, class_="muted"),
-        _values(violation),
-        element("h3", "The image"),
-        element(
-            "p",
-            f"Number {state['image']:,} of the seed: the power is cut before {point['before']}, "
-            f"after {count(state['entries'], 'request')} of the disk, with {acknowledged} "
-            f"acknowledged. Of {count(state['undecided_writes'], 'write')} that no flush covered "
-            f"{state['lost_writes']:,} had not survived, and {state['torn_writes']:,} in part.",
-        ),
-        element("h3", "See it again"),
-        element("pre", violation["replay"], class_="copy"),
-        id=violation["id"],
-        class_="violation",
+    return _short_section(
+        violation,
+        about,
+        "The image",
+        f"Number {state['image']:,} of the seed: the power is cut before {point['before']}, "
+        f"after {count(state['entries'], 'request')} of the disk, with {acknowledged} "
+        f"acknowledged. Of {count(state['undecided_writes'], 'write')} that no flush covered "
+        f"{state['lost_writes']:,} had not survived, and {state['torn_writes']:,} in part.",
     )
 
 

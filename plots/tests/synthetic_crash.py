@@ -147,6 +147,17 @@ def medium_report(*bits: dict[str, Any], checksums: bool = True) -> dict[str, An
     return document
 
 
+def _guest_settings() -> dict[str, Any]:
+    return {
+        "seed": 1,
+        "shard": 0,
+        "shards": 1,
+        "depth": 1,
+        "accelerator": "tcg",
+        "kernel": "6.1.0-57-amd64",
+    }
+
+
 def machine_report(*found: dict[str, Any]) -> dict[str, Any]:
     """Power cuts of a virtual machine."""
     document = report("violated" if found else "passed", *found)
@@ -163,14 +174,9 @@ def machine_report(*found: dict[str, Any]) -> dict[str, Any]:
     }
     document["settings"] = {
         "strategy": "power-cut",
-        "seed": 1,
+        **_guest_settings(),
         "fault": "power-cut",
-        "shard": 0,
-        "shards": 1,
-        "depth": 1,
         "timeout_s": 60.0,
-        "accelerator": "tcg",
-        "kernel": "6.1.0-57-amd64",
         "file_system": "xfs",
         "pmem_mib": 256,
         "disk_mib": 320,
@@ -196,14 +202,9 @@ def disk_report(*found: dict[str, Any]) -> dict[str, Any]:
     }
     document["settings"] = {
         "strategy": "images",
-        "seed": 1,
+        **_guest_settings(),
         "fault": "power-loss",
-        "shard": 0,
-        "shards": 1,
-        "depth": 1,
         "timeout_s": 10.0,
-        "accelerator": "tcg",
-        "kernel": "6.1.0-57-amd64",
         "file_system": "ext4",
         "sector_bytes": 512,
         "mount_options": "commit=1",
