@@ -61,14 +61,18 @@ def fit(points: Iterable[tuple[float, float]]) -> Fit | None:
     return Fit(float(np.exp(offset)), float(exponent), error, len(above))
 
 
+class BadInput(Exception):
+    """One line for the user."""
+
+
 def read(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
     except OSError as error:
-        raise SystemExit(f"crash_cost_fit.py: {path}: {error.strerror}") from error
+        raise BadInput(f"{path}: {error.strerror}") from error
     if not rows:
-        raise SystemExit(f"crash_cost_fit.py: {path}: nothing was measured")
+        raise BadInput(f"{path}: nothing was measured")
     return rows
 
 
@@ -145,13 +149,18 @@ def merging(folder: Path) -> None:
             )
 
 
-def main(arguments: Sequence[str]) -> None:
-    if not 1 <= len(arguments) <= 2 or arguments[0].startswith("-"):
-        raise SystemExit("usage: crash_cost_fit.py CRASH_COST_FOLDER [CAMPAIGN_COST_FOLDER]")
-    growth(Path(arguments[0]))
-    if len(arguments) > 1:
-        merging(Path(arguments[1]))
+def main(arguments: Sequence[str]) -> int:
+    try:
+        if not 1 <= len(arguments) <= 2 or arguments[0].startswith("-"):
+            raise BadInput("usage: crash_cost_fit.py CRASH_COST_FOLDER [CAMPAIGN_COST_FOLDER]")
+        growth(Path(arguments[0]))
+        if len(arguments) > 1:
+            merging(Path(arguments[1]))
+    except BadInput as error:
+        print(f"crash_cost_fit.py: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

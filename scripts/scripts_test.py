@@ -22,7 +22,10 @@ COMMANDS = (
     "quickstart.sh",
     "microbench.sh",
     "parity.sh",
+    "agreement.sh",
+    "campaign_cost.sh",
     "crash_cost.sh",
+    "slurm_local.sh",
     "crash_speed.sh",
     "cmap_speed.sh",
     "prove_cmap.sh",
@@ -88,6 +91,15 @@ class CommandLineTest(unittest.TestCase):
             ("crash_cost.sh", "--sizes", "5"),
         ):
             self.assert_one_line_and_2(run(command, flag, value), f"{flag} {value}")
+
+    def test_a_fit_of_what_is_not_there_is_one_line_and_2(self) -> None:
+        done = subprocess.run(
+            ["/usr/bin/python3", SCRIPTS / "crash_cost_fit.py", "/nonexistent"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        self.assert_one_line_and_2(done, "/nonexistent/crash_cost.csv: No such file")
 
     def test_a_count_sets_the_variable_of_its_flag(self) -> None:
         words = (

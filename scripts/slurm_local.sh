@@ -207,7 +207,8 @@ main() {
       [ $# -eq 1 ] || die "kill-node needs a name"
       kill_node "$1"
       ;;
-    -h | --help | "") print_help ;;
+    -h | --help) print_help ;;
+    "") die "needs a command: start, status, run, kill-node or stop (see --help)" ;;
     *) unknown_argument "$what" ;;
   esac
 }
