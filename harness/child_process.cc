@@ -21,8 +21,8 @@ extern char** environ;
 namespace fencepost {
 
 Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& words,
-                                         const std::vector<std::string>& variables,
-                                         Streams streams) {
+                                         const std::vector<std::string>& variables, Streams streams,
+                                         int kept) {
   std::array<int, 2> error_pipe;
   if (pipe2(error_pipe.data(), O_CLOEXEC) != 0) {
     return Status::IoError(fmt::format("pipe2: {}", std::strerror(errno)));
@@ -36,6 +36,8 @@ Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& words,
   if (streams != Streams::kAllShared) {
     posix_spawn_file_actions_adddup2(&actions, error_pipe[1], STDERR_FILENO);
   }
+  // Onto itself: that it is to be closed on exec is forgotten.
+  if (kept >= 0) posix_spawn_file_actions_adddup2(&actions, kept, kept);
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   // What this program is called stands in the results of its children as their command.
@@ -83,6 +85,14 @@ void ChildProcess::Kill() {
 
 void ChildProcess::Interrupt() {
   if (pid_ > 0) kill(pid_, SIGINT);
+}
+
+void ChildProcess::Stop() {
+  if (pid_ > 0) kill(pid_, SIGSTOP);
+}
+
+void ChildProcess::Continue() {
+  if (pid_ > 0) kill(pid_, SIGCONT);
 }
 
 void ChildProcess::Drain() {

@@ -19,11 +19,11 @@ class ChildProcess {
   // which error_text() then has nothing.
   enum class Streams : unsigned char { kNone, kShared, kAllShared };
 
-  // Starts `words[0]`; `variables` ("NAME=value") are added to its environment. kIoError if it
-  // cannot be started.
+  // Starts `words[0]`; `variables` ("NAME=value") are added to its environment, and it has the
+  // descriptor `kept`, under the same number. kIoError if it cannot be started.
   static Result<ChildProcess> Start(const std::vector<std::string>& words,
                                     const std::vector<std::string>& variables = {},
-                                    Streams streams = Streams::kNone);
+                                    Streams streams = Streams::kNone, int kept = -1);
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
   // Kills the child if it still runs.
@@ -35,6 +35,9 @@ class ChildProcess {
   void Kill();
   // SIGINT, as by Ctrl-C: one of our own programs ends early and keeps what it has.
   void Interrupt();
+  // SIGSTOP, and SIGCONT. One that is stopped can be killed, but not interrupted.
+  void Stop();
+  void Continue();
   // After its end: the exit code, or 128 + the signal that ended it.
   int exit_code() const { return exit_code_; }
   // What it wrote to standard error.

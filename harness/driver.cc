@@ -217,6 +217,7 @@ Result<PhaseResult> RunPhase(const PhaseRequest& request) {
     }
   }
   for (std::thread& thread : threads) thread.join();
+  if (request.turns != nullptr) request.turns->End();
   if (Result<ProcessUsage> usage = ReadProcessUsage(); usage.ok()) {
     result.usage = UsageBetween(context.usage_at_start, *usage);
   }

@@ -12,6 +12,7 @@
 #include "engines/engine_table.h"
 #include "harness/process_usage.h"
 #include "harness/recorder.h"
+#include "harness/turns.h"
 #include "harness/version_table.h"
 #include "workloads/op_trace.h"
 #include "workloads/workload.h"
@@ -76,6 +77,8 @@ struct PhaseRequest {
   std::function<void(double start_s, double length_s, const Recorder&)> on_interval;
   // Called once, when the warm-up is over and no operation is under way.
   std::function<void()> on_measuring;
+  // The measured part runs in turns with another program's; time between turns does not count.
+  TurnTaker* turns = nullptr;
   // Not ok: the phase is not to be started, for this reason.
   Status cancelled;
 };

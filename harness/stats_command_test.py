@@ -12,6 +12,7 @@ import json
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,12 @@ class StatsCommandTest(CommandTest):
         self.assertEqual(got, code, f"{words}: {out}{err}")
         return out, err
 
-    def paired(self, *words: str, engines: str = "lmdb", against: str = "") -> list[str]:
+    def paired(
+        self, *words: str, engines: str = "lmdb", against: str = "", seconds: str = "0.05"
+    ) -> list[str]:
         return [
             "bench", "--engines", engines, "--workloads", self.workload("workloadc"), *SMALL,
-            "--seconds", "0.05", "--against", against or str(PROGRAM), *words,
+            "--seconds", seconds, "--against", against or str(PROGRAM), *words,
         ]  # fmt: skip
 
     def document(self, path: str) -> dict[str, Any]:
@@ -119,6 +122,9 @@ sed -i 's#fencepost.manifest/1#fencepost.manifest/9#' "$r/$i/manifest.json" """
         self.refuse("max-pairs", *self.paired("--min-pairs", "9", "--max-pairs", "8"))
         self.refuse("--threshold", *self.paired("--threshold", "0"))
         self.refuse("--alpha", *self.paired("--alpha", "1"))
+        self.refuse("--turn=-1", *self.paired("--turn", "-1"))
+        self.refuse("--turn=nan", *self.paired("--turn", "nan"))
+        self.refuse("--turns=5", "run", "lmdb", *RUN, "--turns", "5")
         self.refuse("--repeats", *self.paired("--repeats", "3"))
         self.refuse("must be name=value", *self.paired("--this-property", "x"))
         self.refuse("fencepost.nope", *self.paired("--this-property", "fencepost.nope=1"))
@@ -126,6 +132,7 @@ sed -i 's#fencepost.manifest/1#fencepost.manifest/9#' "$r/$i/manifest.json" """
         self.refuse("engine.path", *self.paired("--against-property", "engine.path=/x"))
         plain = ["bench", "--engines", "lmdb", "--workloads", self.workload("workloadc")]
         self.refuse("--min-pairs goes with --against", *plain, "--min-pairs", "5")
+        self.refuse("--turn goes with --against", *plain, "--turn", "5")
         self.refuse("spin_ns", *plain, "-p", "fencepost.spin_ns=1e3")
         self.assertFalse((self.folder / "results").exists())
 
@@ -134,6 +141,39 @@ sed -i 's#fencepost.manifest/1#fencepost.manifest/9#' "$r/$i/manifest.json" """
         _, err = self.outputs(*words, code=2)
         self.assertIn("different durability", err)
         self.assertEqual(list((self.folder / "results").iterdir()), [])
+
+    def test_runs_of_a_pair_take_turns_unless_told_otherwise(self) -> None:
+        knows_no_turns = f"""for w; do [ "$w" = --turns ] && {{
+echo "fencepost: The following argument was not expected: --turns" >&2; exit 2; }}; done
+exec {PROGRAM} "$@" """
+        for out, program, turn, used in (
+            ("turns", "", "2", 2),
+            ("whole", "", "0", 0),
+            ("older", self.script("knows-none", knows_no_turns), "2", 0),
+        ):
+            words = ["--min-pairs", "2", "--max-pairs", "2", "--turn", turn, "--out", out]
+            self.outputs(*self.paired(*words, "--threads", "2", against=program))
+            comparison = self.document(f"{out}/comparison.json")
+            self.assertEqual(comparison["paired_settings"]["turn_ms"], used, out)
+            warned = [w for w in comparison["warnings"] if "knows no turns" in w]
+            self.assertEqual(len(warned), 1 if out == "older" else 0)
+            # In turns a run stands still about half of the time that it takes.
+            for side in ("base", "test"):
+                run = comparison["cells"][0]["paired"]["pairs"][0][side]
+                summary = self.document(f"{out}/{run}/summary.json")
+                self.assertGreaterEqual(summary["run_s"], 0.05)
+                self.assertEqual(summary["wall_s"] > 1.5 * summary["run_s"], used > 0, out)
+        self.validate(".")
+
+    def test_a_side_that_fails_in_its_turn_ends_the_pair(self) -> None:
+        dies = f"""case "$*" in *-p1-*) (sleep 0.5; kill -9 $$) & ;; esac
+exec {PROGRAM} "$@" """
+        words = ["--min-pairs", "3", "--out", "out"]
+        script = self.script("dies", dies)
+        self.outputs(*self.paired(*words, against=script, seconds="1"), code=2)
+        (cell,) = self.document("out/comparison.json")["cells"]
+        self.assertIn("exited with 137", cell["failed"])
+        self.assertEqual(len(cell["paired"]["pairs"]), 1)
 
     def test_ctrl_c_keeps_the_pairs_that_were_made(self) -> None:
         process = self.start(*self.paired("--out", "out"))
@@ -146,6 +186,32 @@ sed -i 's#fencepost.manifest/1#fencepost.manifest/9#' "$r/$i/manifest.json" """
         comparison = self.document("out/comparison.json")
         self.assertTrue(comparison["partial"])
         self.assertGreaterEqual(len(comparison["cells"][0]["paired"]["pairs"]), 1)
+
+    def test_no_run_that_stands_still_outlives_its_bench(self) -> None:
+        process = self.start(*self.paired("--out", "out", seconds="60"))
+
+        def wait_until(done: Callable[[], bool]) -> None:
+            deadline = time.time() + 30
+            while not done():
+                self.assertLess(time.time(), deadline)
+                time.sleep(0.02)
+
+        def children() -> list[int]:
+            path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            return [int(pid) for pid in path.read_text().split()]
+
+        def stopped(pid: int) -> bool:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T")
+
+        # The second has been loaded once the first goes on again.
+        wait_until(lambda: len(children()) == 2)
+        first, second = children()
+        wait_until(lambda: stopped(second))
+        wait_until(lambda: not stopped(first))
+        process.kill()
+        process.communicate(timeout=30)
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in (first, second)))
+        self.assertEqual(list((self.folder / "cache").rglob("*.mdb")), [])
 
     # -- noise
 

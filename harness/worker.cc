@@ -71,10 +71,19 @@ PhaseContext::PhaseContext(const PhaseRequest& phase_request, unsigned threads)
   }
   interval_ticks = Clock::NsToTicks(static_cast<uint64_t>(request.interval_s * 1e9));
   max_run_ticks = Clock::NsToTicks(static_cast<uint64_t>(request.max_run_s * 1e9));
+  if (request.turns != nullptr) {
+    turn_ticks = Clock::NsToTicks(static_cast<uint64_t>(request.turns->turn_s() * 1e9));
+  }
 }
 
 void PhaseContext::RequestAttention() {
   for (const auto& worker : workers) worker->RequestAttention();
+}
+
+void PhaseContext::RequestPause(std::atomic<bool>* reason) {
+  reason->store(true);
+  pause.store(true);
+  RequestAttention();
 }
 
 void PhaseContext::RecordFailure(const Status& status) {
@@ -111,6 +120,7 @@ void Worker::Run() {
   if (const auto& cpus = context_.cpus; !cpus.empty()) (void)PinThisThread(cpus, index_);
   WarmUp();
   context_.rendezvous.Arrive([this] {
+    if (context_.request.turns != nullptr) context_.request.turns->Await();
     (void)ResetPeakRss();
     if (Result<EngineStats> stats = context_.engine.Stats(); stats.ok()) {
       context_.stats_at_start = *stats;
@@ -130,6 +140,7 @@ void Worker::Run() {
   verification_.verify_ns_sum = verification_.verify_samples = 0;
   interval_end_ticks_ = now_ + context_.interval_ticks;
   if (context_.max_run_ticks != 0) deadline_ticks_ = now_ + context_.max_run_ticks;
+  if (context_.turn_ticks != 0) turn_end_ticks_ = now_ + context_.turn_ticks;
   SetAttention();
   while (RunBlock()) {
   }
@@ -172,15 +183,10 @@ bool Worker::EnsureTrace() {
     // Live operations are drawn while the clock runs, as YCSB draws them.
     if (!live) {
       now_ = Clock::Ticks();
-      excluded_ticks_ += now_ - begin;
-      pacer_.Shift(now_ - begin);
-      if (deadline_ticks_ != UINT64_MAX) deadline_ticks_ += now_ - begin;
-      interval_end_ticks_ += interval_end_ticks_ != UINT64_MAX ? now_ - begin : 0;
-      SetAttention();
+      Exclude(now_ - begin);
     }
   } else {
-    context_.pause.store(true);
-    context_.RequestAttention();
+    context_.RequestPause(&context_.trace_wanted);
     Pause();
   }
   return position_ < trace_.size();
@@ -293,6 +299,7 @@ bool Worker::Attend(uint64_t now) {
   if (context_.stop.load()) return false;
   if (now >= (in_warmup_ ? warmup_end_ticks_ : deadline_ticks_)) return false;
   if (!in_warmup_ && now >= interval_end_ticks_) HandOver(now);
+  if (now >= turn_end_ticks_) context_.RequestPause(&context_.turn_over);
   pause_wanted_ = context_.pause.load() && !in_warmup_;
   SetAttention();
   now_ = Clock::Ticks();
@@ -300,8 +307,9 @@ bool Worker::Attend(uint64_t now) {
 }
 
 void Worker::SetAttention() {
-  const uint64_t next =
-      in_warmup_ ? warmup_end_ticks_ : std::min(interval_end_ticks_, deadline_ticks_);
+  const uint64_t next = in_warmup_
+                            ? warmup_end_ticks_
+                            : std::min({interval_end_ticks_, deadline_ticks_, turn_end_ticks_});
   attention_ticks_.store(next);
   // A request that came before the store above would be lost: look again.
   if (context_.stop.load() || context_.pause.load()) attention_ticks_.store(0);
@@ -309,16 +317,28 @@ void Worker::SetAttention() {
 
 void Worker::Pause() {
   const uint64_t begin = Clock::Ticks();
-  context_.rendezvous.Arrive([this] { context_.pause.store(false); });
-  GenerateTrace();
-  context_.rendezvous.Arrive([] {});
+  context_.rendezvous.Arrive([this] {
+    context_.pause.store(false);
+    context_.pause_generates = context_.trace_wanted.exchange(false);
+  });
+  if (context_.pause_generates) GenerateTrace();
+  context_.rendezvous.Arrive([this] {
+    if (context_.turn_over.exchange(false)) context_.request.turns->Await();
+  });
   now_ = Clock::Ticks();
-  const uint64_t paused = now_ - begin;
-  excluded_ticks_ += paused;
-  pacer_.Shift(paused);
-  interval_end_ticks_ += paused;
-  if (deadline_ticks_ != UINT64_MAX) deadline_ticks_ += paused;
   pause_wanted_ = false;
+  Exclude(now_ - begin);
+  if (context_.turn_ticks != 0) turn_end_ticks_ = now_ + context_.turn_ticks;
+  SetAttention();
+}
+
+// What the driver does for itself is no part of the run.
+void Worker::Exclude(uint64_t ticks) {
+  excluded_ticks_ += ticks;
+  pacer_.Shift(ticks);
+  for (uint64_t* const due : {&interval_end_ticks_, &deadline_ticks_, &turn_end_ticks_}) {
+    if (*due != UINT64_MAX) *due += ticks;
+  }
   SetAttention();
 }
 

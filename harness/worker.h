@@ -59,12 +59,16 @@ struct PhaseContext {
   uint64_t start_ticks = 0;
   uint64_t interval_ticks = 0;
   uint64_t max_run_ticks = 0;  // 0: no limit of time
+  uint64_t turn_ticks = 0;     // 0: no turns
   ProcessUsage usage_at_start;
   EngineStats stats_at_start;
 
   std::atomic<bool> measuring{false};
-  std::atomic<bool> stop{false};   // Ctrl-C, or a thread met the limit of failures
-  std::atomic<bool> pause{false};  // a thread has used up its trace
+  std::atomic<bool> stop{false};          // Ctrl-C, or a thread met the limit of failures
+  std::atomic<bool> pause{false};         // for one of the two reasons that follow
+  std::atomic<bool> trace_wanted{false};  // a thread has used up its trace
+  std::atomic<bool> turn_over{false};
+  bool pause_generates = false;  // of the pause under way: what it is for, besides a turn
   std::atomic<uint64_t> failures{0};
 
   std::mutex first_failure_mutex;
@@ -72,6 +76,8 @@ struct PhaseContext {
 
   // Makes every worker look up from its loop soon.
   void RequestAttention();
+  // Makes every worker pause soon. `reason` is one of the two.
+  void RequestPause(std::atomic<bool>* reason);
   void RecordFailure(const Status& status);
 };
 
@@ -126,6 +132,7 @@ class Worker {
   bool WarmedUp() const;
   bool Attend(uint64_t now);  // false: the phase is over for this thread
   void Pause();
+  void Exclude(uint64_t ticks);
   void HandOver(uint64_t now);
   void PrepareRecorder(Recorder* recorder) const;
   bool AwaitIntendedStart();  // false: time is up before the next operation is due
@@ -198,6 +205,7 @@ class Worker {
   uint64_t interval_ = 0;
   uint64_t interval_end_ticks_ = UINT64_MAX;
   uint64_t deadline_ticks_ = UINT64_MAX;
+  uint64_t turn_end_ticks_ = UINT64_MAX;
 
   uint64_t end_ticks_ = 0;
   uint64_t excluded_ticks_ = 0;

@@ -216,7 +216,8 @@ Status CheckHeeded(const CLI::App& app, const BenchFlags& flags) {
   const bool paired = !flags.against.empty();
   const Names names =
       paired ? Names{"--repeats"} : Names{"--this-property", "--against-property", "--min-pairs",
-                                          "--max-pairs",     "--threshold",        "--alpha"};
+                                          "--max-pairs",     "--threshold",        "--alpha",
+                                          "--turn"};
   for (const char* name : names) {
     if (app.count(name) == 0) continue;
     return Status::InvalidArgument(
@@ -238,6 +239,9 @@ void DeclarePaired(CLI::App& app, BenchFlags* flags) {
                 "--against: key=value of the other's runs only (repeatable)");
   app.add_option("--min-pairs", flags->paired.min_pairs, "--against: of each cell (default 15)");
   app.add_option("--max-pairs", flags->paired.max_pairs, "--against: of each cell (default 30)");
+  app.add_option("--turn", flags->paired.turn_ms,
+                 "--against: milliseconds that a run of a pair goes on before the other does "
+                 "(default 5; 0: whole runs, one after the other)");
   app.add_option("--threshold", flags->paired.threshold,
                  "--against: enough pairs once the interval of the median log-ratio is narrower "
                  "(default 0.04)");

@@ -7,12 +7,23 @@
 #include <chrono>
 #include <utility>
 
-#include "harness/child_process.h"
 #include "harness/exit_code.h"
 #include "harness/interrupt.h"
 #include "harness/report/stored_results.h"
 
 namespace fencepost {
+
+ChildRun RunOf(const ChildProcess& ended, const std::filesystem::path& folder) {
+  ChildRun run;
+  nlohmann::json summary = ReadObject(folder / "summary.json");
+  if (!summary.empty()) run.summary = std::move(summary);
+  if (ended.exit_code() != 0 && !Interrupted()) {
+    run.error = ended.FirstError();
+    if (run.error.empty()) run.error = fmt::format("it exited with {}", ended.exit_code());
+    run.violated = ended.exit_code() == static_cast<int>(ExitCode::kViolation);
+  }
+  return run;
+}
 
 Result<ChildRun> ChildRunner::Run(const std::vector<std::string>& words,
                                   const std::filesystem::path& folder, const std::string& what,
@@ -35,15 +46,7 @@ Result<ChildRun> ChildRunner::Run(const std::vector<std::string>& words,
   }
   ended_ += 1;
   ended_s_ += elapsed_s();
-  ChildRun run;
-  nlohmann::json summary = ReadObject(folder / "summary.json");
-  if (!summary.empty()) run.summary = std::move(summary);
-  if (child.exit_code() != 0 && !Interrupted()) {
-    run.error = child.FirstError();
-    if (run.error.empty()) run.error = fmt::format("it exited with {}", child.exit_code());
-    run.violated = child.exit_code() == static_cast<int>(ExitCode::kViolation);
-  }
-  return run;
+  return RunOf(child, folder);
 }
 
 }  // namespace fencepost

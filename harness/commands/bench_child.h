@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engines/status.h"
+#include "harness/child_process.h"
 #include "harness/progress.h"
 
 namespace fencepost {
@@ -19,6 +20,9 @@ struct ChildRun {
   std::string error;                      // one line, if the exit code is not 0; empty on Ctrl-C
   bool violated = false;                  // exit code 1
 };
+
+// What a run that has ended has left in its folder, and how it ended.
+ChildRun RunOf(const ChildProcess& ended, const std::filesystem::path& folder);
 
 class ChildRunner {
  public:

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A round takes one pair of every cell that has not enough of them yet, cells in random order. The
-// two runs of a pair follow each other, in random order. Each run is a process of its own.
+// two runs of a pair take turns, or follow each other; which is first is drawn. Each run is a
+// process of its own.
 #include "harness/commands/paired_bench.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -15,6 +17,7 @@
 
 #include "faultinject/explore/scratch_folder.h"
 #include "harness/commands/bench_child.h"
+#include "harness/commands/paired_children.h"
 #include "harness/interrupt.h"
 #include "harness/report/comparison.h"
 #include "harness/report/provenance.h"
@@ -31,6 +34,7 @@ using Json = nlohmann::json;
 
 Status CheckSettings(const PairedSettings& settings) {
   constexpr size_t kMaxPairs = 1'000;
+  constexpr double kMaxTurnMs = 60'000;
   if (settings.min_pairs < 2 || settings.max_pairs < settings.min_pairs ||
       settings.max_pairs > kMaxPairs) {
     return Status::InvalidArgument(
@@ -45,8 +49,16 @@ Status CheckSettings(const PairedSettings& settings) {
     return Status::InvalidArgument(
         fmt::format("--alpha={}: must be between 0 and 1", settings.alpha));
   }
+  if (!(settings.turn_ms >= 0 && settings.turn_ms <= kMaxTurnMs)) {
+    return Status::InvalidArgument(
+        fmt::format("--turn={}: must be between 0 and {}", settings.turn_ms, kMaxTurnMs));
+  }
   return Status::Ok();
 }
+
+// The summaries of a pair's runs; nothing where a run did not come to its end.
+constexpr size_t kBase = 0, kTest = 1;
+using Sides = std::array<std::optional<Json>, 2>;
 
 class PairedBench {
  public:
@@ -63,11 +75,16 @@ class PairedBench {
   Status Plan();
   Status FindOther();
   Status ProbeOther(std::string_view engine, const fs::path& folder);
+  Result<bool> OtherTakesTurns() const;
   Status Probe();
   Status RunAll();
   Status RunRound();
   Status RunPair(size_t cell);
-  Result<std::optional<Json>> RunSide(size_t cell, bool base, const std::string& run_id);
+  Status RunSidesInTurns(size_t cell, const ComparedPair& pair, Sides* sides);
+  Status RunSides(size_t cell, const ComparedPair& pair, Sides* sides);
+  PairedChild SideOf(size_t cell, size_t side, const ComparedPair& pair) const;
+  Result<std::optional<Json>> SummaryOf(size_t cell, size_t side, ChildRun run);
+  std::string What(size_t cell) const;
   Status Finish();
   double Fraction(size_t cell, double within) const;
 
@@ -81,6 +98,7 @@ class PairedBench {
   std::vector<Cell> cells_;
   Comparison comparison_;  // its cells are those of cells_
   std::vector<RunInOrder> ran_;
+  double in_turns_s_ = 0;  // that the pairs took, if they took turns
   bool violated_ = false;
 };
 
@@ -161,6 +179,17 @@ Status PairedBench::ProbeOther(std::string_view engine, const fs::path& folder) 
   return Status::Ok();
 }
 
+// An older build does not know the word: what it says of it tells.
+Result<bool> PairedBench::OtherTakesTurns() const {
+  const std::string wrong = "none";
+  ASSIGN_OR_RETURN(ChildProcess child,
+                   ChildProcess::Start({other_.string(), "run", std::string(cells_[0].row->name),
+                                        "--turns", wrong}));
+  while (!child.WaitFor(200)) {
+  }
+  return child.FirstError().starts_with("--turns=" + wrong);
+}
+
 Status PairedBench::Probe() {
   ASSIGN_OR_RETURN(const ScratchFolder made, ScratchFolder::Make(fs::temp_directory_path()));
   std::set<std::string_view> engines;
@@ -169,7 +198,15 @@ Status PairedBench::Probe() {
   for (const std::string_view engine : engines) {
     if (status.ok()) status = ProbeOther(engine, made.path());
   }
-  return status;
+  RETURN_IF_ERROR(status);
+  if (comparison_.settings.turn_ms <= 0) return Status::Ok();
+  ASSIGN_OR_RETURN(const bool takes_turns, OtherTakesTurns());
+  if (takes_turns) return Status::Ok();
+  comparison_.settings.turn_ms = 0;
+  comparison_.warnings.push_back(
+      "the other build knows no turns: whole runs were made, one after the other");
+  progress_.Print("warning: " + comparison_.warnings.back());
+  return Status::Ok();
 }
 
 double PairedBench::Fraction(size_t cell, double within) const {
@@ -187,38 +224,75 @@ double PairedBench::Fraction(size_t cell, double within) const {
   return all > 0 ? std::min(1.0, done / all) : 1;
 }
 
+std::string PairedBench::What(size_t index) const {
+  return fmt::format("{}, pair {} of {} to {}", cells_[index].Name(),
+                     comparison_.cells[index].pairs.size() + 1, flags_.paired.min_pairs,
+                     flags_.paired.max_pairs);
+}
+
+PairedChild PairedBench::SideOf(size_t index, size_t side, const ComparedPair& pair) const {
+  const bool base = side == kBase;
+  const std::string& run_id = base ? pair.base_run : pair.test_run;
+  return {RunWords(base ? other_.string() : "/proc/self/exe", flags_, cells_[index], folder_,
+                   run_id, static_cast<unsigned>(comparison_.cells[index].pairs.size()),
+                   base ? flags_.against_properties : flags_.this_properties),
+          folder_ / run_id};
+}
+
 // The summary of a run that came to its end; nothing if it did not.
-Result<std::optional<Json>> PairedBench::RunSide(size_t index, bool base,
-                                                 const std::string& run_id) {
-  const Cell& cell = cells_[index];
+Result<std::optional<Json>> PairedBench::SummaryOf(size_t index, size_t side, ChildRun run) {
   ComparedCell& compared = comparison_.cells[index];
-  const size_t pair = compared.pairs.size();
-  const std::vector<std::string> words = RunWords(
-      base ? other_.string() : "/proc/self/exe", flags_, cell, folder_, run_id,
-      static_cast<unsigned>(pair), base ? flags_.against_properties : flags_.this_properties);
-  const double at = Fraction(index, 0), end = Fraction(index, 0.5);
-  ASSIGN_OR_RETURN(ChildRun run,
-                   runner_.Run(words, folder_ / run_id,
-                               fmt::format("{}, pair {} of {} to {}", cell.Name(), pair + 1,
-                                           flags_.paired.min_pairs, flags_.paired.max_pairs),
-                               at, end));
+  const std::string name = side == kBase ? "--against=" + flags_.against : "this build";
   violated_ |= run.violated;
   if (!run.error.empty()) {
-    const std::string side = base ? "--against=" + flags_.against : "this build";
-    compared.failed = fmt::format("{}: {}", side, run.error);
+    compared.failed = fmt::format("{}: {}", name, run.error);
     // Of what does not run at all, nothing can be learned by going on.
-    if (pair == 0 && !run.violated) return Status::InvalidArgument(compared.failed);
+    if (compared.pairs.empty() && !run.violated) return Status::InvalidArgument(compared.failed);
     return std::optional<Json>();
   }
   if (!run.summary || run.summary->value("partial", true)) {
-    if (!Interrupted()) compared.failed = fmt::format("{}: no whole summary.json", run_id);
+    if (!Interrupted()) compared.failed = fmt::format("{}: no whole summary.json", name);
     return std::optional<Json>();
   }
   if (run.summary->value("throughput_ops_per_s", 0.0) <= 0) {
-    compared.failed = fmt::format("{}: no operation was executed", run_id);
+    compared.failed = fmt::format("{}: no operation was executed", name);
     return std::optional<Json>();
   }
   return std::move(run.summary);
+}
+
+Status PairedBench::RunSidesInTurns(size_t index, const ComparedPair& pair, Sides* sides) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto took_s = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  const double expected_s = ran_.empty() ? 2 * ExpectedRunSeconds(flags_)
+                                         : in_turns_s_ * 2 / static_cast<double>(ran_.size());
+  const double of_all = Fraction(index, 1) - Fraction(index, 0);
+  const auto tick = [&] {
+    const double fraction = Fraction(index, std::min(1.0, took_s() / expected_s));
+    progress_.Update(fraction, What(index), (1 - fraction) / of_all * expected_s);
+  };
+  ASSIGN_OR_RETURN(auto runs,
+                   RunInTurns({SideOf(index, kBase, pair), SideOf(index, kTest, pair)},
+                              pair.base_first ? kBase : kTest, comparison_.settings.turn_ms, tick));
+  in_turns_s_ += took_s();
+  for (const size_t side : {kBase, kTest}) {
+    if (!runs[side]) continue;
+    ASSIGN_OR_RETURN((*sides)[side], SummaryOf(index, side, std::move(*runs[side])));
+  }
+  return Status::Ok();
+}
+
+Status PairedBench::RunSides(size_t index, const ComparedPair& pair, Sides* sides) {
+  for (const size_t side : {pair.base_first ? kBase : kTest, pair.base_first ? kTest : kBase}) {
+    const PairedChild child = SideOf(index, side, pair);
+    ASSIGN_OR_RETURN(ChildRun run, runner_.Run(child.words, child.folder, What(index),
+                                               Fraction(index, 0), Fraction(index, 0.5)));
+    ASSIGN_OR_RETURN((*sides)[side], SummaryOf(index, side, std::move(run)));
+    if (!(*sides)[side]) return Status::Ok();
+  }
+  return Status::Ok();
 }
 
 Status PairedBench::RunPair(size_t index) {
@@ -228,13 +302,11 @@ Status PairedBench::RunPair(size_t index) {
   const std::string stem = fmt::format("{}-p{}", cells_[index].Name(), compared.pairs.size());
   pair.base_run = stem + "-base";
   pair.test_run = stem + "-test";
-  std::optional<Json> base, test;
-  for (const bool is_base : {pair.base_first, !pair.base_first}) {
-    ASSIGN_OR_RETURN(std::optional<Json> summary,
-                     RunSide(index, is_base, is_base ? pair.base_run : pair.test_run));
-    if (!summary) return Status::Ok();
-    (is_base ? base : test) = std::move(summary);
-  }
+  Sides sides;
+  RETURN_IF_ERROR(comparison_.settings.turn_ms > 0 ? RunSidesInTurns(index, pair, &sides)
+                                                   : RunSides(index, pair, &sides));
+  auto& [base, test] = sides;
+  if (!base || !test) return Status::Ok();
   const double base_ops = (*base)["throughput_ops_per_s"].get<double>();
   const double test_ops = (*test)["throughput_ops_per_s"].get<double>();
   pair.log_ratio = std::log(test_ops / base_ops);

@@ -221,6 +221,7 @@ Result<Rerun> PlanBench(const RerunFlags& flags, const fs::path& folder, const f
   Append(&words, "--against-property", settings.value("against_properties", Json::array()));
   add("--min-pairs", pairs.at("min_pairs").dump());
   add("--max-pairs", pairs.at("max_pairs").dump());
+  add("--turn", pairs.at("turn_ms").dump());
   add("--threshold", pairs.at("threshold").dump());
   add("--alpha", pairs.at("alpha").dump());
   add("--seed", pairs.at("seed").dump());

@@ -41,6 +41,7 @@ struct RunFlags {
   std::string run_id;
   std::string scratch;
   uint64_t repeat = 0;
+  std::string turns;
   // For fencepost.reopen=kill, whose load is a process of this command.
   bool end_killed = false;
 };
@@ -91,6 +92,7 @@ class RunCommand {
   const Arguments& arguments_;
   RunPlan plan_;
   ClockInfo clock_;
+  std::optional<TurnTaker> turns_;
   Progress progress_;
   bool exported_ = false;  // a phase has been written to exportfile
   std::vector<std::unique_ptr<RunFolder>> folders_;
@@ -112,6 +114,10 @@ Status CheckResultsFolder(const std::filesystem::path& folder) {
 }
 
 Status RunCommand::Plan() {
+  if (!flags_.turns.empty()) {
+    ASSIGN_OR_RETURN(TurnTaker turns, TurnTaker::Parse(flags_.turns));
+    turns_.emplace(std::move(turns));
+  }
   const std::optional<Placement> placement = PlacementFromName(flags_.placement);
   if (!placement) {
     return Status::InvalidArgument(
@@ -184,6 +190,7 @@ void RunCommand::HookPhase(Phase phase, PhaseRequest* request) {
   request->pin_threads = plan_.settings.pin_threads;
   request->interval_s = plan_.settings.interval_s;
   request->max_failures = plan_.settings.max_failures;
+  if (phase == Phase::kRun && turns_) request->turns = &*turns_;
   const std::string_view phase_name = phase == Phase::kLoad ? "load" : "run";
   Result<std::filesystem::path> path = std::filesystem::path();
   if (flags_.run_id.empty()) {
@@ -371,6 +378,7 @@ std::function<ExitCode()> Declare(CLI::App& app, const Arguments& arguments, Pha
   app.add_option("--run-id", flags->run_id)->group(for_bench);
   app.add_option("--scratch", flags->scratch)->group(for_bench);
   app.add_option("--repeat", flags->repeat)->group(for_bench);
+  app.add_option("--turns", flags->turns)->group(for_bench);
   if (phase == Phase::kLoad) app.add_flag("--end-killed", flags->end_killed)->group(for_bench);
   return [flags, &arguments] { return RunCommand(*flags, arguments).Execute(); };
 }

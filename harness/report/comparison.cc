@@ -190,11 +190,9 @@ json SideJson(const ComparedSide& side) {
 }
 
 json SettingsJson(const PairedSettings& settings) {
-  return {{"min_pairs", settings.min_pairs},
-          {"max_pairs", settings.max_pairs},
-          {"threshold", settings.threshold},
-          {"alpha", settings.alpha},
-          {"seed", settings.seed}};
+  return {{"min_pairs", settings.min_pairs}, {"max_pairs", settings.max_pairs},
+          {"turn_ms", settings.turn_ms},     {"threshold", settings.threshold},
+          {"alpha", settings.alpha},         {"seed", settings.seed}};
 }
 
 }  // namespace

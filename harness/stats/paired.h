@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What paired runs of two builds come to: how many pairs a cell needs, and which cells differ.
 //
-// A pair is one run of either build, one right after the other, in random order; its log-ratio is
-// ln(throughput of this build / throughput of the other). A cell takes pairs until the interval of
-// the median log-ratio (of order statistics, so that looking at it after every pair costs nothing)
-// is narrow enough, whichever side of 0 it lies on; then all cells are judged together by the
-// sign-flip test, at a family-wise level.
+// A pair is one run of either build, in turns of some milliseconds, or one right after the other;
+// its log-ratio is ln(throughput of this build / throughput of the other). A cell takes pairs until
+// the interval of the median log-ratio (of order statistics, so that looking at it after every pair
+// costs nothing) is narrow enough, whichever side of 0 it lies on; then all cells are judged
+// together by the sign-flip test, at a family-wise level.
 //
 // Threads: none; all functions are pure. The same seed gives the same verdicts on every machine.
 // Not covered: the rule that ends a cell looks at the same log-ratios as the test, so the level is
@@ -29,6 +29,7 @@ struct PairedSettings {
   double threshold = 0.04;  // an interval of the median log-ratio narrower than this is enough
   double alpha = 0.01;      // family-wise, over all cells
   uint64_t seed = 1;
+  double turn_ms = 5;  // 0: whole runs, one after the other
 };
 
 enum class PairedVerdict : unsigned char {

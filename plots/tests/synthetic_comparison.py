@@ -93,6 +93,7 @@ def paired() -> dict[str, Any]:
         "paired_settings": {
             "min_pairs": 15,
             "max_pairs": 30,
+            "turn_ms": 5.0,
             "threshold": 0.04,
             "alpha": 0.01,
             "seed": 1,
