@@ -23,7 +23,7 @@ class Pacer {
 
   // The first operation is intended at `start_ticks` (constant) or one gap after it (Poisson).
   void Start(uint64_t start_ticks);
-  // All later operations are intended that much later: generation paused the run.
+  // All later operations are intended that much later: the run was paused.
   void Shift(uint64_t ticks) { base_ += ticks; }
   // The intended start of the next operation, in clock ticks.
   uint64_t Next();

@@ -90,7 +90,7 @@ struct PhaseResult {
   VerificationCounts verification;
   std::vector<std::string> fault_examples;  // the first few faults, one line each
   uint64_t operations = 0;
-  double run_s = 0;  // without pauses for generation; key preparation counts
+  double run_s = 0;  // without pauses (generation, turns); key preparation counts
   double wall_s = 0;
   double generate_ns_per_op = 0;       // the trace and the key table, written ahead of the clock
   double prepare_ns_per_op = 0;        // finding keys in blocks: inside run_s, outside latencies

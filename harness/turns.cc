@@ -26,8 +26,6 @@ Result<TurnTaker> TurnTaker::Parse(const std::string& words) {
         fmt::format("--turns={}: must be the descriptor of a socket and milliseconds", words));
   }
   fcntl(line, F_SETFD, FD_CLOEXEC);
-  // Whoever is stopped hears of nothing else when the giver ends (cf. EndWithParent).
-  prctl(PR_SET_PDEATHSIG, SIGCONT);
   return TurnTaker(line, turn_ms / 1e3, getppid());
 }
 
@@ -40,15 +38,21 @@ TurnTaker::~TurnTaker() {
 
 void TurnTaker::Say(char message) {
   if (line_ < 0) return;
+  // Of all that may tell that the giver has ended (EndWithParent), only this is heard by a process
+  // that is stopped. The signal belongs to the thread.
+  int of_thread = 0;
+  prctl(PR_GET_PDEATHSIG, &of_thread);
+  prctl(PR_SET_PDEATHSIG, SIGCONT);
   char answer = 0;
   if (send(line_, &message, 1, MSG_NOSIGNAL) == 1) {
     while (recv(line_, &answer, 1, 0) < 0 && errno == EINTR) {
     }
   }
+  prctl(PR_SET_PDEATHSIG, of_thread);
+  if (getppid() != giver_) raise(SIGTERM);
   if (answer == kGoOn) return;
   close(line_);
   line_ = -1;
-  if (getppid() != giver_) raise(SIGTERM);
 }
 
 }  // namespace fencepost

@@ -9,10 +9,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "engines/engine_table.h"
 #include "harness/clock.h"
@@ -22,7 +26,34 @@
 namespace fencepost {
 namespace {
 
-// Gives turns, each only after `pause`, until the run has said that it is over.
+// Counts operations, and does nothing.
+class CountingEngine final : public Engine {
+ public:
+  Status Put(std::string_view, std::string_view) override { return Count(); }
+  Status Get(std::string_view, ValueVisitor) override { return Count(); }
+  Status Delete(std::string_view) override { return Count(); }
+  Status Scan(std::string_view, size_t, PairVisitor) override { return Count(); }
+  Status ForEach(PairVisitor) override { return Status::Ok(); }
+  Status Apply(std::span<const Write>) override { return Count(); }
+  Status Sync() override { return Status::Ok(); }
+  Result<EngineStats> Stats() override { return EngineStats{}; }
+  Result<AuditReport> Audit() override { return AuditReport{}; }
+  Medium medium() const override { return Medium::kNone; }
+  Status Close() override { return Status::Ok(); }
+
+  uint64_t operations() const { return operations_.load(); }
+
+ private:
+  Status Count() {
+    operations_.fetch_add(1);
+    return Status::Ok();
+  }
+
+  std::atomic<uint64_t> operations_{0};
+};
+
+// Gives turns, each only after `pause`, until the run has said that it is over; sees that nothing
+// is executed meanwhile.
 class TurnGiver {
  public:
   explicit TurnGiver(std::chrono::milliseconds pause) : pause_(pause) {
@@ -39,7 +70,9 @@ class TurnGiver {
       char word = 0;
       while (heard_.size() < words && recv(line_[0], &word, 1, 0) == 1) {
         heard_ += word;
+        const uint64_t before = engine_.operations();
         std::this_thread::sleep_for(pause_);
+        EXPECT_EQ(engine_.operations(), before);
         if (send(line_[0], &kGoOn, 1, MSG_NOSIGNAL) != 1) break;
       }
       close(line_[0]);
@@ -49,35 +82,34 @@ class TurnGiver {
     if (thread_.joinable()) thread_.join();
   }
   const std::string& heard() const { return heard_; }
+  CountingEngine* engine() { return &engine_; }
 
  private:
   const std::chrono::milliseconds pause_;
   std::array<int, 2> line_{};
+  CountingEngine engine_;
   std::string heard_;
   std::thread thread_;
 };
 
-WorkloadSpec Spec(const std::string& threads, const std::string& operations) {
+WorkloadSpec Spec(const std::vector<std::string>& settings) {
   Properties properties;
-  for (const std::string& setting :
-       {std::string("recordcount=100"), "operationcount=" + operations, "threadcount=" + threads,
-        std::string("fieldcount=1"), std::string("fieldlength=16"),
-        std::string("readproportion=0.5"), std::string("updateproportion=0.5")}) {
+  for (const char* setting :
+       {"recordcount=100", "operationcount=1000000000", "fieldcount=1", "fieldlength=16",
+        "readproportion=0.5", "updateproportion=0.5", "fencepost.verify=off"}) {
     CHECK_OK(properties.Set(setting));
   }
+  for (const std::string& setting : settings) CHECK_OK(properties.Set(setting));
   return ParseWorkload(properties).value();
 }
 
-PhaseResult RunOnNothing(const WorkloadSpec& spec, TurnTaker* turns, double max_run_s) {
+PhaseResult RunOn(CountingEngine* engine, const WorkloadSpec& spec, TurnTaker* turns,
+                  double max_run_s) {
   Clock::Calibrate();
-  const EngineRow* const row = FindEngine("blackhole").value();
-  EngineOptions options;
-  options.durability = Durability::kNone;
-  auto engine = OpenEngine(*row, options).value();
   auto versions = VersionTable::Create(1 << 20, true, 0, spec.threads > 1).value();
   PhaseRequest request;
-  request.engine = engine.get();
-  request.row = row;
+  request.engine = engine;
+  request.row = FindEngine("blackhole").value();
   request.spec = &spec;
   request.versions = versions.get();
   request.pin_threads = false;
@@ -87,7 +119,7 @@ PhaseResult RunOnNothing(const WorkloadSpec& spec, TurnTaker* turns, double max_
 }
 
 TEST(Turns, TimeBetweenThemIsNotOfTheRun) {
-  for (const char* threads : {"1", "3"}) {
+  for (const char* threads : {"threadcount=1", "threadcount=3"}) {
     constexpr std::chrono::milliseconds kPause(4);
     constexpr double kRun = 0.05;
     TurnGiver giver(kPause);
@@ -95,7 +127,7 @@ TEST(Turns, TimeBetweenThemIsNotOfTheRun) {
     PhaseResult result;
     {
       TurnTaker taker = giver.Taker(5);
-      result = RunOnNothing(Spec(threads, "1000000000"), &taker, kRun);
+      result = RunOn(giver.engine(), Spec({threads}), &taker, kRun);
     }
     giver.Join();
     // One before the first turn, one after each but the last, one at the end.
@@ -109,20 +141,28 @@ TEST(Turns, TimeBetweenThemIsNotOfTheRun) {
   }
 }
 
+// Traces that are written in pieces, or as one goes, or paced: pauses of both kinds meet.
 TEST(Turns, EveryOperationIsExecutedOnce) {
-  for (const char* threads : {"1", "3"}) {
-    TurnGiver giver(std::chrono::milliseconds(0));
-    giver.Begin();
-    const WorkloadSpec spec = Spec(threads, "300000");
-    const PhaseResult whole = RunOnNothing(spec, nullptr, 0);
-    {
-      TurnTaker taker = giver.Taker(0.2);
-      const PhaseResult in_turns = RunOnNothing(spec, &taker, 0);
-      EXPECT_EQ(in_turns.operations, 300000u);
-      EXPECT_EQ(in_turns.trace_hash, whole.trace_hash);
+  for (const std::string& how :
+       {std::string("fencepost.trace_bytes=200K"), std::string("fencepost.trace=live"),
+        std::string("target=2000000")}) {
+    for (const char* threads : {"threadcount=1", "threadcount=3"}) {
+      SCOPED_TRACE(how + " " + threads);
+      TurnGiver giver(std::chrono::milliseconds(0));
+      giver.Begin();
+      const WorkloadSpec spec = Spec({how, threads, "operationcount=300000"});
+      CountingEngine engine;
+      const PhaseResult whole = RunOn(&engine, spec, nullptr, 0);
+      {
+        TurnTaker taker = giver.Taker(0.2);
+        const PhaseResult in_turns = RunOn(giver.engine(), spec, &taker, 0);
+        EXPECT_EQ(in_turns.operations, 300000u);
+        EXPECT_EQ(in_turns.trace_hash, whole.trace_hash);
+      }
+      EXPECT_EQ(giver.engine()->operations(), engine.operations());
+      giver.Join();
+      EXPECT_GT(giver.heard().size(), 2u);
     }
-    giver.Join();
-    EXPECT_GT(giver.heard().size(), 2u);
   }
 }
 
@@ -130,7 +170,7 @@ TEST(Turns, ARunWithoutAGiverGoesOn) {
   TurnGiver giver(std::chrono::milliseconds(0));
   giver.Begin(/*words=*/2);
   TurnTaker taker = giver.Taker(1);
-  const PhaseResult result = RunOnNothing(Spec("2", "1000000000"), &taker, 0.02);
+  const PhaseResult result = RunOn(giver.engine(), Spec({"threadcount=2"}), &taker, 0.02);
   giver.Join();
   EXPECT_EQ(giver.heard(), std::string(2, kTurnIsOver));
   EXPECT_FALSE(result.partial);

@@ -117,7 +117,18 @@ class VmTest(CommandTest):
             self.assertGreater(report["recording"]["flushes"], 30)
             self.assertEqual(report["explored"]["recoveries"], 12)
             self.assertFalse((folder / "recording").exists())
+            if engine == "lmdb":
+                self.rerun_of_images(folder, report)
             shutil.rmtree(folder)
+
+    def rerun_of_images(self, folder: Path, report: dict[str, Any]) -> None:
+        code, out, err = self.run_program("rerun", str(folder), "--results", "again")
+        self.assertEqual(code, 0, out + err)
+        (again,) = (self.folder / "again").iterdir()
+        made_again = json.loads((again / "crash.json").read_text(encoding="utf-8"))
+        for field in ("subject", "settings"):
+            self.assertEqual(made_again[field], report[field])
+        self.assertEqual(made_again["explored"]["recoveries"], 12)
 
     def test_images_of_an_engine_that_never_syncs_are_caught_and_rebuilt(self) -> None:
         code, out, err = self.images("canary-filelog", "-p", "canary-filelog.bug=never-syncs")

@@ -34,7 +34,7 @@ using Json = nlohmann::json;
 
 Status CheckSettings(const PairedSettings& settings) {
   constexpr size_t kMaxPairs = 1'000;
-  constexpr double kMaxTurnMs = 60'000;
+  constexpr double kMinTurnMs = 0.1, kMaxTurnMs = 60'000;
   if (settings.min_pairs < 2 || settings.max_pairs < settings.min_pairs ||
       settings.max_pairs > kMaxPairs) {
     return Status::InvalidArgument(
@@ -49,9 +49,10 @@ Status CheckSettings(const PairedSettings& settings) {
     return Status::InvalidArgument(
         fmt::format("--alpha={}: must be between 0 and 1", settings.alpha));
   }
-  if (!(settings.turn_ms >= 0 && settings.turn_ms <= kMaxTurnMs)) {
-    return Status::InvalidArgument(
-        fmt::format("--turn={}: must be between 0 and {}", settings.turn_ms, kMaxTurnMs));
+  if (settings.turn_ms != 0 &&
+      !(settings.turn_ms >= kMinTurnMs && settings.turn_ms <= kMaxTurnMs)) {
+    return Status::InvalidArgument(fmt::format("--turn={}: must be 0, or between {} and {}",
+                                               settings.turn_ms, kMinTurnMs, kMaxTurnMs));
   }
   return Status::Ok();
 }
@@ -76,6 +77,7 @@ class PairedBench {
   Status FindOther();
   Status ProbeOther(std::string_view engine, const fs::path& folder);
   Result<bool> OtherTakesTurns() const;
+  Status SettleTurns();
   Status Probe();
   Status RunAll();
   Status RunRound();
@@ -98,7 +100,8 @@ class PairedBench {
   std::vector<Cell> cells_;
   Comparison comparison_;  // its cells are those of cells_
   std::vector<RunInOrder> ran_;
-  double in_turns_s_ = 0;  // that the pairs took, if they took turns
+  size_t pairs_ = 0;       // of all cells
+  double in_turns_s_ = 0;  // that they took, if they took turns
   bool violated_ = false;
 };
 
@@ -199,12 +202,27 @@ Status PairedBench::Probe() {
     if (status.ok()) status = ProbeOther(engine, made.path());
   }
   RETURN_IF_ERROR(status);
+  return SettleTurns();
+}
+
+// Whether the runs take turns, which not all of them can.
+Status PairedBench::SettleTurns() {
   if (comparison_.settings.turn_ms <= 0) return Status::Ok();
-  ASSIGN_OR_RETURN(const bool takes_turns, OtherTakesTurns());
-  if (takes_turns) return Status::Ok();
+  std::string reason;
+  for (const auto* properties :
+       {&flags_.properties, &flags_.this_properties, &flags_.against_properties}) {
+    for (const std::string& property : *properties) {
+      if (property.starts_with("medium=")) reason = "a modelled medium goes on in between";
+    }
+  }
+  if (reason.empty()) {
+    ASSIGN_OR_RETURN(const bool takes_turns, OtherTakesTurns());
+    if (!takes_turns) reason = "the other build knows none";
+  }
+  if (reason.empty()) return Status::Ok();
   comparison_.settings.turn_ms = 0;
   comparison_.warnings.push_back(
-      "the other build knows no turns: whole runs were made, one after the other");
+      fmt::format("no turns, but whole runs, one after the other: {}", reason));
   progress_.Print("warning: " + comparison_.warnings.back());
   return Status::Ok();
 }
@@ -266,8 +284,8 @@ Status PairedBench::RunSidesInTurns(size_t index, const ComparedPair& pair, Side
   const auto took_s = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
-  const double expected_s = ran_.empty() ? 2 * ExpectedRunSeconds(flags_)
-                                         : in_turns_s_ * 2 / static_cast<double>(ran_.size());
+  const double expected_s =
+      pairs_ == 0 ? 2 * ExpectedRunSeconds(flags_) : in_turns_s_ / static_cast<double>(pairs_);
   const double of_all = Fraction(index, 1) - Fraction(index, 0);
   const auto tick = [&] {
     const double fraction = Fraction(index, std::min(1.0, took_s() / expected_s));
@@ -310,9 +328,15 @@ Status PairedBench::RunPair(size_t index) {
   const double base_ops = (*base)["throughput_ops_per_s"].get<double>();
   const double test_ops = (*test)["throughput_ops_per_s"].get<double>();
   pair.log_ratio = std::log(test_ops / base_ops);
-  // A series a side: one that is slower must not look like a drift.
-  ran_.push_back({2 * index + (pair.base_first ? 0 : 1), pair.base_first ? base_ops : test_ops});
-  ran_.push_back({2 * index + (pair.base_first ? 1 : 0), pair.base_first ? test_ops : base_ops});
+  if (comparison_.settings.turn_ms > 0) {
+    // What disturbs one side disturbs the other: that is one observation.
+    ran_.push_back({2 * index, std::sqrt(base_ops * test_ops)});
+  } else {
+    // A series a side: one that is slower must not look like a drift.
+    ran_.push_back({2 * index + (pair.base_first ? 0 : 1), pair.base_first ? base_ops : test_ops});
+    ran_.push_back({2 * index + (pair.base_first ? 1 : 0), pair.base_first ? test_ops : base_ops});
+  }
+  ++pairs_;
   compared.base.medium = (*base)["medium"].get<std::string>();
   compared.test.medium = (*test)["medium"].get<std::string>();
   compared.base.durability = (*base)["durability"].get<std::string>();
@@ -346,8 +370,8 @@ Status PairedBench::RunAll() {
   for (const std::string& warning : NoiseWarnings(before)) progress_.Print("warning: " + warning);
   const std::optional<CpuTimes> begin_times = ReadCpuTimes();
   const auto begin = std::chrono::steady_clock::now();
-  for (size_t runs = SIZE_MAX; runs != ran_.size() && !Interrupted();) {
-    runs = ran_.size();
+  for (size_t pairs = SIZE_MAX; pairs != pairs_ && !Interrupted();) {
+    pairs = pairs_;
     RETURN_IF_ERROR(RunRound());
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
@@ -375,7 +399,7 @@ Status PairedBench::Finish() {
   RETURN_IF_ERROR(WriteFileAtomically(folder_ / "comparison.json", text + "\n"));
   const std::string table = ComparisonTable(comparison_);
   RETURN_IF_ERROR(WriteFileAtomically(folder_ / "table.txt", table));
-  progress_.Finish(fmt::format("{} runs in {}", ran_.size(), folder_.string()));
+  progress_.Finish(fmt::format("{} runs in {}", 2 * pairs_, folder_.string()));
   fmt::print("{}", flags_.json ? text + "\n" : table);
   return Status::Ok();
 }
@@ -390,7 +414,7 @@ ExitCode PairedBench::Execute() {
     progress_.Clear();
     // Of a bench that came to nothing, nothing is left in results/.
     std::error_code ignored;
-    if (flags_.out.empty() && ran_.size() <= 2) fs::remove_all(folder_, ignored);
+    if (flags_.out.empty() && pairs_ <= 1) fs::remove_all(folder_, ignored);
     return ReportError(status);
   }
   if (Status status = Finish(); !status.ok()) return ReportError(status);

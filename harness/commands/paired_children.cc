@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -19,6 +20,7 @@ namespace fencepost {
 namespace {
 
 constexpr int kTickMs = 200;
+constexpr int kPatienceMs = 30'000;
 
 // A run, and our end of its line. It stands still except within a call of LetGo.
 class Taker {
@@ -46,17 +48,16 @@ class Taker {
   void AwaitWord(const std::function<void()>& tick) {
     while (line_ >= 0 && !Interrupted()) {
       tick();
-      (void)process_.WaitFor(0);  // takes what it complains of
+      const bool ended = process_.WaitFor(0);  // takes what it complains of, too
       pollfd wait = {.fd = line_, .events = POLLIN, .revents = 0};
-      if (poll(&wait, 1, kTickMs) <= 0) continue;
       char word = 0;
-      if (recv(line_, &word, 1, 0) <= 0) {
-        HangUp();
-      } else {
+      if (poll(&wait, 1, ended ? 0 : kTickMs) > 0 && recv(line_, &word, 1, 0) == 1) {
         takes_turns_ = word == kTurnIsOver;
         process_.Stop();
         return;
       }
+      // Another process may have the line still: of a script, say.
+      if (ended || wait.revents != 0) HangUp();
     }
     takes_turns_ = false;
   }
@@ -64,13 +65,22 @@ class Taker {
     process_.Continue();
     if (line_ >= 0 && send(line_, &kGoOn, 1, MSG_NOSIGNAL) != 1) HangUp();
   }
+  // It is to end early, and to take its data with it.
+  void Interrupt() {
+    interrupted_ = true;
+    process_.Interrupt();
+    GoOn();
+    HangUp();
+  }
   // It goes on without turns, to its end.
   const ChildProcess& Finish(const std::function<void()>& tick) {
     GoOn();
     HangUp();
-    bool passed_on = false;
+    int ticks_left = kPatienceMs / kTickMs;
     while (!process_.WaitFor(kTickMs)) {
-      if (Interrupted() && !std::exchange(passed_on, true)) process_.Interrupt();
+      if (Interrupted() && !interrupted_) Interrupt();
+      // That nobody waits for: something is wrong with it.
+      if (interrupted_ && --ticks_left == 0) process_.Kill();
       tick();
     }
     return process_;
@@ -78,6 +88,7 @@ class Taker {
 
   bool takes_turns() const { return takes_turns_; }
   bool hung_up() const { return line_ < 0; }
+  bool interrupted() const { return interrupted_; }
 
  private:
   Taker(ChildProcess process, int line) : process_(std::move(process)), line_(line) {}
@@ -89,6 +100,7 @@ class Taker {
   ChildProcess process_;
   int line_;
   bool takes_turns_ = false;
+  bool interrupted_ = false;  // by Interrupt()
 };
 
 }  // namespace
@@ -97,25 +109,45 @@ Result<std::array<std::optional<ChildRun>, 2>> RunInTurns(
     const std::array<PairedChild, 2>& children, size_t first, double turn_ms,
     const std::function<void()>& tick) {
   std::array<std::unique_ptr<Taker>, 2> takers;
+  const auto end_early = [&] {
+    for (const auto& taker : takers) {
+      if (taker != nullptr && !taker->hung_up()) taker->Interrupt();
+    }
+  };
   bool whole = true;  // nobody has failed
   for (const size_t side : {first, 1 - first}) {
-    if (!whole) break;
-    ASSIGN_OR_RETURN(takers[side], Taker::Start(children[side].words, turn_ms));
+    if (!whole || Interrupted()) break;
+    Result<std::unique_ptr<Taker>> started = Taker::Start(children[side].words, turn_ms);
+    if (!started.ok()) {
+      end_early();
+      if (takers[first] != nullptr) takers[first]->Finish(tick);
+      return started.status();
+    }
+    takers[side] = std::move(*started);
     takers[side]->AwaitWord(tick);
     whole = !takers[side]->hung_up();
   }
-  for (size_t turn = 0; whole && (takers[0]->takes_turns() || takers[1]->takes_turns()); ++turn) {
-    const size_t side = turn % 4 == 0 || turn % 4 == 3 ? first : 1 - first;
-    if (!takers[side]->takes_turns()) continue;
+  std::array<std::chrono::nanoseconds, 2> had{};
+  const auto takes_turns = [&](size_t side) {
+    return takers[side] != nullptr && takers[side]->takes_turns();
+  };
+  while (whole && !Interrupted() && (takes_turns(0) || takes_turns(1))) {
+    size_t side = had[1 - first] < had[first] ? 1 - first : first;
+    if (!takes_turns(side)) side = 1 - side;
+    const auto begin = std::chrono::steady_clock::now();
     takers[side]->GoOn();
     takers[side]->AwaitWord(tick);
+    had[side] += std::chrono::steady_clock::now() - begin;
     whole = !takers[side]->hung_up();
   }
+  if (!whole || Interrupted()) end_early();
   std::array<std::optional<ChildRun>, 2> runs;
   for (const size_t side : {first, 1 - first}) {
+    if (takers[side] == nullptr) continue;
+    const bool failed = takers[side]->hung_up() && !takers[side]->interrupted();
+    ChildRun run = RunOf(takers[side]->Finish(tick), children[side].folder);
     // Of a pair that one side has failed, the other is worth nothing.
-    if (takers[side] == nullptr || (!whole && !takers[side]->hung_up())) continue;
-    runs[side] = RunOf(takers[side]->Finish(tick), children[side].folder);
+    if (whole || failed) runs[side] = std::move(run);
   }
   return runs;
 }

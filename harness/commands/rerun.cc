@@ -221,11 +221,20 @@ Result<Rerun> PlanBench(const RerunFlags& flags, const fs::path& folder, const f
   Append(&words, "--against-property", settings.value("against_properties", Json::array()));
   add("--min-pairs", pairs.at("min_pairs").dump());
   add("--max-pairs", pairs.at("max_pairs").dump());
-  add("--turn", pairs.at("turn_ms").dump());
+  add("--turn", pairs.value("turn_ms", Json(0)).dump());
   add("--threshold", pairs.at("threshold").dump());
   add("--alpha", pairs.at("alpha").dump());
   add("--seed", pairs.at("seed").dump());
   return rerun;
+}
+
+// Whether these words crash an engine of ours, here or in a virtual machine.
+bool CrashesEngine(const Words& command) {
+  if (command.size() < 3) return false;
+  if (command[1] == "vm") {
+    return command.size() > 3 && (command[2] == "crash" || command[2] == "images");
+  }
+  return command[1] == "crash" && command[2] != "merge" && command[2] != "replay";
 }
 
 // A campaign of crashes: its own words, its workload files in place of those that were named.
@@ -235,8 +244,7 @@ Result<Rerun> PlanCrash(const RerunFlags& flags, const fs::path& folder, const f
   const Json& report = rerun.before;
   RETURN_IF_ERROR(CheckFields(report, folder, {"command", "subject"}));
   ASSIGN_OR_RETURN(const Words command, RewriteYcsbFlags(report["command"].get<Words>()));
-  if (command.size() < 3 || command[1] != "crash" || command[2] == "merge" ||
-      command[2] == "replay" || !report["subject"].contains("properties")) {
+  if (!CrashesEngine(command) || !report["subject"].contains("properties")) {
     return Status::InvalidArgument(
         fmt::format("{}: is no campaign on an engine of ours; its command was: {}", folder.string(),
                     fmt::join(command, " ")));

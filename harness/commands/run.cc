@@ -68,11 +68,18 @@ class ScratchData {
   std::filesystem::path path_;
 };
 
+// The command that makes this run again, by itself.
+Arguments WithoutTurns(Arguments words) {
+  const auto found = std::find(words.begin(), words.end(), "--turns");
+  if (found != words.end()) words.erase(found, std::min(found + 2, words.end()));
+  return words;
+}
+
 class RunCommand {
  public:
   RunCommand(const RunFlags& flags, const Arguments& arguments)
       : flags_(flags),
-        arguments_(arguments),
+        arguments_(WithoutTurns(arguments)),
         progress_(stderr, ProgressModeFor(stderr, flags.quiet || flags.workload.status)) {}
 
   ExitCode Execute();
@@ -89,7 +96,7 @@ class RunCommand {
   std::vector<std::string> PhaseNames() const;
 
   const RunFlags& flags_;
-  const Arguments& arguments_;
+  const Arguments arguments_;
   RunPlan plan_;
   ClockInfo clock_;
   std::optional<TurnTaker> turns_;
