@@ -299,6 +299,9 @@ Status PairedBench::RunSidesInTurns(size_t index, const ComparedPair& pair, Side
     if (!runs[side]) continue;
     ASSIGN_OR_RETURN((*sides)[side], SummaryOf(index, side, std::move(*runs[side])));
   }
+  std::string& failed = comparison_.cells[index].failed;
+  const bool both = (*sides)[kBase] && (*sides)[kTest];
+  if (!both && failed.empty() && !Interrupted()) failed = "a run ended without taking its turns";
   return Status::Ok();
 }
 

@@ -22,7 +22,7 @@ namespace {
 constexpr int kTickMs = 200;
 constexpr int kPatienceMs = 30'000;
 
-// A run, and our end of its line. It stands still except within a call of LetGo.
+// A run, and our end of its line. It stands still from a word of it that was awaited until GoOn.
 class Taker {
  public:
   static Result<std::unique_ptr<Taker>> Start(std::vector<std::string> words, double turn_ms) {
