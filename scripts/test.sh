@@ -110,7 +110,7 @@ threaded_programs() {
 run_sanitizer() {
   local kinds=$1 dir=build/sanitize-${1/,/-} supp=$FENCEPOST_ROOT/scripts/sanitizers
   local targets=(tests fencepost) only=() label=fast
-  # By default the harness is left out, which takes as long to compile as all the rest, and the sweeps.
+  # By default left out: what handles no raw memory, which takes as long to compile as all the rest, and the sweeps.
   if [ $asked = no ]; then targets=(tests_core) label=core; fi
   if [ "$kinds" = thread ]; then
     mapfile -t targets < <(threaded_programs)
