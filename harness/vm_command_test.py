@@ -22,6 +22,7 @@ from command_test_case import CommandTest, main
 SKIPPED = 77
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 KERNEL = CACHE / "fencepost" / "vm"
+EARLY_SEED = "28"  # cuts the power after 27 % of a run, and after 32 %
 
 
 def left_of(scratch: Path) -> list[str]:
@@ -54,6 +55,8 @@ class VmTest(CommandTest):
         path.chmod(0o755)
         return path
 
+
+class Runs(VmTest):
     def test_a_run_has_persistent_memory_that_nobody_forced_and_brings_its_results_back(
         self,
     ) -> None:
@@ -85,6 +88,36 @@ class VmTest(CommandTest):
             self.assertEqual(code, 2)
             self.assertIn("emulated processor", err)
 
+    def test_ctrl_c_leaves_nothing(self) -> None:
+        process = self.start("vm", "run", *self.guest, "--", "engines")
+        deadline = time.monotonic() + 30
+        while len(left_of(self.scratch)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertGreaterEqual(len(left_of(self.scratch)), 2)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130, err)
+
+    def test_a_guest_that_does_not_answer_is_given_up(self) -> None:
+        tools = self.folder / "tools"
+        tools.mkdir()
+        (tools / "qemu-system-x86_64").write_text("#!/bin/sh\nexec sleep 100\n")
+        (tools / "qemu-system-x86_64").chmod(0o755)
+        self.refuse_with_path(
+            f"{tools}:{os.environ['PATH']}", "has not answered for 1 s", "--boot-timeout", "1"
+        )
+
+    def refuse_with_path(self, path: str, needle: str, *more: str) -> None:
+        before = os.environ["PATH"]
+        os.environ["PATH"] = path
+        try:
+            words = ["vm", "run", *self.guest, "--accel", "tcg", *more, "--", "engines"]
+            self.refuse(needle, *words)
+        finally:
+            os.environ["PATH"] = before
+
+
+class PowerCuts(VmTest):
     def test_an_engine_that_never_syncs_loses_what_it_acknowledged(self) -> None:
         code, out, err = self.run_program(
             "vm", "crash", "canary-filelog", *self.guest, "--rounds", "1", "--cut", "kill",
@@ -99,6 +132,25 @@ class VmTest(CommandTest):
         self.assertEqual(code, 1, err)
         self.assertIn("the violation shows again", out)
 
+    def test_power_cuts_of_each_engine_lose_nothing(self) -> None:
+        cuts = {"cmap": "all", "filestore": "all", "rocksdb": "panic", "lmdb": "recovery"}
+        for engine, kinds in cuts.items():
+            code, out, err = self.run_program(
+                "vm", "crash", engine, *self.guest, "--rounds", "2", "--cut", kinds,
+                "-P", self.workload("crash-mixed"), "-p", "operationcount=2000",
+                "--seed", EARLY_SEED, "--results", engine,
+            )  # fmt: skip
+            self.assertEqual(code, 0, f"{engine}: {out}{err}")
+            (folder,) = (self.folder / engine).iterdir()
+            self.validate(str(folder))
+            report = json.loads((folder / "crash.json").read_text(encoding="utf-8"))
+            self.assertEqual(report["verdict"], "passed")
+            self.assertEqual(report["explored"]["recoveries"], 2)
+            self.assertGreater(report["recording"]["killed"], 0, engine)
+            self.assertGreater(report["recording"]["operations"], 0, engine)
+
+
+class Images(VmTest):
     def images(self, engine: str, *more: str) -> tuple[int, str, str]:
         words = [engine, *self.guest, "--images", "12", "-P", self.workload("crash-canary")]
         return self.run_program("vm", "images", *words, "-p", "operationcount=30", *more)
@@ -177,36 +229,8 @@ class VmTest(CommandTest):
         self.assertEqual(report["explored"]["recoveries"], 40)
         self.assertEqual(report["recording"]["guest_restarts"], 1)
 
-    def test_ctrl_c_leaves_nothing(self) -> None:
-        process = self.start("vm", "run", *self.guest, "--", "engines")
-        deadline = time.monotonic() + 30
-        while len(left_of(self.scratch)) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self.assertGreaterEqual(len(left_of(self.scratch)), 2)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-        self.assertEqual(process.returncode, 130, err)
 
-    def test_a_guest_that_does_not_answer_is_given_up(self) -> None:
-        tools = self.folder / "tools"
-        tools.mkdir()
-        (tools / "qemu-system-x86_64").write_text("#!/bin/sh\nexec sleep 100\n")
-        (tools / "qemu-system-x86_64").chmod(0o755)
-        self.refuse_with_path(
-            f"{tools}:{os.environ['PATH']}", "has not answered for 1 s", "--boot-timeout", "1"
-        )
-
-    def refuse_with_path(self, path: str, needle: str, *more: str) -> None:
-        before = os.environ["PATH"]
-        os.environ["PATH"] = path
-        try:
-            words = ["vm", "run", *self.guest, "--accel", "tcg", *more, "--", "engines"]
-            self.refuse(needle, *words)
-        finally:
-            os.environ["PATH"] = before
-
-
-class RefusalTest(CommandTest):
+class Refusals(CommandTest):
     def test_what_makes_no_sense_is_refused_in_one_line(self) -> None:
         self.refuse("needs a command", "vm", "run")
         self.refuse("--fs", "vm", "run", "--fs", "ntfs", "--", "engines")

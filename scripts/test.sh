@@ -189,6 +189,8 @@ main() {
   if [ $setup = yes ]; then
     step "setup"
     scripts/setup.sh dev
+    # Virtual machines are for those who ask for them, and for CI; without, their tests are skipped.
+    [ -z "${CI:-}" ] || scripts/setup.sh dev --vm || warn "no virtual machines (the reason is above)"
   fi
   [ ${#labels[@]} -eq 0 ] || run_labels "${labels[@]}"
   [ $tidy = no ] || run_clang_tidy
