@@ -171,6 +171,7 @@ class Study:
         benches = sorted(self.out.glob("*-[0-9][0-9][0-9]/comparison.json"))
         found = [json.loads(path.read_text()) for path in benches]
         side = found[-1]["test"]
+        turn_ms = found[-1]["paired_settings"].get("turn_ms", 0)
         others = [f["noise"]["during"]["other_cpus"] or 0.0 for f in found]
         spins = "; ".join(
             f"{cell.name}: {cell.ns_per_op:.0f} ns, spin {cell.spin_ns} ns" for cell in self.cells
@@ -180,7 +181,7 @@ class Study:
             f"fencepost {side['fencepost_version']}, commit {side['commit'][:12]}"
             f"{' with changes' if side['dirty'] else ''}, {side['compiler']} {side['build_type']}; "
             f"{side['cpu_model']}, {side['kernel']}\n"
-            f"runs of {self.seconds} s in turns of {found[-1]['paired_settings'].get('turn_ms', 0):g} ms, "
+            f"runs of {self.seconds} s in turns of {turn_ms:g} ms, "
             f"10,000 records on tmpfs, 1 thread, blind updates; "
             f"{dates[0]} to {dates[-1]}\n"
             f"other processes kept {sum(others) / len(others):.2f} CPUs busy meanwhile, "
