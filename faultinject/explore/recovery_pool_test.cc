@@ -258,6 +258,13 @@ TEST_F(RecoveryPoolTest, ASignalIsReportedWithWhatWasSaid) {
   EXPECT_TRUE(outcome.answer.empty());
 }
 
+TEST_F(RecoveryPoolTest, AnOrderToEndFromOutsideIsNoDeathOfARecovery) {
+  Start([](const std::string&) {
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) kill(getpid(), number);
+  });
+  EXPECT_EQ(Misbehave().end, Outcome::End::kAnswered);
+}
+
 TEST_F(RecoveryPoolTest, AnExitIsReported) {
   Start([](const std::string&) { _exit(7); });
   const Outcome outcome = Misbehave();

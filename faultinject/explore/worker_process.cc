@@ -98,6 +98,8 @@ constexpr char kClean = 'c', kLeftProcesses = 'p';
   _exit(0);
 }
 
+constexpr int kOrdersToEnd[] = {SIGINT, SIGTERM, SIGHUP};
+
 int MillisecondsUntil(SteadyClock::time_point when) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(when - SteadyClock::now());
   return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 60'000));
@@ -239,12 +241,19 @@ void WorkerProcess::Become(pid_t owner) const {
   // What a recovery's children leave behind comes to the worker, which tells of it.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (getppid() != owner) _exit(0);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) signal(number, SIG_DFL);
+  // An order to end that comes from outside (a scheduler's, to all processes of a job) is for the
+  // owner: it must not look like the recovery's own death.
+  for (const int number : kOrdersToEnd) signal(number, SIG_IGN);
+  signal(SIGPIPE, SIG_DFL);
   const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
   dup2(nothing, STDIN_FILENO);
   dup2(nothing, STDOUT_FILENO);
   dup2(errors_, STDERR_FILENO);
   fcntl(STDERR_FILENO, F_SETFL, O_APPEND);
+}
+
+void HeedOrdersToEnd() {
+  for (const int number : kOrdersToEnd) signal(number, SIG_DFL);
 }
 
 int WorkerProcess::Reap() {

@@ -5,6 +5,7 @@
 //   1. A request that outlives its time is killed with all that it has started; nothing of a worker
 //      outlives its owner.
 //   2. A request that left processes behind ends its worker, whatever it answered.
+//   3. SIGTERM, SIGINT and SIGHUP are for the owner, and do nothing to a worker.
 // Threads: one owner; the process must have no other threads (it forks).
 // Not covered: children of a killed worker come to the owner, which is a subreaper: ReapStrays.
 #ifndef FENCEPOST_FAULTINJECT_EXPLORE_WORKER_PROCESS_H_
@@ -73,6 +74,8 @@ class WorkerProcess {
 
 // Makes this process the one that strays of its workers come to.
 void BecomeOwnerOfWorkers();
+// In a worker's child that becomes a program: what orders a program to end does so again.
+void HeedOrdersToEnd();
 // Children that are none of these: what a killed request left behind.
 void ReapStrays(const std::vector<pid_t>& workers);
 // Waits until something has come of one of the busy workers, or a deadline has passed, or a signal

@@ -18,6 +18,7 @@
 #include <set>
 
 #include "faultinject/explore/image_names.h"
+#include "faultinject/explore/worker_process.h"
 #include "harness/crash/engine_judge.h"
 
 namespace fencepost {
@@ -143,6 +144,7 @@ std::string CommandRecovery::Recover(const std::vector<std::string>& paths,
   // In the group of this worker: when the time is up the owner kills the group, command and all.
   const pid_t child = fork();
   if (child == 0) {
+    HeedOrdersToEnd();
     TellOperations(context);
     dup2(output[1], STDOUT_FILENO);
     dup2(output[1], STDERR_FILENO);

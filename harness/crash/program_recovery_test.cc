@@ -43,6 +43,9 @@ TEST(CommandRecovery, GivesTheExitCodeAndWhatWasWritten) {
 
 TEST(CommandRecovery, GivesTheSignalThatEndedIt) {
   EXPECT_EQ(AnswerOf("echo so far; kill -SEGV $$"), "signal 11 so far\n");
+  signal(SIGTERM, SIG_IGN);  // as in a worker
+  EXPECT_EQ(AnswerOf("echo so far; kill -TERM $$"), "signal 15 so far\n");
+  signal(SIGTERM, SIG_DFL);
 }
 
 TEST(CommandRecovery, AnEndlessWriterIsReadToItsEndAndOnlyTheTailKept) {
