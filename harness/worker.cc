@@ -327,9 +327,8 @@ void Worker::Pause() {
   });
   now_ = Clock::Ticks();
   pause_wanted_ = false;
+  if (context_.turn_ticks != 0) turn_end_ticks_ = begin + context_.turn_ticks;
   Exclude(now_ - begin);
-  if (context_.turn_ticks != 0) turn_end_ticks_ = now_ + context_.turn_ticks;
-  SetAttention();
 }
 
 // What the driver does for itself is no part of the run.

@@ -57,8 +57,8 @@ Status CheckSettings(const PairedSettings& settings) {
   return Status::Ok();
 }
 
-// The summaries of a pair's runs; nothing where a run did not come to its end.
 constexpr size_t kBase = 0, kTest = 1;
+// The summaries of a pair's runs; nothing where a run did not come to its end.
 using Sides = std::array<std::optional<Json>, 2>;
 
 class PairedBench {
@@ -89,6 +89,7 @@ class PairedBench {
   std::string What(size_t cell) const;
   Status Finish();
   double Fraction(size_t cell, double within) const;
+  size_t Pairs() const;
 
   const BenchFlags& flags_;
   const Arguments& arguments_;
@@ -100,8 +101,7 @@ class PairedBench {
   std::vector<Cell> cells_;
   Comparison comparison_;  // its cells are those of cells_
   std::vector<RunInOrder> ran_;
-  size_t pairs_ = 0;       // of all cells
-  double in_turns_s_ = 0;  // that they took, if they took turns
+  double in_turns_s_ = 0;  // that the pairs took, if they took turns
   bool violated_ = false;
 };
 
@@ -242,6 +242,13 @@ double PairedBench::Fraction(size_t cell, double within) const {
   return all > 0 ? std::min(1.0, done / all) : 1;
 }
 
+// Of all cells, so far.
+size_t PairedBench::Pairs() const {
+  size_t pairs = 0;
+  for (const ComparedCell& compared : comparison_.cells) pairs += compared.pairs.size();
+  return pairs;
+}
+
 std::string PairedBench::What(size_t index) const {
   return fmt::format("{}, pair {} of {} to {}", cells_[index].Name(),
                      comparison_.cells[index].pairs.size() + 1, flags_.paired.min_pairs,
@@ -285,7 +292,7 @@ Status PairedBench::RunSidesInTurns(size_t index, const ComparedPair& pair, Side
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
   const double expected_s =
-      pairs_ == 0 ? 2 * ExpectedRunSeconds(flags_) : in_turns_s_ / static_cast<double>(pairs_);
+      Pairs() == 0 ? 2 * ExpectedRunSeconds(flags_) : in_turns_s_ / static_cast<double>(Pairs());
   const double of_all = Fraction(index, 1) - Fraction(index, 0);
   const auto tick = [&] {
     const double fraction = Fraction(index, std::min(1.0, took_s() / expected_s));
@@ -339,7 +346,6 @@ Status PairedBench::RunPair(size_t index) {
     ran_.push_back({2 * index + (pair.base_first ? 0 : 1), pair.base_first ? base_ops : test_ops});
     ran_.push_back({2 * index + (pair.base_first ? 1 : 0), pair.base_first ? test_ops : base_ops});
   }
-  ++pairs_;
   compared.base.medium = (*base)["medium"].get<std::string>();
   compared.test.medium = (*test)["medium"].get<std::string>();
   compared.base.durability = (*base)["durability"].get<std::string>();
@@ -373,8 +379,8 @@ Status PairedBench::RunAll() {
   for (const std::string& warning : NoiseWarnings(before)) progress_.Print("warning: " + warning);
   const std::optional<CpuTimes> begin_times = ReadCpuTimes();
   const auto begin = std::chrono::steady_clock::now();
-  for (size_t pairs = SIZE_MAX; pairs != pairs_ && !Interrupted();) {
-    pairs = pairs_;
+  for (size_t pairs = SIZE_MAX; pairs != Pairs() && !Interrupted();) {
+    pairs = Pairs();
     RETURN_IF_ERROR(RunRound());
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
@@ -402,7 +408,7 @@ Status PairedBench::Finish() {
   RETURN_IF_ERROR(WriteFileAtomically(folder_ / "comparison.json", text + "\n"));
   const std::string table = ComparisonTable(comparison_);
   RETURN_IF_ERROR(WriteFileAtomically(folder_ / "table.txt", table));
-  progress_.Finish(fmt::format("{} runs in {}", 2 * pairs_, folder_.string()));
+  progress_.Finish(fmt::format("{} runs in {}", 2 * Pairs(), folder_.string()));
   fmt::print("{}", flags_.json ? text + "\n" : table);
   return Status::Ok();
 }
@@ -417,7 +423,7 @@ ExitCode PairedBench::Execute() {
     progress_.Clear();
     // Of a bench that came to nothing, nothing is left in results/.
     std::error_code ignored;
-    if (flags_.out.empty() && pairs_ <= 1) fs::remove_all(folder_, ignored);
+    if (flags_.out.empty() && Pairs() <= 1) fs::remove_all(folder_, ignored);
     return ReportError(status);
   }
   if (Status status = Finish(); !status.ok()) return ReportError(status);
