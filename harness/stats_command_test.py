@@ -56,6 +56,13 @@ class StatsCommandTest(CommandTest):
         roots = (self.folder / "cache", Path(f"/dev/shm/fencepost-{os.getuid()}"))
         return [path for root in roots for path in root.rglob("out-lmdb-*")]
 
+    def stores_but_of_the_killed(self) -> list[Path]:
+        """Without those of the other program, which was killed and has left its own."""
+        for killed in self.stores():
+            if killed.name.endswith("-base"):
+                shutil.rmtree(killed)
+        return self.stores()
+
     def run_lmdb(self, results: str, *words: str) -> str:
         """A run of lmdb with its load; the run's folder."""
         path = f"engine.path={self.folder / results}-data"
@@ -177,14 +184,20 @@ exec {PROGRAM} "$@" """
         words = ["--min-pairs", "3", "--out", "out"]
         script = self.script("dies", dies)
         self.outputs(*self.paired(*words, against=script, seconds="1"), code=2)
-        # What is killed leaves its store; nobody else does.
-        for killed in self.stores():
-            if killed.name.endswith("-base"):
-                shutil.rmtree(killed)
-        self.assertEqual(self.stores(), [])
+        self.assertEqual(self.stores_but_of_the_killed(), [])
         (cell,) = self.document("out/comparison.json")["cells"]
         self.assertIn("exited with 137", cell["failed"])
         self.assertEqual(len(cell["paired"]["pairs"]), 1)
+
+    def test_the_other_side_of_one_that_fails_ends_early(self) -> None:
+        dies = f"""case "$*" in *-base*) (sleep 2; kill -9 $$) & ;; esac
+exec {PROGRAM} "$@" """
+        begin = time.monotonic()
+        words = self.paired("--out", "out", against=self.script("dies", dies), seconds="100")
+        _, err = self.outputs(*words, code=2)
+        self.assertIn("exited with 137", err)
+        self.assertLess(time.monotonic() - begin, 60)
+        self.assertEqual(self.stores_but_of_the_killed(), [])
 
     def test_ctrl_c_keeps_the_pairs_that_were_made(self) -> None:
         process = self.start(*self.paired("--out", "out"))
