@@ -104,11 +104,15 @@ TEST_F(ShardStoreTest, APlanIsReadAgainAndThatOfAnotherBuildIsNot) {
   EXPECT_EQ(read->arguments, plan.arguments);
   EXPECT_EQ(read->shards.size(), plan.shards.size());
   std::ifstream file(folder_ / "shards.json");
-  json document = json::parse(file);
-  document["commit"] = "0";
-  std::ofstream(folder_ / "shards.json") << document;
-  EXPECT_THAT(std::string(ShardPlan::Read(folder_).status().message()),
-              HasSubstr("another version"));
+  const json document = json::parse(file);
+  for (const char* field : {"commit", "fencepost_version", "schema"}) {
+    json other = document;
+    other[field] = "0";
+    std::ofstream(folder_ / "shards.json") << other;
+    EXPECT_THAT(std::string(ShardPlan::Read(folder_).status().message()),
+                HasSubstr("another version"))
+        << field;
+  }
 }
 
 TEST_F(ShardStoreTest, AClaimIsOneWorkersForItsLaunch) {
