@@ -161,7 +161,8 @@ double Bandwidth13(const PublishedSeries& series, double bytes) {
 // 18: an overwrite of libpmemkv's cmap. What the study does not say is assumed: 4 KiB values, and
 // that an overwrite is a transaction: the old value is copied to the undo log, then the new one is
 // written in its place, and a few words at beginning and end. How long the program computes is
-// taken from DRAM with one thread; the rest of the table is what the model makes of it.
+// taken from DRAM's points, each for its number of threads; the rest of the table is what the model
+// makes of it.
 class Overwrite {
  public:
   explicit Overwrite(double compute_ns) : compute_ns_(compute_ns) {}

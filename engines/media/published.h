@@ -47,10 +47,10 @@ inline constexpr BestCaseLatency kOptaneLatency = {169.4, 305.0, 90.4, 62.3};
 
 // 17: one thread and four threads against the other socket's modules, as a share of local ones.
 struct RemoteShare {
-  double read_1, write_1, read_4, write_4;
+  double write_1, read_4, write_4;
 };
-inline constexpr RemoteShare kRemoteShare = {4.31796875 / 4.700488281, 2.135058594 / 5.225195313,
-                                             13.30830078 / 14.61962891, 5.901269531 / 13.50947266};
+inline constexpr RemoteShare kRemoteShare = {2.135058594 / 5.225195313, 13.30830078 / 14.61962891,
+                                             5.901269531 / 13.50947266};
 // 06: idle latency of DRAM on the other socket less that on this one (M80000).
 inline constexpr double kRemoteHopNs = 133.1 - 87.93;
 
