@@ -219,6 +219,17 @@ class CommandLineTest(CommandTest):
         self.assertTrue(summary["partial"])
         self.assertGreater(summary["operations"], 0)
 
+    def test_ctrl_c_counts_nothing(self) -> None:
+        process = self.start(
+            "media", "cmap", "-P", SOURCE / "workloads/workloada", "-p", "recordcount=1000",
+            "-p", "operationcount=100000000", "--json",
+        )  # fmt: skip
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual((process.returncode, out), (130, ""), err)
+        self.assertEqual(err, "fencepost: interrupted: a part of a run is not counted\n")
+
     def test_status_lines_have_ycsb_form(self) -> None:
         _, _, err = self.run_program(
             "run", "blackhole", *SMALL, "--seconds", "2", "-s", "-p", "status.interval=1"
@@ -448,6 +459,7 @@ class CommandLineTest(CommandTest):
             ("requires --fit", ["--points"]),
             ("by its system calls", ["lmdb", *workload, "--cache", "3M"]),
             ("by its system calls", ["lmdb", *workload, "--loads"]),
+            ("nothing to load", ["cmap", *workload, "-p", "recordcount=0"]),
         ):
             code, out, err = self.run_program("media", *words)
             self.assertEqual((code, out), (2, ""), words)

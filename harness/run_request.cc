@@ -82,10 +82,12 @@ Result<RunPlan> MakeRunPlan(const WorkloadFlags& flags, const std::string& engin
   return plan;
 }
 
+void WarnOfUnread(const std::string& name, const std::string& origin) {
+  fmt::print(stderr, "fencepost: warning: {}: nothing reads '{}'\n", origin, name);
+}
+
 void WarnOfUnread(const Properties& properties) {
-  for (const auto& [name, entry] : properties.Unread()) {
-    fmt::print(stderr, "fencepost: warning: {}: nothing reads '{}'\n", entry.origin, name);
-  }
+  for (const auto& [name, entry] : properties.Unread()) WarnOfUnread(name, entry.origin);
 }
 
 }  // namespace fencepost

@@ -49,8 +49,9 @@ struct RunPlan {
 Result<RunPlan> MakeRunPlan(const WorkloadFlags& flags, const std::string& engine,
                             Placement placement, const std::string& leaf);
 
-// One line on standard error for each property that nothing read.
+// One line on standard error for each property that nothing read, or for one of them.
 void WarnOfUnread(const Properties& properties);
+void WarnOfUnread(const std::string& name, const std::string& origin);
 
 }  // namespace fencepost
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "harness/cpu_facts.h"
+#include "harness/device_writes.h"
 #include "harness/injected_spin.h"
 #include "harness/placement.h"
 #include "workloads/replay_file.h"
@@ -64,7 +65,8 @@ class Session {
   std::optional<ModelledMedium> modelled_;  // outlives the engine
   std::unique_ptr<Engine> engine_;
   Durability durability_ = Durability::kNone;
-  std::optional<double> open_s_;  // of the opening that no phase has followed yet
+  std::optional<double> open_s_;                   // of the opening that no phase has followed yet
+  std::optional<uint64_t> device_written_before_;  // when the measured part began
   bool loaded_relaxed_ = false;
   std::unique_ptr<VersionTable> versions_;
   SessionResult result_;
@@ -95,6 +97,8 @@ Result<SessionResult> Session::Run() {
   std::error_code error;
   const bool fresh = !row.capabilities.stores_data || !std::filesystem::exists(options.path, error);
   const bool load = request_.load && NeedsLoad(spec_);
+  if (load) RETURN_IF_ERROR(CheckPhase(spec_, Phase::kLoad));
+  if (request_.run) RETURN_IF_ERROR(CheckPhase(spec_, Phase::kRun));
   if (fresh && !load && NeedsLoad(spec_) && row.capabilities.stores_data) {
     return Status::InvalidArgument(
         fmt::format("there is nothing at {}: was it loaded?", options.path.string()));
@@ -108,7 +112,7 @@ Result<SessionResult> Session::Run() {
   const Durability load_durability =
       request_.relaxed_load ? row.durabilities.back() : options.durability;
   if (!options.modelled_medium.empty()) modelled_.emplace(&options_);
-  loaded_relaxed_ = load && load_durability != options.durability;
+  loaded_relaxed_ = (load || request_.loaded_before) && load_durability != options.durability;
   RETURN_IF_ERROR(Open(load ? load_durability : options.durability));
   if (load) result_.status = RunOne(Phase::kLoad);
   const bool cut_short = !result_.phases.empty() && result_.phases.back().result.partial;
@@ -174,7 +178,14 @@ Status Session::RunOne(Phase phase) {
   phase_request.versions = versions_.get();
   if (phase == Phase::kRun) phase_request.max_run_s = spec_.max_execution_time_s;
   if (request_.hooks) request_.hooks(phase, &phase_request);
-  if (modelled_) phase_request.on_measuring = [this] { modelled_->Measure(); };
+  const bool on_device = report.medium == Medium::kPageCache || report.medium == Medium::kBlock;
+  if (on_device) {
+    report.counts_whole_folios = KernelCountsWholeFolios(request_.options.path.parent_path());
+  }
+  phase_request.on_measuring = [&] {
+    if (on_device) device_written_before_ = DeviceBytesWritten(request_.options.path);
+    if (modelled_) modelled_->Measure();
+  };
   ASSIGN_OR_RETURN(report.result, RunPhase(phase_request));
   // What the phase owes at its end is timed apart, and so is charged for apart.
   if (modelled_) report.injection = modelled_->Measured();
@@ -189,6 +200,11 @@ Status Session::RunOne(Phase phase) {
 Status Session::EndPhase(PhaseReport* report) {
   Status synced, settled;
   report->sync_s = SecondsOf([&] { synced = engine_->Sync(); });
+  if (const auto before = std::exchange(device_written_before_, std::nullopt)) {
+    if (const auto now = DeviceBytesWritten(request_.options.path)) {
+      report->device_write_bytes = *now - *before;
+    }
+  }
   if (Result<EngineStats> stats = engine_->Stats(); stats.ok())
     report->debt_bytes = stats->debt_bytes;
   if (report->phase == Phase::kRun) {
@@ -221,6 +237,12 @@ Status Session::EndPhase(PhaseReport* report) {
     report->warnings.push_back(
         fmt::format("injected: every call of the engine spins {} ns longer (fencepost.spin_ns)",
                     report->injected_spin_ns));
+  }
+  if (report->relaxed_load && request_.loaded_before) {
+    report->warnings.push_back(
+        "the relaxed load ended with a Sync: it may have left less to recover than one at the "
+        "run's "
+        "durability");
   }
   const PhaseResult& result = report->result;
   if (result.operations == 0) {

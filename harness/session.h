@@ -25,6 +25,8 @@ struct SessionRequest {
   bool run = false;
   // Load at the engine's weakest durability, then one Sync; the run is at options.durability.
   bool relaxed_load = false;
+  // Another process has loaded the store, in the way that `relaxed_load` says.
+  bool loaded_before = false;
   // Close the store after the load, and open it again for the run.
   bool reopen = false;
   // Hand the open engine out in the result, instead of closing it.
@@ -50,10 +52,14 @@ struct PhaseReport {
   std::string MediumLabel() const {
     return injection ? injection->model + "-modelled" : std::string(MediumName(medium));
   }
-  std::optional<pmem::PmemFacts> pmem;    // of the engine's pool, where it has one
-  EngineStats stats;                      // after settling
-  std::optional<double> open_s;           // opening the store for this phase; none: it was open
-  double sync_s = 0;                      // the Sync at the end of the phase
+  std::optional<pmem::PmemFacts> pmem;  // of the engine's pool, where it has one
+  EngineStats stats;                    // after settling
+  std::optional<double> open_s;         // opening the store for this phase; none: it was open
+  double sync_s = 0;                    // the Sync at the end of the phase
+  // Written to the device under the store, by everybody, from the start of the measured part to the
+  // end of that Sync; none: there is no such device.
+  std::optional<uint64_t> device_write_bytes;
+  bool counts_whole_folios = false;       // result.usage counts more than what was written
   double settle_s = 0;                    // background work that the phase left behind
   uint64_t debt_bytes = 0;                // that work, before settling
   std::optional<double> floor_ns_per_op;  // the same phase on blackhole

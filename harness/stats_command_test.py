@@ -394,6 +394,26 @@ exec {PROGRAM} "$@" """
         self.refuse("does not carry what a rerun needs", "rerun", str(self.folder))
         (self.folder / "manifest.json").write_text('{"schema": "fencepost.manifest/7"}')
         self.refuse("fencepost.manifest/7", "rerun", str(self.folder))
+        (self.folder / "bench.json").write_text(
+            '{"schema": "fencepost.bench/1", "settings": {"engines": 3, "workload_files": [],'
+            ' "threads": [], "placements": [], "properties": [], "repeats": 1, "seconds": "",'
+            ' "records": ""}}'
+        )
+        self.refuse("of another kind", "rerun", str(self.folder))
+
+    def test_rerun_of_a_trace_that_has_changed_is_refused(self) -> None:
+        trace = self.folder / "trace"
+        trace.write_text("put,a,100\nget,a\n")
+        self.outputs("run", "lmdb", "--trace", str(trace), "--results", "t")
+        (run,) = (self.folder / "t").iterdir()
+        self.outputs("rerun", str(run), "--results", "again")
+        trace.write_text("put,a,100\nget,b\n")
+        for complaint in ("it is another file", "No such file"):
+            code, _, err = self.run_program("rerun", str(run), "--results", "none")
+            self.assertEqual(code, 2, err)
+            self.assertIn(complaint, err.splitlines()[-1])
+            trace.unlink(missing_ok=True)
+        self.assertEqual(list((self.folder / "none").iterdir()), [])
 
     # -- resample
 

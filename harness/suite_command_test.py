@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -39,6 +40,7 @@ engines = ["lmdb"]
 workload = "{source}/workloads/crash-mixed"
 properties = {{ operationcount = 5, recordcount = 10 }}
 """
+TOO_MUCH = "recordcount = 1000000000, fieldcount = 10"
 
 
 class SuiteCommandTest(CommandTest):
@@ -114,6 +116,9 @@ class SuiteCommandTest(CommandTest):
         self.assertEqual(len(after), 8)
         self.assertEqual({name: after[name] for name in before}, before)
         self.validate("out")
+        # What is said of noise is of both parts.
+        bench = json.loads((self.folder / "out/speed/bench.json").read_text(encoding="utf-8"))
+        self.assertEqual(bench["noise"]["during"]["runs"], 8)
 
     def test_a_suite_that_was_killed_goes_on(self) -> None:
         suite = self.suite(BENCH)
@@ -188,21 +193,56 @@ properties = {{ operationcount = 40, "canary-filelog.bug" = "log-rotated-unsynce
         self.assertEqual([s["exit_code"] for s in self.state()["steps"]], [1, 0])
 
     def test_a_suite_without_a_result_has_no_report(self) -> None:
-        suite = self.suite(BENCH.replace('"filestore", "lmdb"', '"lmbd"'))
+        suite = self.suite(BENCH.replace("recordcount = 300", TOO_MUCH))
         self.assertEqual(self.run_program("suite", suite, "--out", "out")[0], 2)
+        shutil.rmtree(self.folder / "out/speed")
         code, _, err = self.run_program("report", "out")
         self.assertEqual(code, 2)
         self.assertEqual(err, "fencepost: out: no step of this suite has come to a result\n")
 
     def test_a_step_that_fails_is_named_and_tried_again(self) -> None:
-        suite = self.suite(BENCH.replace('"lmdb"', '"lmbd"'))
-        code, _, err = self.run_program("suite", suite, "--out", "out")
-        self.assertEqual(code, 2)
-        self.assertIn("speed: no engine 'lmbd'", err)
-        self.assertIn("lmbd", err)
-        code, _, err = self.run_program("suite", suite, "--out", "out")
-        self.assertEqual(code, 2)
-        self.assertIn("lmbd", err)
+        suite = self.suite(BENCH.replace("recordcount = 300", TOO_MUCH) + CRASH)
+        for _ in range(2):
+            code, _, err = self.run_program("suite", suite, "--out", "out")
+            self.assertEqual(code, 2)
+            self.assertRegex(err, "speed: .*the workload needs about")
+        code, _, err = self.run_program("report", "out", "--out", "page.html")
+        self.assertEqual(code, 0, err)
+        page = (self.folder / "page.html").read_text(encoding="utf-8")
+        self.assertIn("s, step speed: failed (exit code 2)", page)
+
+    def test_a_step_that_cannot_be_run_is_refused_before_the_first_has(self) -> None:
+        second = BENCH.split('"Two engines"')[1].replace('"speed"', '"z"')
+        crash = CRASH.replace('run = "crash"', 'run = "crash"\nstrategy = "reads"')
+        for broken, why in (
+            (second.replace('"lmdb"', '"lmbd"'), "no engine 'lmbd'"),
+            (second.replace("workloadc", "workloadx"), "workloadx"),
+            (second.replace("recordcount = 300", "recordcount = -1"), "recordcount"),
+            (second.replace("repeats = 4", "repeats = -3"), "--repeats"),
+            (second.replace("seconds = {seconds}", "seconds = inf"), "inf"),
+            (CRASH.replace("recordcount = 10", "recordcount = 0"), "no records"),
+            (CRASH.replace('"lmdb"', '"blackhole"'), "stores nothing"),
+        ):
+            suite = self.suite(BENCH + broken)
+            line = suite.read_text(encoding="utf-8").splitlines().index("[[step]]", 5) + 1
+            for words in (["--out", "out"], ["--list"]):
+                code, out, err = self.run_program("suite", suite, *words)
+                self.assertEqual((code, out), (2, ""), err)
+                self.assertEqual(len(err.splitlines()), 1, err)
+                self.assertTrue(err.startswith(f"fencepost: {suite}:{line}: step '"), err)
+                self.assertIn(why, err)
+            self.assertFalse((self.folder / "out").exists())
+        self.assertEqual(self.run_program("suite", self.suite(BENCH + crash), "--list")[0], 0)
+
+    def test_a_property_that_nothing_reads_is_named(self) -> None:
+        misspelt = BENCH.replace("recordcount = 300", 'recordcont = 300, "lmdb.sync_directory" = true')
+        code, _, err = self.run_program("suite", self.suite(misspelt), "--list")
+        self.assertEqual(code, 0)
+        # What one of the engines reads is nobody's mistake.
+        self.assertEqual(
+            [line for line in err.splitlines() if "nothing reads" in line and "-p: " in line],
+            ["fencepost: warning: -p: nothing reads 'recordcont'"],
+        )
 
     def test_bench_goes_on_by_itself_and_refuses_what_is_none(self) -> None:
         code, _, err = self.run_program("bench", "--resume", ".")
@@ -246,6 +286,20 @@ properties = {{ operationcount = 40, "canary-filelog.bug" = "log-rotated-unsynce
                 # The version table of a run whose load was another process knows no key's history.
                 unknown = summary["verification"]["unknown"]
                 self.assertEqual(unknown > 0, reopen == "kill", (engine, reopen))
+
+    def test_a_relaxed_load_that_was_killed_says_so(self) -> None:
+        for reopen in ("close", "kill"):
+            code, out, err = self.run_program(
+                "run", "filestore", "-load", "-P", SOURCE / "workloads/workloadc", "--json",
+                "-p", f"fencepost.reopen={reopen}", "-p", "fencepost.load=relaxed",
+                "-p", "fencepost.floor=false", "-p", "recordcount=200", "--results", "out",
+                "-p", f"engine.path={self.folder / reopen}",
+            )  # fmt: skip
+            self.assertEqual(code, 0, err)
+            summary = json.loads(out)[-1]
+            self.assertTrue(summary["relaxed_load"], reopen)
+            warned = any("less to recover" in warning for warning in summary["warnings"])
+            self.assertEqual(warned, reopen == "kill")
 
     def test_reopen_needs_a_load(self) -> None:
         code, _, err = self.run_program(

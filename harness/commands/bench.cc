@@ -55,8 +55,23 @@ class BenchCommand {
   nlohmann::json settings_;
   NoiseBefore noise_before_;
   NoiseDuring noise_during_;
+  std::vector<std::string> noise_warnings_before_;  // of the parts before it was stopped
   bool violated_ = false;
 };
+
+// What the report of a bench that was stopped has said of noise.
+std::vector<std::string> NoiseWarningsOfPart(const nlohmann::json& report) {
+  constexpr std::string_view kBefore = "before it was stopped: ";
+  std::vector<std::string> warnings;
+  const nlohmann::json::json_pointer place("/noise/warnings");
+  if (!report.contains(place) || !report.at(place).is_array()) return warnings;
+  for (const nlohmann::json& warning : report.at(place)) {
+    if (!warning.is_string()) continue;
+    const auto& text = warning.get_ref<const std::string&>();
+    warnings.push_back(text.starts_with(kBefore) ? text : std::string(kBefore) + text);
+  }
+  return warnings;
+}
 
 // Plans everything, and makes or finds the folder.
 Status BenchCommand::Prepare() {
@@ -71,6 +86,7 @@ Status BenchCommand::Prepare() {
   ASSIGN_OR_RETURN(settings_, BenchSettingsJson(flags_));
   if (!flags_.resume.empty()) {
     folder_ = flags_.resume;
+    noise_warnings_before_ = NoiseWarningsOfPart(ReadObject(folder_ / "bench.json"));
     return Status::Ok();
   }
   ASSIGN_OR_RETURN(folder_, MakeBenchFolder(flags_, "bench", "plan.json"));
@@ -105,6 +121,10 @@ Status BenchCommand::RunAll() {
     if (!flags_.cell.empty() && cell.Name() != flags_.cell) continue;
     const std::string run_id = fmt::format("{}-r{}", cell.Name(), repeat);
     if (auto summary = EndedBefore(run_id)) {
+      // Where a campaign's workers divided the runs, their order is none in time.
+      if (!flags_.collect) {
+        ran.push_back({order_[i].cell, summary->value("throughput_ops_per_s", 0.0)});
+      }
       cell.summaries.push_back(std::move(*summary));
       continue;
     }
@@ -145,6 +165,8 @@ Status BenchCommand::WriteReport() const {
     order.push_back(fmt::format("{}-r{}", cells_[next.cell].Name(), next.repeat));
   }
   for (const Cell& cell : cells_) cells.push_back(CellJson(cell));
+  nlohmann::json noise = NoiseJson(noise_before_, noise_during_);
+  for (const std::string& warning : noise_warnings_before_) noise["warnings"].push_back(warning);
   const nlohmann::json report = {{"schema", "fencepost.bench/1"},
                                  {"bench_id", folder_.filename().string()},
                                  {"created_utc", UtcTimestamp()},
@@ -154,7 +176,7 @@ Status BenchCommand::WriteReport() const {
                                  {"unequal_durability", !CheckEqualDurability(cells_).ok()},
                                  {"relaxed_load", flags_.relaxed_load},
                                  {"settings", settings_},
-                                 {"noise", NoiseJson(noise_before_, noise_during_)},
+                                 {"noise", std::move(noise)},
                                  {"order", std::move(order)},
                                  {"cells", std::move(cells)}};
   // A workload file may hold bytes that are no UTF-8.
@@ -168,6 +190,7 @@ std::string BenchCommand::Table() const {
   if (const std::string cost = CostTable(cells_); !cost.empty()) out += cost + "\n";
   out += FloorLine(cells_);
   out += NoiseText(noise_before_, noise_during_);
+  for (const std::string& warning : noise_warnings_before_) out += "warning: " + warning + "\n";
   if (flags_.relaxed_load) {
     out +=
         "loads: relaxed (each engine's weakest durability, then one Sync); runs at the column's\n";
@@ -270,6 +293,19 @@ void DeclareBenchFlags(CLI::App& app, BenchFlags* flags) {
                "load at the weakest durability, then one Sync");
   app.add_flag("--unequal-durability", flags->unequal_durability,
                "compare engines that promise different things");
+}
+
+Result<BenchFlags> ParseBenchFlags(const std::vector<std::string>& words) {
+  CLI::App app;
+  BenchFlags flags;
+  DeclareBenchFlags(app, &flags);
+  std::vector<std::string> reversed(words.rbegin(), words.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    return Status::InvalidArgument(error.what());
+  }
+  return flags;
 }
 
 std::function<ExitCode()> DeclareBench(CLI::App& app, const Arguments& arguments) {

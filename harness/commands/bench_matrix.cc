@@ -92,14 +92,14 @@ std::vector<double> Throughputs(const Cell& cell) {
 }
 
 std::optional<Estimate> CellEstimate(const Cell& cell, const json::json_pointer& field) {
-  std::vector<double> values;
+  std::vector<double> whole, partial;
   for (const json& summary : cell.summaries) {
-    if (summary.contains(field) && summary.at(field).is_number()) {
-      values.push_back(summary.at(field).get<double>());
-    }
+    if (!summary.contains(field) || !summary.at(field).is_number()) continue;
+    std::vector<double>& values = summary.value("partial", false) ? partial : whole;
+    values.push_back(summary.at(field).get<double>());
   }
-  if (values.empty()) return std::nullopt;
-  return MedianEstimate(values);
+  if (whole.empty() && partial.empty()) return std::nullopt;
+  return MedianEstimate(whole.empty() ? partial : whole);
 }
 
 Status CheckEqualDurability(const std::vector<Cell>& cells) {
@@ -235,7 +235,7 @@ std::string CostTable(const std::vector<Cell>& cells) {
                                   {"written/user's", Align::kRight},
                                   {"occupied/user's", Align::kRight}});
   bool any = false;
-  bool any_pool = false;
+  bool any_pool = false, any_device = false;
   for (const Cell* cell : InTableOrder(cells)) {
     const auto open_s = CellEstimate(*cell, json::json_pointer("/open_s"));
     const auto written = CellEstimate(*cell, json::json_pointer("/write_amplification"));
@@ -243,6 +243,9 @@ std::string CostTable(const std::vector<Cell>& cells) {
     if (!open_s && !written && !occupied) continue;
     any = true;
     any_pool |= cell->row->capabilities.persistent_memory;
+    any_device |= std::any_of(cell->summaries.begin(), cell->summaries.end(), [](const json& run) {
+      return run.value("write_amplification_counts", json()) == "device";
+    });
     const auto shown = [](const std::optional<Estimate>& estimate, double factor) {
       return estimate ? fmt::format("{:.2f}", estimate->value * factor) : "-";
     };
@@ -250,7 +253,10 @@ std::string CostTable(const std::vector<Cell>& cells) {
   }
   if (!any) return "";
   return table.Render() +
-         (any_pool ? "a pool in persistent memory has its full size from the beginning\n" : "");
+         (any_pool ? "a pool in persistent memory has its full size from the beginning\n" : "") +
+         (any_device ? "written: by the device, everybody's; the kernel here counts a process's in "
+                       "whole folios\n"
+                     : "");
 }
 
 std::string FloorLine(const std::vector<Cell>& cells) {

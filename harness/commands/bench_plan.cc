@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "harness/run_files.h"
@@ -31,14 +33,35 @@ WorkloadFlags FlagsOf(const BenchFlags& bench, const std::string& file, const st
   return flags;
 }
 
+// What no cell reads: a property of one engine is none of the others'.
+class UnreadByAll {
+ public:
+  void Add(const Properties& properties) {
+    std::map<std::string, std::string> unread;  // where each was given
+    for (const auto& [name, entry] : properties.Unread()) {
+      if (!unread_ || unread_->contains(name)) unread[name] = entry.origin;
+    }
+    unread_ = std::move(unread);
+  }
+  void Warn() const {
+    if (!unread_) return;
+    for (const auto& [name, origin] : *unread_) WarnOfUnread(name, origin);
+  }
+
+ private:
+  std::optional<std::map<std::string, std::string>> unread_;
+};
+
 // `engine` is a name, or "name:durability".
 Status PlanCell(const BenchFlags& bench, const std::string& engine, const std::string& file,
-                const std::string& threads, Placement placement, std::vector<Cell>* cells) {
+                const std::string& threads, Placement placement, UnreadByAll* unread,
+                std::vector<Cell>* cells) {
   const size_t colon = engine.find(':');
   const std::string name = engine.substr(0, colon);
   const std::string durability = colon == std::string::npos ? "" : engine.substr(colon + 1);
   ASSIGN_OR_RETURN(const RunPlan plan, MakeRunPlan(FlagsOf(bench, file, threads, durability), name,
                                                    placement, "bench"));
+  unread->Add(*plan.properties);
   const EngineRow& row = *plan.row;
   // A persistent-memory engine has one place; asking for another would measure it twice.
   if (placement == Placement::kTmpfs && row.capabilities.persistent_memory &&
@@ -88,6 +111,7 @@ std::string JsonText(const json& document) {
 Result<std::vector<Cell>> PlanCells(const BenchFlags& flags) {
   RETURN_IF_ERROR(CheckFlags(flags));
   std::vector<Cell> cells;
+  UnreadByAll unread;
   for (const std::string& file : flags.workloads) {
     for (const std::string& threads : flags.threads) {
       for (const std::string& name : flags.placements) {
@@ -97,7 +121,7 @@ Result<std::vector<Cell>> PlanCells(const BenchFlags& flags) {
               fmt::format("--placements={}: must be of default, tmpfs and disk", name));
         }
         for (const std::string& engine : flags.engines) {
-          RETURN_IF_ERROR(PlanCell(flags, engine, file, threads, *placement, &cells));
+          RETURN_IF_ERROR(PlanCell(flags, engine, file, threads, *placement, &unread, &cells));
         }
       }
     }
@@ -109,6 +133,7 @@ Result<std::vector<Cell>> PlanCells(const BenchFlags& flags) {
       return Status::InvalidArgument(fmt::format("{} is in the matrix twice", cell.Name()));
     }
   }
+  unread.Warn();
   return cells;
 }
 

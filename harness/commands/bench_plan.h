@@ -46,8 +46,13 @@ struct BenchFlags {
 // Everything that makes a bench; not how its runs are made and shown.
 void DeclareBenchFlags(CLI::App& app, BenchFlags* flags);
 
+// The words behind `fencepost bench` of one that begins anew. kInvalidArgument says what is wrong
+// with them.
+Result<BenchFlags> ParseBenchFlags(const std::vector<std::string>& words);
+
 // Every engine x workload x threads x placement. kInvalidArgument, before anything is made, for
-// what cannot be run, is there twice, or (unless it was asked for) promises different things.
+// what cannot be run, is there twice, or (unless it was asked for) promises different things. Says
+// on standard error, once, what properties nothing reads.
 Result<std::vector<Cell>> PlanCells(const BenchFlags& flags);
 
 // What a run may take, before any has shown it: for the first progress line.

@@ -25,6 +25,7 @@
 #include "harness/child_process.h"
 #include "harness/commands/command.h"
 #include "harness/commands/crash_request.h"
+#include "harness/commands/suite_check.h"
 #include "harness/interrupt.h"
 #include "harness/pinning.h"
 #include "harness/progress.h"
@@ -338,6 +339,7 @@ ExitCode CampaignCommand::Execute() {
   auto suite = ReadSuite(flags_.file);
   if (!suite.ok()) return ReportError(suite.status());
   suite_ = std::move(*suite);
+  if (Status status = CheckSteps(suite_, flags_.file); !status.ok()) return ReportError(status);
   backend_ = row_->make(flags_.scheduler);
   if (const Status status = backend_->Check(); !status.ok()) return ReportError(status);
   if (const Status status = Open(); !status.ok()) return ReportError(status);

@@ -114,15 +114,7 @@ Status PlanUnits(const AskedStep& asked, const CrashRequest& request, ShardPlan*
 }
 
 Status PlanCellsOf(const AskedStep& asked, ShardPlan* plan) {
-  CLI::App app;
-  BenchFlags flags;
-  DeclareBenchFlags(app, &flags);
-  std::vector<std::string> reversed(asked.arguments.rbegin(), asked.arguments.rend());
-  try {
-    app.parse(reversed);
-  } catch (const CLI::ParseError& error) {
-    return Status::InvalidArgument(error.what());
-  }
+  ASSIGN_OR_RETURN(const BenchFlags flags, ParseBenchFlags(asked.arguments));
   ASSIGN_OR_RETURN(const std::vector<Cell> cells, PlanCells(flags));
   for (const Cell& cell : cells) {
     if (cell.skipped.empty()) plan->shards.push_back({.cell = cell.Name()});

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "harness/commands/command.h"
+#include "harness/interrupt.h"
 
 namespace fencepost {
 namespace {
@@ -42,6 +43,8 @@ std::span<const Command> Commands() { return kCommands; }
 
 ExitCode ReportError(const Status& status) {
   fmt::print(stderr, "fencepost: {}\n", status.message());
+  if (Interrupted())
+    return ExitCode::kInterrupted;  // nothing after a Ctrl-C is the harness's fault
   return status.code() == StatusCode::kInternal ? ExitCode::kHarness : ExitCode::kUsage;
 }
 

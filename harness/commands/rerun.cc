@@ -40,6 +40,7 @@ struct Rerun {
   Words words;           // without the program
   Json before;           // the document that has the environment
   std::string run_id;    // of a run: its new folder below --results
+  fs::path made;         // the new folder, of a run or a bench
   fs::path old_summary;  // of a run
 };
 
@@ -100,6 +101,15 @@ Status CheckFields(const Json& document, const fs::path& folder,
   return Status::Ok();
 }
 
+// The folder of what is to be run: made last, so that nothing is left of what cannot be.
+Status MakeFolder(const RerunFlags& flags, const std::string& what, Rerun* rerun) {
+  ASSIGN_OR_RETURN(const RunDirectory made,
+                   CreateRunDirectory(flags.results, std::time(nullptr), "rerun-" + what));
+  rerun->run_id = made.run_id;
+  rerun->made = made.path;
+  return Status::Ok();
+}
+
 // A run. All of its properties are given again, defaults included: a default that has changed since
 // must not change the run.
 Result<Rerun> PlanRun(const RerunFlags& flags, const fs::path& folder, const fs::path& scratch) {
@@ -110,6 +120,13 @@ Result<Rerun> PlanRun(const RerunFlags& flags, const fs::path& folder, const fs:
                               {"phases", "placement", "workload_files", "properties", "engine"}));
   std::map<std::string, std::string> properties =
       manifest["properties"].get<std::map<std::string, std::string>>();
+  // A trace that has changed since is refused, unless -p names another.
+  const bool other_trace = std::any_of(
+      flags.properties.begin(), flags.properties.end(),
+      [](const std::string& property) { return property.starts_with("fencepost.trace_file="); });
+  if (const Json trace = manifest.value("trace_file", Json()); trace.is_object() && !other_trace) {
+    properties["fencepost.trace_xxh3"] = trace.at("xxh3").get<std::string>();
+  }
   for (const std::string& property : flags.properties) {
     const size_t equals = property.find('=');
     if (equals == std::string::npos || equals == 0) {
@@ -131,26 +148,23 @@ Result<Rerun> PlanRun(const RerunFlags& flags, const fs::path& folder, const fs:
   }
   ASSIGN_OR_RETURN(const Words files, MaterialiseAll(scratch, manifest["workload_files"]));
   const std::string engine = manifest["engine"].value("name", "");
-  ASSIGN_OR_RETURN(const RunDirectory made,
-                   CreateRunDirectory(flags.results, std::time(nullptr), "rerun-" + engine));
-  rerun.run_id = made.run_id;
   rerun.old_summary = folder;
   rerun.words = {does("run") ? "run" : "load",
                  engine,
                  "--results",
                  flags.results,
-                 "--run-id",
-                 made.run_id,
                  "--placement",
                  manifest["placement"].get<std::string>()};
   if (does("run") && does("load")) rerun.words.emplace_back("--load");
-  // Data of its own, removed afterwards; without a load it is what an earlier one has left.
-  if (does("load") && path == properties.end()) {
-    rerun.words.insert(rerun.words.end(), {"--scratch", made.run_id});
-  }
   for (const std::string& file : files) rerun.words.insert(rerun.words.end(), {"-P", file});
   for (const auto& [name, value] : properties) {
     rerun.words.insert(rerun.words.end(), {"-p", name + "=" + value});
+  }
+  RETURN_IF_ERROR(MakeFolder(flags, engine, &rerun));
+  rerun.words.insert(rerun.words.end(), {"--run-id", rerun.run_id});
+  // Data of its own, removed afterwards; without a load it is what an earlier one has left.
+  if (does("load") && path == properties.end()) {
+    rerun.words.insert(rerun.words.end(), {"--scratch", rerun.run_id});
   }
   return rerun;
 }
@@ -185,8 +199,6 @@ Result<Rerun> PlanBench(const RerunFlags& flags, const fs::path& folder, const f
   const auto joined = [&](const char* field) {
     return fmt::format("{}", fmt::join(settings[field].get<Words>(), ","));
   };
-  ASSIGN_OR_RETURN(const RunDirectory made,
-                   CreateRunDirectory(flags.results, std::time(nullptr), "rerun-bench"));
   rerun.words = {"bench",
                  "--engines",
                  joined("engines"),
@@ -195,9 +207,7 @@ Result<Rerun> PlanBench(const RerunFlags& flags, const fs::path& folder, const f
                  "--threads",
                  joined("threads"),
                  "--placements",
-                 joined("placements"),
-                 "--out",
-                 made.path.string()};
+                 joined("placements")};
   Words& words = rerun.words;
   Append(&words, "-p", settings["properties"]);
   for (const std::string& property : flags.properties) {
@@ -210,10 +220,15 @@ Result<Rerun> PlanBench(const RerunFlags& flags, const fs::path& folder, const f
   add("--records", settings["records"].get<std::string>());
   if (settings.value("relaxed_load", false)) words.emplace_back("--relaxed-load");
   if (settings.value("unequal_durability", false)) words.emplace_back("--unequal-durability");
+  const auto into_folder = [&]() -> Result<Rerun> {
+    RETURN_IF_ERROR(MakeFolder(flags, "bench", &rerun));
+    words.insert(words.end(), {"--out", rerun.made.string()});
+    return std::move(rerun);
+  };
   if (!paired) {
     add("--repeats", settings["repeats"].dump());
     add("--seed", bench.value("seed", Json(1)).dump());
-    return rerun;
+    return into_folder();
   }
   const Json& pairs = bench["paired_settings"];
   add("--against", settings.value("against", ""));
@@ -225,7 +240,7 @@ Result<Rerun> PlanBench(const RerunFlags& flags, const fs::path& folder, const f
   add("--threshold", pairs.at("threshold").dump());
   add("--alpha", pairs.at("alpha").dump());
   add("--seed", pairs.at("seed").dump());
-  return rerun;
+  return into_folder();
 }
 
 // Whether these words crash an engine of ours, here or in a virtual machine.
@@ -289,6 +304,16 @@ Result<Rerun> Plan(const RerunFlags& flags, const fs::path& folder, const fs::pa
       "{}: has no manifest.json, bench.json, comparison.json or crash.json", folder.string()));
 }
 
+Result<Rerun> PlanOf(const RerunFlags& flags, const fs::path& folder, const fs::path& scratch) {
+  try {
+    return Plan(flags, folder, scratch);
+  } catch (const Json::exception& damaged) {
+    return Status::InvalidArgument(
+        fmt::format("{}: a field is of another kind than it should be: {}", folder.string(),
+                    std::string_view(damaged.what())));
+  }
+}
+
 // What came out, beside what had: the same operations, and how fast.
 void SayOutcome(const RerunFlags& flags, const Rerun& rerun) {
   if (rerun.old_summary.empty()) return;
@@ -324,7 +349,7 @@ ExitCode RunRerun(const RerunFlags& flags) {
   if (!folder.ok()) return ReportError(folder.status());
   const Result<ScratchFolder> scratch = ScratchFolder::Make(fs::temp_directory_path());
   if (!scratch.ok()) return ReportError(scratch.status());
-  const Result<Rerun> rerun = Plan(flags, *folder, scratch->path());
+  const Result<Rerun> rerun = PlanOf(flags, *folder, scratch->path());
   if (!rerun.ok()) return ReportError(rerun.status());
   const std::vector<std::string> differences =
       EnvironmentDifferences(rerun->before, ProvenanceJson(), "before", "now");
@@ -347,6 +372,8 @@ ExitCode RunRerun(const RerunFlags& flags) {
   while (!child->WaitFor(1000)) {
     if (Interrupted() && !std::exchange(passed_on, true)) child->Interrupt();
   }
+  std::error_code not_empty;
+  if (!rerun->made.empty()) fs::remove(rerun->made, not_empty);  // where nothing was run
   SayOutcome(flags, *rerun);
   return static_cast<ExitCode>(child->exit_code());
 }

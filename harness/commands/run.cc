@@ -332,6 +332,7 @@ ExitCode RunCommand::Execute() {
   request.load = flags_.load && !killed_load;
   request.run = flags_.run;
   request.relaxed_load = plan_.settings.relaxed_load;
+  request.loaded_before = killed_load;
   request.reopen = plan_.settings.reopen == Reopen::kClose;
   request.leave_open = flags_.end_killed;
   request.measure_floor = plan_.settings.measure_floor;

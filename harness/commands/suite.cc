@@ -22,6 +22,7 @@
 
 #include "harness/child_process.h"
 #include "harness/commands/command.h"
+#include "harness/commands/suite_check.h"
 #include "harness/interrupt.h"
 #include "harness/progress.h"
 #include "harness/report/stored_results.h"
@@ -54,6 +55,17 @@ struct StepState {
 std::string TextOf(const fs::path& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Of a bench's report: why the first cell that failed did; empty: none did.
+std::string FailedCell(const nlohmann::json& report) {
+  for (const nlohmann::json& cell : report.value("cells", nlohmann::json::array())) {
+    if (cell["failed"].is_string()) {
+      return fmt::format("{} {}: {}", cell["engine"].get<std::string>(),
+                         cell["workload"].get<std::string>(), cell["failed"].get<std::string>());
+    }
+  }
+  return "";
 }
 
 class SuiteCommand {
@@ -274,7 +286,8 @@ Status SuiteCommand::RunStep(size_t index) {
   if (Interrupted()) return Save();  // the step's end says nothing: it is to be gone on with
   state.exit_code = child.exit_code();
   if (!state.done()) {
-    const std::string why = child.FirstError();
+    const std::string cell = FailedCell(ReadObject(folder_ / step.name / "bench.json"));
+    const std::string why = cell.empty() ? child.FirstError() : cell;
     progress_.Print(fmt::format(
         "{}: {}", step.name, why.empty() ? fmt::format("ended with {}", child.exit_code()) : why));
   }
@@ -333,6 +346,7 @@ ExitCode SuiteCommand::Execute() {
   auto suite = ReadSuite(flags_.file);
   if (!suite.ok()) return ReportError(suite.status());
   suite_ = std::move(*suite);
+  if (Status status = CheckSteps(suite_, flags_.file); !status.ok()) return ReportError(status);
   if (flags_.list) {
     List();
     return ExitCode::kPass;

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "engines/media/memory_model.h"
+#include "harness/interrupt.h"
 #include "harness/session.h"
 #include "harness/text_table.h"
 
@@ -33,6 +34,9 @@ Status CheckCountable(const RunPlan& plan) {
   }
   if (plan.spec->operation_count == 0) {
     return Status::InvalidArgument("counting needs a number of operations (-p operationcount=)");
+  }
+  if (plan.spec->warmup.operations > 0) {
+    return Status::InvalidArgument("counting has no warm-up: fencepost.warmup would be counted");
   }
   return Status::Ok();
 }
@@ -62,6 +66,7 @@ Result<MemoryCounts> CountMemory(const RunPlan& plan, uint64_t cache_bytes, bool
   };
   ASSIGN_OR_RETURN(const SessionResult session, RunSession(request));
   RETURN_IF_ERROR(session.status);
+  if (Interrupted()) return Status::Internal("interrupted: a part of a run is not counted");
   if (!counter) return Status::Internal("the run was not begun");
   if (loads_counter) RETURN_IF_ERROR(loads_counter->complete());
 

@@ -206,21 +206,27 @@ json CostsJson(const std::vector<WriteBackCost>& costs) {
   return found;
 }
 
-// Bytes that reached the medium for each byte that the user wrote. On a block device the kernel
-// counts them; in persistent memory they are the lines flushed; for files on tmpfs nobody does.
-json WriteAmplification(const RunContext& context, const PhaseReport& report) {
-  const uint64_t user_bytes = report.result.user_bytes_written;
-  if (user_bytes == 0) return nullptr;
+// Bytes that reached the medium, and who counted them.
+struct WrittenBytes {
+  uint64_t bytes = 0;
+  const char* counted_by = nullptr;  // nobody
+};
+
+// In persistent memory they are the lines flushed; on a block device the kernel counts the
+// process's, or where it counts whole folios, the device everybody's; for files on tmpfs nobody
+// does.
+WrittenBytes BytesWritten(const RunContext& context, const PhaseReport& report) {
   constexpr uint64_t kLineBytes = 64;
-  uint64_t medium_bytes = 0;
   if (context.row->capabilities.persistent_memory) {
-    medium_bytes = report.stats.flushed_lines * kLineBytes;
-  } else if (report.medium == Medium::kPageCache || report.medium == Medium::kBlock) {
-    if (!report.result.usage.io) return nullptr;
-    medium_bytes = report.result.usage.io->storage_write_bytes;
+    return {report.stats.flushed_lines * kLineBytes, "flushed-lines"};
   }
-  if (medium_bytes == 0) return nullptr;
-  return static_cast<double>(medium_bytes) / static_cast<double>(user_bytes);
+  if (report.medium != Medium::kPageCache && report.medium != Medium::kBlock) return {};
+  if (report.counts_whole_folios) {
+    if (!report.device_write_bytes) return {};
+    return {*report.device_write_bytes, "device"};
+  }
+  if (!report.result.usage.io) return {};
+  return {report.result.usage.io->storage_write_bytes, "process"};
 }
 
 json PmemJson(const PhaseReport& report) {
@@ -315,6 +321,13 @@ json SummaryJson(const RunContext& context, const PhaseReport& report) {
       static_cast<double>(report.stats.count) * (MeanKeyBytes(spec) + value_bytes_mean);
   json space = nullptr;
   if (logical_bytes > 0) space = static_cast<double>(report.stats.storage_bytes) / logical_bytes;
+  json write_amplification = nullptr, counted_by = nullptr;
+  if (const WrittenBytes written = BytesWritten(context, report);
+      written.bytes > 0 && result.user_bytes_written > 0) {
+    write_amplification =
+        static_cast<double>(written.bytes) / static_cast<double>(result.user_bytes_written);
+    counted_by = written.counted_by;
+  }
   return {{"schema", "fencepost.summary/1"},
           {"run_id", context.run_id},
           {"engine", context.row->name},
@@ -360,7 +373,9 @@ json SummaryJson(const RunContext& context, const PhaseReport& report) {
           {"user_bytes_written", result.user_bytes_written},
           {"user_bytes_read", result.user_bytes_read},
           {"logical_bytes", static_cast<uint64_t>(logical_bytes)},
-          {"write_amplification", WriteAmplification(context, report)},
+          {"device_write_bytes", OrNull(report.device_write_bytes)},
+          {"write_amplification", std::move(write_amplification)},
+          {"write_amplification_counts", std::move(counted_by)},
           {"space_amplification", std::move(space)},
           {"warnings", report.warnings}};
 }

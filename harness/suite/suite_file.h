@@ -34,6 +34,7 @@ struct SuiteStep {
   std::string name;                // unique in the suite; letters, digits, '-', '_' and '.'
   std::string command;             // "bench" or "crash"
   std::vector<std::string> words;  // its arguments, but for those that say where results go
+  uint32_t line = 0;               // of the suite's file, where it begins
   uint64_t runs = 1;               // that it consists of
   double expected_s = 0;           // a guess, to weigh the steps against each other
 };

@@ -239,7 +239,9 @@ def summary(case: Case, run_id: str, repeat: int, rng: random.Random) -> dict[st
         "user_bytes_written": 0,
         "user_bytes_read": 0,
         "logical_bytes": 100_000 * 1023,
+        "device_write_bytes": None,
         "write_amplification": None,
+        "write_amplification_counts": None,
         "space_amplification": 1.2,
         "warnings": [],
     }

@@ -88,6 +88,38 @@ std::string HeadingOf(const SpeedRow& row) {
                      row.latency_kind.empty() ? "" : "; p50 and p99 of ", row.latency_kind);
 }
 
+bool IsShown(const Group& group) { return group.medium != "none" && !group.rows.empty(); }
+
+std::vector<std::string> PartsOf(const std::string& conditions) {
+  constexpr std::string_view kBetween = " · ";
+  std::vector<std::string> parts;
+  for (size_t at = 0; at <= conditions.size();) {
+    const size_t end = std::min(conditions.find(kBetween, at), conditions.size());
+    parts.push_back(conditions.substr(at, end - at));
+    at = end + kBetween.size();
+  }
+  return parts;
+}
+
+// The group's medium, and of its conditions what tells it from the others of that medium.
+std::string GroupHeading(const PageData& page, const Group& group) {
+  std::string heading = MediumWords(group.medium, group.modelled);
+  std::vector<std::vector<std::string>> others;
+  for (const Group& other : page.groups) {
+    if (&other == &group || !IsShown(other)) continue;
+    if (MediumWords(other.medium, other.modelled) == heading) {
+      others.push_back(PartsOf(other.conditions));
+    }
+  }
+  for (const std::string& part : PartsOf(group.conditions)) {
+    const bool in_all = std::all_of(others.begin(), others.end(), [&](const auto& parts) {
+      return std::find(parts.begin(), parts.end(), part) != parts.end();
+    });
+    if (!in_all) heading += "; " + part;
+  }
+  return heading;
+}
+
 // A line over all columns.
 std::string Across(size_t columns, const std::string& latex) {
   return fmt::format("\\multicolumn{{{}}}{{@{{}}l}}{{{}}} \\\\\n", columns, latex);
@@ -157,10 +189,9 @@ std::string RenderLatex(const PageData& page) {
       "{\\small\\setlength{\\tabcolsep}{4.5pt}%\n";
   out += fmt::format("\\begin{{tabular}}{{@{{}}{}@{{}}}}\n\\toprule\n{} \\\\\n", letters, headings);
   for (const Group& group : page.groups) {
-    if (group.medium == "none" || group.rows.empty()) continue;
+    if (!IsShown(group)) continue;
     out += "\\midrule\n" +
-           Across(columns.size(),
-                  "\\textbf{" + EscapeLatex(MediumWords(group.medium, group.modelled)) + "}");
+           Across(columns.size(), "\\textbf{" + EscapeLatex(GroupHeading(page, group)) + "}");
     std::string heading;
     for (const SpeedRow& row : group.rows) {
       if (HeadingOf(row) != heading) {

@@ -68,6 +68,22 @@ TEST(LatexTable, NoCharacterOfAResultIsLatexs) {
   EXPECT_EQ(EscapeLatex("µ"), "µ");
 }
 
+TEST(LatexTable, GroupsOfOneMediumAreToldApartByTheirConditions) {
+  PageData page;
+  for (const char* bytes : {"100", "16384"}) {
+    page.groups.push_back(
+        {.medium = "tmpfs",
+         .conditions = std::string("bench b · 2,000 records of ") + bytes + " B · verify full",
+         .rows = {MakeRow("cmap", "workloada")}});
+  }
+  const std::string latex = RenderLatex(page);
+  EXPECT_EQ(CountOf(latex, "; 2,000 records of 100 B"), 1);
+  EXPECT_EQ(CountOf(latex, "; 2,000 records of 16384 B"), 1);
+  EXPECT_EQ(CountOf(latex, "verify full"), 0);
+  page.groups.pop_back();
+  EXPECT_EQ(CountOf(RenderLatex(page), "records of"), 0);
+}
+
 TEST(LatexTable, NamesWithSpecialCharactersStayInTheirCell) {
   SpeedRow row = MakeRow("odd_engine", "work&load_%#1", "power-fail");
   row.settings = "a_b=50%&c#";

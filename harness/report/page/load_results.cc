@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "harness/exit_code.h"
 #include "harness/report/page/embedded_files.h"
 #include "harness/report/page/schema_check.h"
 
@@ -99,15 +100,26 @@ std::set<fs::path> FoldersOf(const LoadedResults& results) {
   return folders;
 }
 
-// What the steps of a suite have left, in their order; of those that have not run, nothing.
-// `document`: "suite" or "campaign".
-Result<std::vector<fs::path>> ResultsOfSteps(const fs::path& folder, const std::string& document) {
+// What the steps of a suite have left, in their order; those without, or that were stopped, are
+// named in `unfinished`. `document`: "suite" or "campaign".
+Result<std::vector<fs::path>> ResultsOfSteps(const fs::path& folder, const std::string& document,
+                                             std::vector<std::string>* unfinished) {
   ASSIGN_OR_RETURN(const json suite, ReadDocument(folder, document));
   std::vector<fs::path> found;
   std::error_code error;
   for (const json& step : suite["steps"]) {
     const fs::path name =
         step["name"].get<std::string>();  // by the schema one that leads nowhere else
+    const json& code = step["exit_code"];
+    if (code.is_null()) {
+      unfinished->push_back(fmt::format("{}, step {}: not finished",
+                                        suite["suite"].get<std::string>(), name.string()));
+    } else if (code != static_cast<int>(ExitCode::kPass) &&
+               code != static_cast<int>(ExitCode::kViolation)) {
+      unfinished->push_back(fmt::format("{}, step {}: failed (exit code {})",
+                                        suite["suite"].get<std::string>(), name.string(),
+                                        code.get<int>()));
+    }
     if (fs::exists(folder / name / "bench.json", error)) {
       found.push_back(folder / name);
     } else {
@@ -139,7 +151,8 @@ Result<LoadedResults> LoadResults(const std::vector<std::string>& folders) {
     bool has_steps = false;
     for (const char* document : {"suite", "campaign"}) {
       if (!fs::exists(fs::path(name) / fmt::format("{}.json", document), error)) continue;
-      ASSIGN_OR_RETURN(const std::vector<fs::path> steps, ResultsOfSteps(name, document));
+      ASSIGN_OR_RETURN(const std::vector<fs::path> steps,
+                       ResultsOfSteps(name, document, &results.unfinished_steps));
       all.insert(all.end(), steps.begin(), steps.end());
       has_steps = true;
     }

@@ -43,6 +43,9 @@ struct LoadedResults {
   std::vector<LoadedBench> benches;
   std::vector<LoadedRun> runs;  // that are of none of these benches
   std::vector<LoadedCampaign> campaigns;
+  // Of the steps of a suite or a campaign those that have come to no result, or not to their end:
+  // "ycsb, step values: failed (exit code 2)".
+  std::vector<std::string> unfinished_steps;
 };
 
 // Each folder holds a bench.json, a summary.json, a crash.json, or a suite.json, which stands for

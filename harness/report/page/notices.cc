@@ -130,8 +130,12 @@ void AddOfMedia(const PageData& page, std::vector<Notice>& notices) {
 
 void AddOfResults(const LoadedResults& results, const PageData& page,
                   std::vector<Notice>& notices) {
+  if (!results.unfinished_steps.empty()) {
+    notices.push_back({true, "Steps without their result",
+                       fmt::format("{}.", fmt::join(results.unfinished_steps, "; "))});
+  }
   std::set<std::string> commits, machines, warnings;
-  bool is_virtual = false;
+  bool is_virtual = false, counts_device = false;
   const auto add = [&](const LoadedRun& run) {
     commits.insert(run.manifest["commit"].get<std::string>().substr(0, 12));
     const json& machine = run.manifest["machine"];
@@ -142,6 +146,7 @@ void AddOfResults(const LoadedResults& results, const PageData& page,
                   (machine.contains("cpu") && machine["cpu"].is_object() &&
                    machine["cpu"].value("hypervisor", json()) == true);
     for (const json& warning : run.summary["warnings"]) warnings.insert(warning);
+    counts_device |= run.summary.value("write_amplification_counts", json()) == "device";
   };
   for (const LoadedBench& bench : results.benches) {
     for (const auto& runs : bench.cell_runs) std::for_each(runs.begin(), runs.end(), add);
@@ -170,6 +175,11 @@ void AddOfResults(const LoadedResults& results, const PageData& page,
   if (is_virtual) {
     notices.push_back({false, "Virtual machine",
                        "Neighbours are noise: read ratios within one bench, not times."});
+  }
+  if (counts_device) {
+    notices.push_back({false, "Bytes written to a disk are everybody's",
+                       "They are the device's, since the kernel there counts what a process writes "
+                       "in whole folios: 64 bytes can count as a megabyte."});
   }
   if (!warnings.empty()) {
     notices.push_back(

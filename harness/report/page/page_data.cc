@@ -66,11 +66,9 @@ std::string ConditionsOf(const LoadedRun& run, const std::string& bench) {
   const json& summary = run.summary;
   std::vector<std::string> parts;
   parts.push_back(bench.empty() ? "single runs, neither interleaved nor paired" : bench);
-  if (bench.empty()) {
-    parts.push_back(fmt::format("{} records of {:g} B",
-                                Grouped(summary["record_count"].get<double>()),
-                                summary["value_bytes_mean"].get<double>()));
-  }
+  parts.push_back(fmt::format("{} records of {:.0f} B",
+                              Grouped(summary["record_count"].get<double>()),
+                              summary["value_bytes_mean"].get<double>()));
   parts.push_back(fmt::format("verify {}", summary["verify"].get<std::string>()));
   parts.push_back(fmt::format("updates {}", summary["update"].get<std::string>()));
   // An engine of one class has no weaker one to load at: its runs are no less comparable.
