@@ -15,7 +15,9 @@ import datetime
 import hashlib
 import json
 import os
+import re
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -34,6 +36,9 @@ COUNTED_ENGINE, COUNTED_MEDIA = "lmdb", ("nand-ssd-modelled", "optane-ssd-modell
 _NOT_COUNTED = (
     "p50_low_ns",
     "p50_high_ns",
+    "confidence",
+    "asked_ns",
+    "injected_ns",
     "p99_ns",
     "operations_per_s",
     "verify_ns",
@@ -96,9 +101,14 @@ class Book:
         return str(self.build / "harness/fencepost")
 
     def run(self, *words: str) -> None:
-        done = subprocess.run(words, check=False)
-        if done.returncode != 0:
-            raise Failed(f"{Path(words[0]).name} {words[1]}: exit code {done.returncode}", 2)
+        code = exit_code(subprocess.run(words, check=False).returncode)
+        if code != 0:
+            raise Failed(f"{Path(words[0]).name} {words[1]}: exit code {code}", code)
+
+
+def exit_code(returned: int) -> int:
+    """As a shell has it: a program that a signal ended is 128 and the signal's number."""
+    return returned if returned >= 0 else 128 - returned
 
 
 def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -145,6 +155,33 @@ def step_properties(step: dict[str, Any]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in given)
 
 
+def confidence(interval: dict[str, Any]) -> float | str:
+    """Of an interval of the bench, as a share; empty where there is none, as of a single run."""
+    if interval["low"] is None or interval["high"] is None:
+        return ""
+    found = re.match(r"([\d.]+) % interval", interval["method"])
+    if found is None:
+        raise Failed(f"bench.json: no confidence in {interval['method']!r}")
+    return round(float(found.group(1)) / 100, 4)
+
+
+def injected(summaries: list[dict[str, Any]]) -> dict[str, float | str]:
+    """The delay that the model asked for and the one that there was, an operation: a repeat's mean,
+    as the run prints it, and the median of the repeats. Empty where nothing was injected.
+    """
+    names = ("asked_ns", "injected_ns")
+    found: dict[str, float | str] = dict.fromkeys(names, "")
+    if all(summary["injection"] for summary in summaries):
+        for name in names:
+            # Of memory, the operations that were charged; of files, all that ran.
+            found[name] = statistics.median(
+                one["injection"][name]
+                / max(1, one["injection"].get("operations", one["operations"]))
+                for one in summaries
+            )
+    return found
+
+
 def latency_rows(folder: Path, properties: dict[str, str]) -> Iterable[dict[str, Any]]:
     report = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
     noise = "; ".join(report["noise"]["warnings"])
@@ -153,9 +190,11 @@ def latency_rows(folder: Path, properties: dict[str, str]) -> Iterable[dict[str,
             reason = cell["skipped"] or cell["failed"]
             print(f"not measured: {cell['engine']}, {cell['workload']}: {reason}")
             continue
-        first = json.loads(
-            (folder / cell["repeats"][0] / "summary.json").read_text(encoding="utf-8")
-        )
+        summaries = [
+            json.loads((folder / repeat / "summary.json").read_text(encoding="utf-8"))
+            for repeat in cell["repeats"]
+        ]
+        first = summaries[0]
         p50, p99 = cell["latency_p50_ns"], cell["latency_p99_ns"]
         floor = cell["floor_ns_per_op"] or {"median": ""}
         yield {
@@ -170,6 +209,8 @@ def latency_rows(folder: Path, properties: dict[str, str]) -> Iterable[dict[str,
             "p50_ns": p50["median"],
             "p50_low_ns": "" if p50["low"] is None else p50["low"],
             "p50_high_ns": "" if p50["high"] is None else p50["high"],
+            "confidence": confidence(p50),
+            **injected(summaries),
             "p99_ns": p99["median"],
             "repeats": p50["n"],
             "operations_per_s": cell["throughput_ops_per_s"]["median"],
@@ -190,7 +231,7 @@ def counted_rows(book: Book, software: dict[str, Any]) -> Iterable[dict[str, Any
     words += ["-p", f"recordcount={software['pairs']}"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise Failed(done.stderr.strip(), 2)
+        raise Failed(done.stderr.strip(), exit_code(done.returncode))
     asked = next(one for one in json.loads(done.stdout)["kinds"] if one["operations"])
     for device in asked["media"]:
         if device["medium"] in COUNTED_MEDIA:

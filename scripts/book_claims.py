@@ -15,6 +15,8 @@ NEEDED = ("pyramid", "paths", "latency", "complexity")
 Tables = dict[str, list[dict[str, str]]]
 FILE_ENGINES = ("filestore", "rocksdb", "lmdb")
 PERSISTENT = "cmap"
+BLOCK_BYTES = 4096
+COARSE = 1.2  # injected beyond asked: what a reader must know
 
 HOLDS, FAILS, UNKNOWN = "holds", "does not", "not testable here"
 
@@ -44,6 +46,12 @@ class Data:
         rows = [self.point(name) for name in names]
         busy = any(row is not None and "busy" in row["note"] for row in rows)
         return "the machine was busy" if busy else ""
+
+    def not_its_own(self, name: str) -> str:
+        """Why a point may tell of another machine than this one: what its note says of the host."""
+        row = self.point(name)
+        parts = row["note"].split("; ") if row else []
+        return next((part for part in parts if part.startswith("virtual ")), "")
 
     def path_bytes(self) -> int:
         """The size of the value that the paths are told by: 64 bytes, or the nearest measured."""
@@ -113,15 +121,22 @@ def _order(data: Data) -> Judged:
 
 
 def _caches(data: Data) -> Judged:
+    """A cache that others may share decides nothing; the others can only refute."""
     found = [(name, data.ns(name)) for name in ("l1", "l2", "l3")]
-    known = [(name.upper(), ns) for name, ns in found if ns is not None]
+    known = [(name, ns) for name, ns in found if ns is not None]
     if not known:
         return _NOTHING
-    text = ", ".join(f"{name} {_duration(ns)}" for name, ns in known)
+    text = ", ".join(f"{name.upper()} {_duration(ns)}" for name, ns in known)
+    shared = {name: data.not_its_own(name) for name, _ in known if data.not_its_own(name)}
     outside = [name for name, ns in known if not 0.95 <= ns <= 10]
-    notes = [f"outside: {', '.join(outside)}" if outside else "", data.busy("l1", "l2", "l3")]
-    note = "; ".join(filter(None, notes))
-    return text, _if(not outside), note
+    refuted = [name for name in outside if name not in shared]
+    verdict = FAILS if refuted else UNKNOWN if shared else HOLDS
+    notes = [
+        f"outside: {', '.join(outside).upper()}" if outside else "",
+        *(f"{name.upper()}: {why}" for name, why in shared.items()),
+        data.busy("l1", "l2", "l3"),
+    ]
+    return text, verdict, "; ".join(filter(None, notes))
 
 
 def _within(name: str, low_ns: float, high_ns: float) -> Callable[[Data], Judged]:
@@ -149,7 +164,8 @@ def _ssd(data: Data) -> Judged:
     if point is None:
         return _NOTHING
     text = f"a 4 KiB read {_duration(float(point['latency_ns']))}"
-    return text, UNKNOWN, point["note"] or "what kind of disk this is, the system does not say"
+    why = data.not_its_own("block-read") or "what kind of disk this is, the system does not say"
+    return text, UNKNOWN, "; ".join(filter(None, (why, data.busy("block-read"))))
 
 
 def _blocks_read(data: Data) -> Judged:
@@ -163,14 +179,17 @@ def _blocks_read(data: Data) -> Judged:
     none = [name for name, value in read.items() if value == 0]
     note = f"a get of {data.path_bytes()} bytes, files evicted before"
     note += f"; {', '.join(none)} had read it all when opening" if none else ""
-    return text, _if(min(known.values()) >= 4096 > lines * 64), note
+    return text, _if(min(known.values()) >= BLOCK_BYTES > lines * 64), note
 
 
 def _blocks_written(data: Data) -> Judged:
+    """By blocks counted from the system calls. The kernel's own counter, write_bytes, counts whole
+    folios: up to 1 MiB for a write of 64 bytes.
+    """
     calls = {name: data.path(name, "put", "write_call_bytes") for name in FILE_ENGINES}
-    dirtied = {name: data.path(name, "put", "device_bytes_written") for name in FILE_ENGINES}
+    blocks = {name: data.path(name, "put", "blocks_written") for name in FILE_ENGINES}
     lines = data.path(PERSISTENT, "put", "lines_flushed")
-    known = {name: value for name, value in dirtied.items() if value}
+    known = {name: BLOCK_BYTES * value for name, value in blocks.items() if value is not None}
     if not known or lines is None:
         return _NOTHING
     text = ", ".join(
@@ -178,9 +197,12 @@ def _blocks_written(data: Data) -> Judged:
         for name, value in known.items()
     )
     text += f" bytes; cmap {lines:.3g} lines, {lines * 64:.0f} bytes"
-    note = f"an update of {data.path_bytes()} bytes, until it is durable; of files, as the kernel"
-    note += " accounts for pages that were made dirty"
-    return text, _if(min(known.values()) >= 4096 > lines * 64), note
+    note = (
+        f"an update of {data.path_bytes()} bytes, until it is durable; of files, the 4 KiB blocks"
+    )
+    note += " that its write calls touch, without the journal: the kernel's own counter has whole"
+    note += " folios, up to 1 MiB for 64 bytes"
+    return text, _if(min(known.values()) >= BLOCK_BYTES > lines * 64), note
 
 
 def _buffers(data: Data) -> Judged:
@@ -240,22 +262,46 @@ def _modelled(data: Data, operation: str) -> str:
     known = {name: row for name, row in found.items() if row is not None}
     if own is None or not known:
         return ""
-    own_ns = float(own["p50_ns"])
     nearest = min(known.values(), key=lambda row: float(row["p50_ns"]))
-    own_low, own_high = _interval(own)
-    low, high = _interval(nearest)
-    would = "it would hold" if low > own_high else "it would not"
-    if low <= own_high and own_low <= high:
-        would = f"no difference from {nearest['engine']} is resolved"
     others = {name: float(row["p50_ns"]) for name, row in known.items()}
-    return f"; modelled, Optane and a NAND SSD behind a page cache, {would}: " + _beside(
-        own_ns, others
-    )
+    text = f"; modelled, Optane and a NAND SSD behind a page cache, {_would(own, nearest)}: "
+    text += _beside(float(own["p50_ns"]), others)
+    waits = ", ".join(_waited(row) for row in (own, *known.values()))
+    return f"{text}; asked for and injected, mean of an operation: {waits}"
 
 
-def _interval(row: dict[str, str]) -> tuple[float, float]:
-    low, high = row["p50_low_ns"] or row["p50_ns"], row["p50_high_ns"] or row["p50_ns"]
-    return float(low), float(high)
+def _would(own: dict[str, str], nearest: dict[str, str]) -> str:
+    """Whether cmap is faster than the nearest of the files, and by what that is said."""
+    mine, other = _interval(own), _interval(nearest)
+    if mine is None or other is None:
+        bare = [row["engine"] for row, it in ((own, mine), (nearest, other)) if it is None]
+        word = (
+            "it would hold" if float(nearest["p50_ns"]) > float(own["p50_ns"]) else "it would not"
+        )
+        return f"{word} by the medians alone (no interval of {', '.join(bare)})"
+    levels = sorted({f"{100 * float(row['confidence']):.3g} %" for row in (own, nearest)})
+    word = "it would hold" if other[0] > mine[1] else "it would not"
+    if other[0] <= mine[1] and mine[0] <= other[1]:
+        word = f"no difference from {nearest['engine']} is resolved"
+    return f"{word} by intervals of {' and '.join(levels)} confidence"
+
+
+def _interval(row: dict[str, str]) -> tuple[float, float] | None:
+    """None where nothing was repeated, or the value is counted."""
+    if not row["p50_low_ns"] or not row["p50_high_ns"]:
+        return None
+    return float(row["p50_low_ns"]), float(row["p50_high_ns"])
+
+
+def _waited(row: dict[str, str]) -> str:
+    if not row["asked_ns"] or not row["injected_ns"]:
+        return f"{row['engine']} nothing ({row['kind']})"
+    asked, had = float(row["asked_ns"]), float(row["injected_ns"])
+    text = f"{row['engine']} {_duration(asked)} and {_duration(had)}"
+    if asked == 0 or had <= COARSE * asked:
+        return text
+    beyond = f"{100 * (had / asked - 1):.0f} % more" if had < 2 * asked else _times(had / asked)
+    return f"{text} ({beyond}: the injection itself is that coarse)"
 
 
 def _faster(operation: str) -> Callable[[Data], Judged]:

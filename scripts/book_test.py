@@ -5,6 +5,7 @@ import contextlib
 import copy
 import dataclasses
 import io
+import json
 import os
 import sys
 import tempfile
@@ -19,6 +20,10 @@ import book  # noqa: E402
 import book_claims  # noqa: E402
 import book_complexity  # noqa: E402
 from plots.tests import synthetic_book  # noqa: E402
+
+
+UNTESTABLE = "not testable here"
+SHARED = "virtual machine: the cache may be shared with others"
 
 
 def tables() -> dict[str, list[dict[str, str]]]:
@@ -63,18 +68,67 @@ class ClaimsTest(unittest.TestCase):
         self.assert_turns(
             "CPU caches", with_point("l3", latency_ns=9), "holds", was=no
         )  # 20 ns in the synthetic tables
+        self.assert_turns("CPU caches", with_point("l3", note=SHARED), UNTESTABLE, was=no)
         self.assert_turns("slower than the one above", with_point("l2", latency_ns=0.2), no)
         self.assert_turns("is read in blocks", with_path("cmap", "get-step", lines_read=100), no)
         small = with_path("rocksdb", "get-cold", device_bytes_read=512)
         self.assert_turns("is read in blocks", small, no)
-        small = with_path("lmdb", "put", device_bytes_written=512)
+        small = with_path("lmdb", "put", blocks_written=0.125)
         self.assert_turns("makes storage write", small, no)
         self.assert_turns("needs a buffer", with_path("cmap", "get", copied_bytes=64), no)
-        self.assert_turns("needs a buffer", with_path("lmdb", "get-cold", read_call_bytes=0), no)
+        self.assert_turns("needs a buffer", with_path("lmdb", "get-cold", page_faults=0), no)
         self.assert_turns("without calling", with_path("cmap", "put", system_calls=1), no)
 
     def test_that_a_flush_is_executed_does_not_show_that_it_is_needed(self) -> None:
         self.assertEqual(verdict(tables(), "must be flushed").verdict, "not testable here")
+
+    def test_a_cache_that_may_be_shared_decides_nothing_and_hides_no_other(self) -> None:
+        changed = with_point("l3", note=SHARED + "; the machine was busy: ...", latency_ns=9)
+        claim = verdict(changed, "CPU caches")
+        self.assertEqual(claim.verdict, UNTESTABLE)
+        self.assertEqual(claim.note, f"L3: {SHARED}; the machine was busy")
+        for row in changed["pyramid"]:
+            if row["point"] == "l2":
+                row["latency_ns"] = "30"
+        self.assertEqual(verdict(changed, "CPU caches").verdict, "does not")
+        disk = with_point("block-read", note="virtual disk: the host's cache may have answered")
+        self.assertEqual(verdict(disk, "NAND SSDs").verdict, UNTESTABLE)
+
+    def test_blocks_are_counted_from_calls_and_not_by_the_kernel(self) -> None:
+        for kernel in (512, 1 << 20):
+            claim = verdict(
+                with_path("filestore", "put", device_bytes_written=kernel), "makes storage write"
+            )
+            self.assertEqual(claim.verdict, "holds")
+            self.assertIn("filestore 4,096 (its write calls: 64)", claim.measured)
+        self.assertIn("whole folios", claim.note)
+
+    def test_a_claim_says_what_was_asked_for_and_injected(self) -> None:
+        note = verdict(tables(), "A put is faster").note
+        self.assertIn(
+            "cmap 400 ns and 560 ns (40 % more: the injection itself is that coarse), "
+            "filestore 20 µs and 20.2 µs",
+            note,
+        )
+        self.assertIn("lmdb nothing (counted)", note)
+        note = verdict(tables(), "A get is faster").note
+        self.assertIn("cmap 500 ns and 550 ns, filestore 0 ns and 3 ns", note)
+        self.assertNotIn("coarse", note)
+
+    def test_a_claim_says_the_confidence_of_its_intervals_or_that_it_has_none(self) -> None:
+        changed = tables()
+        for row in changed["latency"]:
+            if row["medium"] == "nand-ssd-modelled" and row["engine"] != "lmdb":
+                row.update(p50_ns="9000", p50_low_ns="8000", p50_high_ns="9900")
+            if row["medium"] == "nand-ssd-modelled" and row["engine"] == "lmdb":
+                row["p50_ns"] = "10000"
+        note = verdict(changed, "A put is faster").note
+        self.assertIn("it would hold by intervals of 75 % confidence", note)
+        for row in changed["latency"]:
+            if row["medium"] == "nand-ssd-modelled" and row["engine"] == "lmdb":
+                row["p50_ns"] = "5000"  # the nearest now, and counted
+        note = verdict(changed, "A put is faster").note
+        self.assertIn("it would hold by the medians alone (no interval of lmdb)", note)
 
     def test_a_noisy_run_is_said(self) -> None:
         changed = tables()
@@ -127,6 +181,73 @@ class ClaimsTest(unittest.TestCase):
             if row["medium"] == "nand-ssd-modelled":
                 row.update(p50_ns="105", p50_low_ns="95", p50_high_ns="120")
         self.assertIn("no difference from", verdict(changed, "A put is faster").note)
+
+
+def estimate(low: float | None, high: float | None) -> dict[str, Any]:
+    method = "single run" if low is None else "75.0 % interval of the median"
+    return {"median": 1000.0, "low": low, "high": high, "method": method, "n": 3}
+
+
+class RowsTest(unittest.TestCase):
+    """Rows of latency.csv from what a bench wrote."""
+
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.folder = Path(scratch.name)
+
+    def row(self, injections: list[dict[str, Any] | None], p50: dict[str, Any]) -> dict[str, Any]:
+        cell: dict[str, Any] = {
+            "engine": "cmap",
+            "workload": "book-put",
+            "threads": 1,
+            "medium": "tmpfs",
+        }
+        cell |= {"skipped": None, "failed": None, "durability": "power-fail", "latency_p50_ns": p50}
+        cell |= {"latency_p99_ns": p50, "throughput_ops_per_s": p50, "floor_ns_per_op": None}
+        names = [f"r{number}" for number in range(len(injections))]
+        report = {"noise": {"warnings": []}, "cells": [{**cell, "repeats": names}]}
+        (self.folder / "bench.json").write_text(json.dumps(report), encoding="utf-8")
+        for name, injection in zip(names, injections):
+            (self.folder / name).mkdir()
+            summary: dict[str, Any] = {"record_count": 5, "operations": 20}
+            summary |= {"injection": injection, "verification": {"verify_ns_mean": 3}}
+            text = json.dumps(summary)
+            (self.folder / name / "summary.json").write_text(text, encoding="utf-8")
+        (row,) = book.latency_rows(self.folder, {"fieldlength": "64"})
+        return row
+
+    def test_of_memory_an_operation_that_was_charged(self) -> None:
+        injections: list[dict[str, Any] | None] = [
+            {"asked_ns": 10.0 * asked, "injected_ns": 20.0 * asked, "operations": 10}
+            for asked in (300, 100, 200)
+        ]
+        row = self.row(injections, estimate(900, 1100))
+        self.assertEqual((row["asked_ns"], row["injected_ns"]), (200, 400))
+        self.assertEqual(row["confidence"], 0.75)
+
+    def test_of_files_every_operation_of_the_run(self) -> None:
+        row = self.row([{"asked_ns": 400, "injected_ns": 500, "calls": 7}], estimate(None, None))
+        self.assertEqual((row["asked_ns"], row["injected_ns"]), (20, 25))
+        found = [row[name] for name in ("p50_low_ns", "p50_high_ns", "confidence")]
+        self.assertEqual(found, ["", "", ""])
+
+    def test_where_nothing_was_injected_nothing_is_said(self) -> None:
+        row = self.row([None, None, None], estimate(900, 1100))
+        self.assertEqual((row["asked_ns"], row["injected_ns"]), ("", ""))
+
+    def test_what_is_counted_has_no_interval(self) -> None:
+        kinds = [{"operations": 10, "media": [{"medium": "nand-ssd-modelled", "modelled_ns": 50}]}]
+        program = self.folder / "harness/fencepost"
+        program.parent.mkdir()
+        text = json.dumps({"kinds": kinds})
+        program.write_text(f"#!/bin/sh\necho '{text}'\n", encoding="utf-8")
+        program.chmod(0o755)
+        made = book.Book(self.folder, self.folder, book.SETTINGS["quick"])
+        (row,) = book.counted_rows(made, self.row([None], estimate(900, 1100)))
+        self.assertEqual((row["kind"], row["p50_ns"]), ("counted", 1005))
+        for name in ("p50_low_ns", "p50_high_ns", "confidence", "asked_ns", "injected_ns"):
+            self.assertEqual(row[name], "", name)
 
 
 class LatencyTest(unittest.TestCase):
@@ -220,6 +341,15 @@ class FolderTest(unittest.TestCase):
             (self.book.out / "run.csv").write_text(text, encoding="utf-8")
             with self.assertRaisesRegex(book.Failed, "says nothing"):
                 self.begin()
+
+
+class ExitCodeTest(unittest.TestCase):
+    def test_the_code_of_what_failed_is_passed_on(self) -> None:
+        made = book.Book(Path("build"), Path("out"), book.SETTINGS["quick"])
+        for words, code in (("exit 1", 1), ("exit 2", 2), ("exit 130", 130), ("kill -9 $$", 137)):
+            with self.assertRaises(book.Failed) as failed:
+                made.run("/bin/sh", "-c", words)
+            self.assertEqual(failed.exception.code, code, words)
 
 
 class CommandLineTest(unittest.TestCase):

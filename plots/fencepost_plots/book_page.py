@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from . import book_latency, book_paths, style
-from .book_tables import Book, Row
+from . import book_injection, book_latency, book_paths, style
+from .book_tables import Book, Row, confidence_text, has_interval
 from .markup import Markup, Node, element, join
 from .schema import BadInput
 
@@ -77,11 +77,18 @@ def _ns(text: str) -> str:
     return style.duration(float(text)) if text else "–"
 
 
+def _interval(row: Row, name: str = "") -> str:
+    """Its ends and its confidence; empty without any."""
+    if not has_interval(row, name):
+        return ""
+    ends = f"{_ns(row[f'{name}low_ns'])} to {_ns(row[f'{name}high_ns'])}"
+    return f"{ends} ({confidence_text([row])})"
+
+
 def _pyramid(book: Book) -> Markup:
     rows: list[Sequence[Node]] = []
     for row in book["pyramid"]:
         if row["point"] != "curve":
-            interval = f"{_ns(row['low_ns'])} to {_ns(row['high_ns'])}"
             rows.append(
                 [
                     row["label"],
@@ -89,14 +96,16 @@ def _pyramid(book: Book) -> Markup:
                     row["medium"],
                     row.get("note", ""),
                     _ns(row["latency_ns"]),
-                    interval,
+                    _interval(row) or "none",
                 ]
             )
     for band in book["published"]:
         ends = [band["low_ns"], band["high_ns"]]
         text = _ns(ends[0]) if ends[0] == ends[1] else f"{_ns(ends[0])} to {_ns(ends[1])}"
         rows.append([band["label"], "published", "", band["source"], text, ""])
-    return _table(["access", "kind", "medium", "note or source", "latency", "interval"], rows, 2)
+    return _table(
+        ["access", "kind", "medium", "note or source", "latency", "interval (confidence)"], rows, 2
+    )
 
 
 def _amount(row: Row, column: str) -> str:
@@ -117,7 +126,7 @@ _PATH_COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("bytes copied by the program", lambda row: _amount(row, "copied_bytes")),
     ("device bytes read", lambda row: _amount(row, "device_bytes_read")),
     ("blocks written", lambda row: _amount(row, "blocks_written")),
-    ("page cache bytes dirtied", lambda row: _amount(row, "device_bytes_written")),
+    ("folio bytes dirtied", lambda row: _amount(row, "device_bytes_written")),
     ("lines flushed", lambda row: _amount(row, "lines_flushed")),
     ("fences", lambda row: _amount(row, "fences")),
 )
@@ -135,49 +144,68 @@ def _paths(book: Book) -> Markup:
     return _table(titles, rows, len(_PATH_COLUMNS))
 
 
-def _moved(book: Book) -> Markup:
+def _written(book: Book, name: str, size: int) -> str:
+    put, later = book.path(name, "put", size), book.path(name, "write-back", size)
+    if put is None:
+        return "–"
+    text = book_paths.amount(book_paths.bytes_written(put))
+    owed = float(later["blocks_written"]) * book_paths.BLOCK_BYTES if later else 0.0
+    return f"{text} + {book_paths.amount(owed)}" if owed > 0 else text
+
+
+def _read_of_device(book: Book, name: str, size: int) -> str:
+    cold, warm = book.path(name, "get-cold", size), book.path(name, "get", size)
+    if cold is None:
+        return "no device" if warm and book_paths.in_memory(warm) else "not measured"
+    read = float(cold["device_bytes_read"])
+    return book_paths.amount(read) if read > 0 else "0: read at opening"
+
+
+def moved(book: Book) -> Markup:
     sizes = sorted({int(row["value_bytes"]) for row in book["paths"]})
     rows = []
     for size in sizes:
-        cells: list[Node] = [f"{size:,} B"]
         for name in book_paths.ENGINES:
-            put, later = book.path(name, "put", size), book.path(name, "write-back", size)
-            if put is None:
-                cells.append("–")
+            if not any(book.path(name, phase, size) for phase in _PHASES):
                 continue
-            text = book_paths.amount(book_paths.bytes_written(put))
-            owed = float(later["blocks_written"]) * book_paths.BLOCK_BYTES if later else 0.0
-            cells.append(f"{text} + {book_paths.amount(owed)}" if owed > 0 else text)
-        for name in book_paths.ENGINES:
-            steps = book.path(name, "get-step", size)
             cold = book.path(name, "get-cold", size)
-            read = book_paths.bytes_read(cold, steps) if steps else None
-            cells.append("–" if read is None else book_paths.amount(read))
-        rows.append(cells)
-    titles = ["value"] + [
-        f"{name}: {word}" for word in ("written", "read") for name in book_paths.ENGINES
-    ]
+            touched = book_paths.touched_bytes(book, name, size)
+            copied = float(cold["read_call_bytes"]) if cold else 0.0
+            rows.append(
+                [
+                    name,
+                    f"{size:,}",
+                    _written(book, name, size),
+                    _read_of_device(book, name, size),
+                    book_paths.amount(copied) if copied > 0 else "–",
+                    "–" if touched is None else book_paths.amount(touched),
+                ]
+            )
+    titles = ["engine", "value, B", "written until durable + later", "get: read from the device"]
+    titles += ["get: copied by read calls", "get: touched in mapped memory"]
     return _table(titles, rows, len(titles) - 1)
 
 
 def _latency(book: Book) -> Markup:
     names = {"get": "get", "put": "update", "miss": "get, not there"}
+    # A column of one word only would push the others off the page.
+    differs = len({row["durability"] for row in book["latency"]}) > 1
     rows = []
     for row in book["latency"]:
-        interval = f"{_ns(row['p50_low_ns'])} to {_ns(row['p50_high_ns'])}"
-        shown = interval if row["p50_low_ns"] else "one run"
+        none = "none: counted" if row["kind"] == "counted" else "none: one run"
         rows.append(
             [
                 names[row["operation"]],
                 row["engine"],
                 row["medium"],
                 row["kind"],
-                row["durability"],
+                *([row["durability"]] if differs else []),
+                book_injection.cell(row),
                 f"{int(row['value_bytes']):,}",
                 f"{int(row['pairs']):,}",
                 row["threads"],
                 _ns(row["p50_ns"]),
-                shown,
+                _interval(row, "p50_") or none,
                 _ns(row["p99_ns"]),
             ]
         )
@@ -186,15 +214,16 @@ def _latency(book: Book) -> Markup:
         "engine",
         "medium",
         "kind",
-        "durability",
+        *(["durability"] if differs else []),
+        "asked for → injected",
         "value, B",
         "pairs",
         "threads",
         "p50",
-        "interval of p50",
+        "interval of p50 (confidence)",
         "p99",
     ]
-    return _table(titles, rows, 5)
+    return _table(titles, rows, 6)
 
 
 def _cold(book: Book) -> Markup:
@@ -204,6 +233,7 @@ def _cold(book: Book) -> Markup:
             row["medium"],
             "evicted (POSIX_FADV_DONTNEED)" if row["evicted"] == "yes" else "cannot be evicted",
             f"{int(row['value_bytes']):,}",
+            f"{int(row['pairs']):,}",
             row["samples"],
             _ns(row["cold_ns"]),
             book_paths.amount(float(row["device_bytes_read"])),
@@ -216,12 +246,13 @@ def _cold(book: Book) -> Markup:
         "medium",
         "page cache",
         "value, B",
+        "pairs",
         "samples",
         "cold, median",
         "read from the device",
         "page cache warm, median",
     ]
-    return _table(titles, rows, 4)
+    return _table(titles, rows, 6)
 
 
 def _complexity(book: Book) -> Markup:
@@ -262,7 +293,16 @@ def _details(summary: str, table: Markup) -> Markup:
     return element("details", element("summary", summary), table)
 
 
-def _modelled(figures: Path) -> list[Node]:
+def _modelled(book: Book, figures: Path) -> list[Node]:
+    worst = book_injection.coarse_text(
+        row for row in book["latency"] if row["operation"] in ("get", "put")
+    )
+    coarse = (
+        f"Where that is over {100 * (book_injection.COARSE - 1):.0f} % more than was asked, the "
+        f"injection itself is that coarse: {worst}."
+        if worst
+        else "Where something was asked for, that is little more."
+    )
     return [
         element("h3", "On media that are not here"),
         element(
@@ -270,6 +310,12 @@ def _modelled(figures: Path) -> list[Node]:
             "The same programs with the delays of published media injected. Gets of the file "
             "engines are answered from DRAM, by a page cache or a buffer that holds everything; "
             "cmap reads where the data is, in a memory that is slower than DRAM.",
+        ),
+        element(
+            "p",
+            "Charging an operation takes time itself, and what it takes beyond the wait is in the "
+            "latency. The table below has what the model asked for and what was injected, each a "
+            f"mean of an operation, the median of the repeats. {coarse}",
         ),
         _figure(figures, "performance-modelled", "latency by engine and size of value, modelled"),
     ]
@@ -349,10 +395,12 @@ def document(book: Book, figures: Path) -> str:
             element(
                 "p",
                 "Bytes that move. Written: until the put is durable, + what is owed and written "
-                "later. Read: by a get whose files were evicted before, into the program.",
+                "later. Read from the device: for a get whose files were evicted before, read "
+                "ahead included; what opening the store had read is not. What a get then copies "
+                "or touches in memory stands beside it.",
             ),
             _figure(figures, "bytes-moved", "bytes moved by size of value"),
-            _details("Numbers", _moved(book)),
+            _details("Numbers", moved(book)),
         ),
         _section(
             "The performance difference",
@@ -361,17 +409,18 @@ def document(book: Book, figures: Path) -> str:
                 "All engines do what every acknowledged write surviving a power loss takes: syncs, "
                 "or flushes and fences. On tmpfs a file's sync is free, cmap flushes to DRAM, and "
                 "nothing survives: compare engines on one medium, and read tmpfs as the "
-                f"software's share. {book_latency.pairs_text(book)}.",
+                f"software's share. {book_latency.pairs_text(book['latency'])}. "
+                f"In the figure, {book_latency.whiskers_text(book['latency'])}.",
             ),
             _figure(figures, "performance", "latency by engine and size of value"),
-            *(_modelled(figures) if modelled else ()),
+            *(_modelled(book, figures) if modelled else ()),
             _details("All latencies: hits, misses, threads", _latency(book)),
             element("h3", "A cold page cache"),
             element(
                 "p",
                 "The first get after the store was opened, its files evicted before or not. Much "
                 "of it is the store's own warming up, which both have; a mapped file is read "
-                "ahead.",
+                f"ahead. Stores of {book_latency.pairs_text(book['cold'])}.",
             ),
             _cold(book),
         ),

@@ -35,6 +35,11 @@ def number(row: Row, column: str) -> float:
     return float(row[column])
 
 
+def in_memory(row: Row) -> bool:
+    """Whether the medium is memory that the program loads from, and no device."""
+    return row["medium"] in ("tmpfs", "dax")
+
+
 def amount(value: float) -> str:
     """A mean count: whole where it is nearly so."""
     if abs(value - round(value)) < 0.05:
@@ -173,7 +178,7 @@ def _engine_get(axes: Any, book: Book, engine: str, size: int) -> None:
         f"found in DRAM:\n{_counted(number(warm, 'system_calls'), 'call')}, "
         f"{amount(number(warm, 'copied_bytes'))} B copied"
     )
-    if warm["medium"] in ("tmpfs", "dax"):
+    if in_memory(warm):
         _pmem_path(
             axes,
             engine,
@@ -199,7 +204,7 @@ def _engine_put(axes: Any, book: Book, engine: str, size: int) -> None:
     if row is None:
         axes.set_axis_off()
         return
-    if row["medium"] in ("tmpfs", "dax"):
+    if in_memory(row):
         lines = number(row, "lines_flushed")
         _pmem_path(
             axes,
@@ -259,17 +264,44 @@ def _paths(book: Book) -> Page:
 def bytes_written(row: Row) -> float:
     """What one put moves to its medium until it is durable."""
     lines = number(row, "lines_flushed") * LINE_BYTES
-    return (
-        lines if row["medium"] in ("tmpfs", "dax") else number(row, "blocks_written") * BLOCK_BYTES
-    )
+    return lines if in_memory(row) else number(row, "blocks_written") * BLOCK_BYTES
 
 
-def bytes_read(cold: Row | None, steps: Row) -> float:
-    """What one get takes from the medium's files, evicted before: by read calls, or by lines of the
-    mapping."""
-    if cold is not None and number(cold, "read_call_bytes") > 0:
-        return number(cold, "read_call_bytes")
-    return number(steps, "lines_read") * LINE_BYTES
+def touched_bytes(book: Book, engine: str, size: int) -> float | None:
+    """Lines of the mapped file that one get touches in memory: no byte of a device. None where no
+    file is mapped."""
+    steps = book.path(engine, "get-step", size)
+    lines = number(steps, "lines_read") if steps else 0.0
+    return lines * LINE_BYTES if lines > 0 else None
+
+
+def bytes_read(book: Book, engine: str, size: int) -> float | None:
+    """What one get takes from its medium: of files, evicted before, what the device was read for;
+    of persistent memory the lines touched. None where it was not measured."""
+    warm = book.path(engine, "get", size)
+    if warm is not None and in_memory(warm):
+        return touched_bytes(book, engine, size)
+    cold = book.path(engine, "get-cold", size)
+    return number(cold, "device_bytes_read") if cold else None
+
+
+def _not_drawn(book: Book, sizes: Sequence[int]) -> list[str]:
+    """Where a point of the right panel is missing, or says less than it seems to."""
+    found: dict[str, list[str]] = {}
+    for name in ENGINES:
+        for size in sizes:
+            read = bytes_read(book, name, size)
+            cold = book.path(name, "get-cold", size)
+            if read is None:
+                word = "not measured"
+            elif read == 0:
+                word = "nothing, all read at opening"
+            elif cold is not None and read < BLOCK_BYTES:
+                word = "under a block, as some gets read nothing"
+            else:
+                continue
+            found.setdefault(f"{word}: {name}", []).append(size_text(size))
+    return [f"{what} {', '.join(values)}" for what, values in found.items()]
 
 
 def _moved(book: Book) -> Page:
@@ -290,34 +322,25 @@ def _moved(book: Book) -> Page:
         [
             book.footer,
             "written: 4 KiB blocks that write calls touch until the put is durable (cmap: lines "
-            "flushed × 64) · read: by read calls of a get whose files were evicted (lmdb, cmap: "
-            "lines of the mapping that are touched × 64; what lmdb's page faults brought from the "
-            "device is in the table) · of what is written later, the table says more",
+            "flushed × 64) · read: by the device, for the first get after opening, files evicted, "
+            "read ahead included; not what opening had read (cmap: lines touched × 64) · "
+            + "".join(f"{text} · " for text in _not_drawn(book, sizes))
+            + "what is touched in memory, and what is written later, is in the page's table",
         ],
         sharey=True,
     )
     for name, look in looks.items():
         found: list[list[float]] = [[], []]
         for size in sizes:
-            put, steps = book.path(name, "put", size), book.path(name, "get-step", size)
+            put = book.path(name, "put", size)
             found[0].append(bytes_written(put) if put else float("nan"))
-            cold = book.path(name, "get-cold", size)
-            found[1].append(bytes_read(cold, steps) if steps else float("nan"))
+            # Nothing has no place on a log axis; the note says so.
+            found[1].append(bytes_read(book, name, size) or float("nan"))
         for axes, values in zip(grid[0], found):
             axes.plot(sizes, values, color=look.color, ls=look.dashes, marker=look.marker, zorder=3)
-    for axes, title in zip(grid[0], ("an update, until durable", "a get, into the program")):
+    for axes, title in zip(grid[0], ("an update, until durable", "a get, from the medium")):
         axes.plot(sizes, sizes, color="#595959", lw=0.8, ls=(0, (1, 2)), zorder=2)
-        axes.axhline(4096, color="#a0a0a0", lw=0.6, zorder=1)
-        axes.annotate(
-            "4 KiB block",
-            (1, 4096),
-            (-2, 2),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            ha="right",
-            size=style.SMALL_PT,
-            color="#595959",
-        )
+        axes.axhline(BLOCK_BYTES, color="#a0a0a0", lw=0.6, zorder=1)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log", base=2)
         for axis in (axes.xaxis, axes.yaxis):
@@ -329,6 +352,16 @@ def _moved(book: Book) -> Page:
         axes.tick_params(axis="x", rotation=30)
         axes.grid(True)
     grid[0][0].set_ylabel("bytes moved (log)")
+    grid[0][0].annotate(
+        "4 KiB block",
+        (1, BLOCK_BYTES),
+        (-2, 2),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right",
+        size=style.SMALL_PT,
+        color="#595959",
+    )
     return Page("bytes-moved", figure)
 
 

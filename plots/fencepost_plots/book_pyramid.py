@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from . import page, style
-from .book_tables import Book, Row
+from .book_tables import Book, Row, confidence_text, has_interval
 from .page import Page
 
 _BAND = "#cfe3f1"
@@ -44,10 +44,11 @@ _SHORT = {
 def _points(axes: Any, y: float, rows: list[Row]) -> None:
     for number, row in enumerate(sorted(rows, key=lambda one: float(one["latency_ns"]))):
         ns = float(row["latency_ns"])
-        low, high = float(row["low_ns"]), float(row["high_ns"])
         modelled = row["kind"] == "modelled"
         color = _ORANGE if modelled else _BLUE
-        axes.plot([low, high], [y, y], color=color, lw=2.5, solid_capstyle="butt", zorder=3)
+        if has_interval(row):
+            ends = [float(row["low_ns"]), float(row["high_ns"])]
+            axes.plot(ends, [y, y], color=color, lw=2.5, solid_capstyle="butt", zorder=3)
         axes.plot(
             [ns], [y], marker="s" if modelled else "o", color=color, ms=5, ls="none", zorder=4
         )
@@ -133,8 +134,10 @@ def size_text(value: float) -> str:
 
 
 def draw(book: Book) -> Page:
+    level = confidence_text(row for row in book["pyramid"] if row["point"] != "curve")
+    bar = f"measured here (bar: {level} interval)" if level else "measured here"
     handles = [
-        Line2D([], [], color=_BLUE, marker="o", lw=2.5, label="measured here (bar: interval)"),
+        Line2D([], [], color=_BLUE, marker="o", lw=2.5, label=bar),
         Patch(color=_BAND, label="published: the book's estimates"),
         Line2D(
             [], [], color=_GREY, marker="|", ms=6, mew=1.3, ls="none", label="published: others"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 from .schema import BadInput
@@ -17,7 +18,17 @@ Row = dict[str, str]
 COLUMNS = {
     "run": ("commit", "settings", "cpu", "cpus", "virtual", "kernel", "started_utc"),
     "published": ("level", "label", "low_ns", "high_ns", "kind", "source"),
-    "pyramid": ("point", "label", "kind", "medium", "latency_ns", "low_ns", "high_ns", "set_bytes"),
+    "pyramid": (
+        "point",
+        "label",
+        "kind",
+        "medium",
+        "latency_ns",
+        "low_ns",
+        "high_ns",
+        "confidence",
+        "set_bytes",
+    ),
     "paths": (
         "engine",
         "medium",
@@ -46,6 +57,7 @@ COLUMNS = {
         "engine",
         "medium",
         "value_bytes",
+        "pairs",
         "evicted",
         "cold_ns",
         "reopened_ns",
@@ -64,6 +76,9 @@ COLUMNS = {
         "p50_ns",
         "p50_low_ns",
         "p50_high_ns",
+        "confidence",
+        "asked_ns",
+        "injected_ns",
         "p99_ns",
         "repeats",
     ),
@@ -88,7 +103,7 @@ class Book:
     def footer(self) -> str:
         run = self.run
         parts = [
-            f"measured {run['started_utc'][:10]}",
+            f"run {run['started_utc'][:10]}",
             f"commit {run['commit']}",
             f"{run['cpu']}, {run['cpus']} CPUs, {run['virtual']}, Linux {run['kernel']}",
         ]
@@ -101,6 +116,17 @@ class Book:
             if (row["engine"], row["phase"], int(row["value_bytes"])) == (engine, phase, size):
                 return row
         return None
+
+
+def has_interval(row: Row, name: str = "") -> bool:
+    """Whether a row has both ends of its interval. What is counted, or ran once, has none."""
+    return bool(row[f"{name}low_ns"] and row[f"{name}high_ns"])
+
+
+def confidence_text(rows: Iterable[Row]) -> str:
+    """Of the intervals of `rows`: "75 %", or "75 % and 93.8 %"; empty without any."""
+    levels = sorted({float(row["confidence"]) for row in rows if row["confidence"]})
+    return " and ".join(f"{100 * level:.3g} %" for level in levels)
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> list[Row]:
@@ -126,8 +152,8 @@ def _read(path: Path, columns: tuple[str, ...]) -> list[Row]:
 
 
 def _check_number(path: Path, number: int, name: str, text: str) -> None:
-    """Times and bytes are numbers, or empty where they are not known."""
-    if not name.endswith(("_ns", "_bytes")) or text == "":
+    """Times, bytes and shares are numbers, or empty where they are not known."""
+    if not name.endswith(("_ns", "_bytes", "confidence")) or text == "":
         return
     try:
         good = float(text) >= 0
