@@ -87,32 +87,35 @@ DelayInjector::ChargingCosts DelayInjector::MeasureCosts() {
   const auto line = [](uint64_t number) {
     return reinterpret_cast<const void*>(number * kLineBytes);
   };
-  // Lines far from each other for the calls, and each a block of its own where bandwidth is taken.
+  // Lines far from each other for the calls.
   constexpr uint64_t kApart = 29, kLines = 16;
   ChargingCosts costs;
   const auto reads = [&](uint64_t lines) {
     return nanoseconds_a_call([&](uint64_t i) { ToldRead(line(i * kApart), lines * kLineBytes); });
   };
-  const auto flushes = [&](uint64_t apart, uint64_t lines) {
+  const auto flushes = [&](uint64_t lines) {
     return nanoseconds_a_call(
-        [&](uint64_t i) { ToldFlush(line(i * apart), lines * kLineBytes, false); });
+        [&](uint64_t i) { ToldFlush(line(i * kApart), lines * kLineBytes, false); });
   };
   costs.read_ns = reads(1);
   costs.line_ns = (reads(kLines) - costs.read_ns) / (kLines - 1);
-  costs.flush_ns = flushes(0, 1);
-  const double first_flush_ns = flushes(kApart, 1);
-  costs.take_ns = first_flush_ns - costs.flush_ns;
-  costs.flush_line_ns = (flushes(kApart, kLines) - first_flush_ns) / (kLines - 1);
+  costs.flush_ns = flushes(1);
+  costs.flush_line_ns = (flushes(kLines) - costs.flush_ns) / (kLines - 1);
   Thread& thread = Self();
   costs.fence_ns = nanoseconds_a_call([&](uint64_t) {
     thread.flushed = true;
     ToldFence();
   });
-  costs.end_ns = nanoseconds_a_call([&](uint64_t) {
-    thread.debt_ns = thread.charging_ns = 0;
-    thread.wait_until_ticks = 0;
-    const ObservedOperation operation(OperationKind::kGet);
-  });
+  const auto ends = [&](double bandwidth_ns) {
+    return nanoseconds_a_call([&](uint64_t) {
+      thread.debt_ns = thread.charging_ns = thread.bandwidth_ns = 0;
+      Ask(thread, bandwidth_ns);
+      const ObservedOperation operation(OperationKind::kGet);
+    });
+  };
+  costs.end_ns = ends(0);
+  constexpr double kNothingToWaitFor = 1e-3;
+  costs.take_ns = ends(kNothingToWaitFor) - costs.end_ns;
   // As if none of it had been.
   busy_until_ticks_ = 0;
   threads_.clear();
@@ -129,22 +132,24 @@ DelayInjector::Thread& DelayInjector::Self() {
   return *static_cast<Thread*>(known.thread);
 }
 
+void DelayInjector::Ask(Thread& thread, double ns) {
+  if (ns == 0) return;
+  if (thread.bandwidth_ns == 0) thread.bandwidth_since = NowTicks();
+  thread.bandwidth_ns += ns;
+}
+
 // The bucket holds what the modules' buffers do; beyond that the thread is made to wait.
-void DelayInjector::Take(Thread& thread, double ns) {
-  thread.charging_ns += costs_.take_ns;
-  const uint64_t now_ticks = NowTicks();
+uint64_t DelayInjector::Take(const Thread& thread, uint64_t now_ticks) {
   const auto modules = static_cast<double>(model_.modules);
-  const auto ticks = static_cast<uint64_t>(ns / modules * ticks_a_ns_);
+  const auto ticks = static_cast<uint64_t>(thread.bandwidth_ns / modules * ticks_a_ns_);
   const double room_ns = static_cast<double>(model_.buffer_blocks) * model_.write_block_ns;
   uint64_t busy = busy_until_ticks_.load(std::memory_order_relaxed);
   uint64_t after;
   do {
-    after = std::max(busy, now_ticks) + ticks;
+    after = std::max(busy, thread.bandwidth_since) + ticks;
   } while (!busy_until_ticks_.compare_exchange_weak(busy, after, std::memory_order_relaxed));
   const auto room = static_cast<uint64_t>(room_ns * ticks_a_ns_);
-  if (after > now_ticks + room) {
-    thread.wait_until_ticks = std::max(thread.wait_until_ticks, after - room);
-  }
+  return after > now_ticks + room ? after - room : 0;
 }
 
 void DelayInjector::OnRead(const void* address, size_t bytes) {
@@ -165,7 +170,7 @@ void DelayInjector::OnRead(const void* address, size_t bytes) {
   if (misses == 0) return;
   thread.report.lines_missed += misses;
   thread.debt_ns += first_read_ns_ + static_cast<double>(misses - 1) * further_read_ns_;
-  Take(thread, static_cast<double>(blocks) * model_.read_block_ns);
+  Ask(thread, static_cast<double>(blocks) * model_.read_block_ns);
 }
 
 void DelayInjector::OnFlush(const void* address, size_t bytes, bool around_cache) {
@@ -187,9 +192,8 @@ void DelayInjector::OnFlush(const void* address, size_t bytes, bool around_cache
   thread.last_block_written = last_block;
   thread.flushed = true;
   thread.charging_ns += costs_.flush_ns + static_cast<double>(last - first) * costs_.flush_line_ns;
-  if (blocks == 0) return;
   thread.report.blocks_written += blocks;
-  Take(thread, static_cast<double>(blocks) * model_.write_block_ns);
+  Ask(thread, static_cast<double>(blocks) * model_.write_block_ns);
 }
 
 void DelayInjector::OnFence() {
@@ -205,11 +209,13 @@ void DelayInjector::OnOperationEnd(OperationKind) {
   Thread& thread = Self();
   InjectionReport& report = thread.report;
   const uint64_t begin = NowTicks();
-  const double charging_ns = thread.charging_ns + costs_.end_ns;
+  // Once an operation: an atomic change in each call would make the processor wait for all that
+  // the operation has under way.
+  const bool takes = thread.bandwidth_ns > 0;
+  const double charging_ns = thread.charging_ns + costs_.end_ns + (takes ? costs_.take_ns : 0);
+  const uint64_t wait_until = takes ? Take(thread, begin) : 0;
   const double waiting_ns =
-      thread.wait_until_ticks > begin
-          ? charging_ns + static_cast<double>(thread.wait_until_ticks - begin) / ticks_a_ns_
-          : 0;
+      wait_until > begin ? charging_ns + static_cast<double>(wait_until - begin) / ticks_a_ns_ : 0;
   const double asked_ns = std::max(thread.debt_ns, waiting_ns);
   const double left_ns = std::max(0.0, asked_ns - charging_ns);
   const uint64_t until = begin + static_cast<uint64_t>(left_ns * ticks_a_ns_);
@@ -230,7 +236,7 @@ void DelayInjector::OnOperationEnd(OperationKind) {
     report.spun_ns += spun_ns;
   }
   thread.debt_ns = 0;
-  thread.wait_until_ticks = 0;
+  thread.bandwidth_ns = 0;
   thread.charging_ns = 0;
 }
 

@@ -77,9 +77,11 @@ class DelayInjector final : public AccessObserver {
     std::vector<uint32_t> tags = std::vector<uint32_t>(kTags, UINT32_MAX);
     uint64_t last_block_written = UINT64_MAX;
     bool flushed = false;
+    // In this operation.
     double debt_ns = 0;
-    uint64_t wait_until_ticks = 0;
-    double charging_ns = 0;  // in this operation
+    double bandwidth_ns = 0;       // of one module's, for all blocks
+    uint64_t bandwidth_since = 0;  // ticks, when the first of them was asked for
+    double charging_ns = 0;
     InjectionReport report;
   };
   // What a call takes of the thread's time.
@@ -89,13 +91,16 @@ class DelayInjector final : public AccessObserver {
     double flush_ns = 0;  // of one line
     double flush_line_ns = 0;
     double fence_ns = 0;
-    double take_ns = 0;  // of the bandwidth, besides
     double end_ns = 0;
+    double take_ns = 0;  // asking for bandwidth, and taking it at the end
   };
 
   ChargingCosts MeasureCosts();
   Thread& Self();
-  void Take(Thread& thread, double ns);
+  void Ask(Thread& thread, double ns);
+  // Takes what the thread has asked for of the bandwidth that all share. Comes back with the ticks
+  // until which it must wait; 0: none.
+  uint64_t Take(const Thread& thread, uint64_t now_ticks);
 
   const media::MemoryModel& model_;
   const uint64_t number_;       // of this injector: what a thread remembers of another is void
