@@ -235,7 +235,9 @@ properties = {{ operationcount = 40, "canary-filelog.bug" = "log-rotated-unsynce
         self.assertEqual(self.run_program("suite", self.suite(BENCH + crash), "--list")[0], 0)
 
     def test_a_property_that_nothing_reads_is_named(self) -> None:
-        misspelt = BENCH.replace("recordcount = 300", 'recordcont = 300, "lmdb.sync_directory" = true')
+        misspelt = BENCH.replace(
+            "recordcount = 300", 'recordcont = 300, "lmdb.sync_directory" = true'
+        )
         code, _, err = self.run_program("suite", self.suite(misspelt), "--list")
         self.assertEqual(code, 0)
         # What one of the engines reads is nobody's mistake.

@@ -298,6 +298,7 @@ def provenance(book: Book) -> dict[str, str]:
     programs = hashlib.sha256()
     for name in ("fencepost", "book/fencepost_book", "book/fencepost_paths"):
         programs.update((book.build / "harness" / name).read_bytes())
+    programs.update(book.settings.suite.read_bytes())
     virtual = "hypervisor" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     dirty = " with uncommitted changes" if git("status", "--porcelain", "-uno") else ""
     return {

@@ -3,7 +3,7 @@
 # The performance story of chapter 1 of Programming Persistent Memory (Scargall, 2020) on this
 # machine: the pyramid of memory and storage, what a get and a put take on their way, their latency
 # by engine, the size of the same program, and the chapter's claims held against what was measured.
-# Writes results/book/: CSV files, figures/ (PNG and SVG), book.html. About 10 minutes; a part that is
+# Writes results/book/: CSV files, figures/ (PNG and SVG), book.html. About 12 minutes; a part that is
 # there already, from the same programs and settings, is kept, so that a run that was interrupted goes on.
 #
 # Usage: scripts/reproduce_book.sh [--quick] [--fresh] [--out FOLDER]

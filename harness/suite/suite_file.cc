@@ -67,14 +67,14 @@ struct CommandKeys {
 };
 constexpr CommandKeys kCommandKeys[] = {{"bench", kBenchKeys}, {"crash", kCrashKeys}};
 
-// For the time left only, as means over the engines on a machine whose disk syncs in 0.5 ms: what a
+// For the time left only, as means over the engines on a machine whose disk syncs in 0.1 ms: what a
 // run takes beside loading and running, what one takes whose step does not say how long, and what a
 // campaign takes.
-constexpr double kBesideSeconds = 1;
+constexpr double kBesideSeconds = 0.7;
 constexpr double kLoadSeconds = 1;
 constexpr double kRunSeconds = 3;
 constexpr double kCrashSeconds = 20;
-constexpr double kOperationSeconds = 3e-4;  // of a run, or of a load at the run's durability
+constexpr double kOperationSeconds = 1.2e-4;  // of a run, or of a load at the run's durability
 constexpr double kRelaxedRecordSeconds = 1e-5;
 
 // Choices of which each step takes one: a property or an engine, and the words it becomes.
