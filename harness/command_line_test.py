@@ -9,9 +9,11 @@ Each test runs in a folder of its own; data goes there, or to /dev/shm for cmap.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import struct
+import tempfile
 import time
 from pathlib import Path
 
@@ -294,6 +296,33 @@ class CommandLineTest(CommandTest):
         load, run = json.loads(out)
         self.assertGreater(load["engine_stats"]["flushed_lines"], 200)
         self.assertEqual(run["engine_stats"]["flushed_lines"], 0)
+
+    def test_written_bytes_are_the_lesser_of_two_counts(self) -> None:
+        place = Path(tempfile.mkdtemp(dir="/var/tmp"))
+        self.addCleanup(shutil.rmtree, place)
+        device = os.stat(place).st_dev
+        if not Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").exists():
+            self.skipTest("/var/tmp is on no block device of its own")
+        for engine in ("filestore", "lmdb"):
+            code, out, err = self.run_program(
+                "run", engine, "-load", *SMALL, "--json", "-p", f"engine.path={place / engine}",
+            )  # fmt: skip
+            self.assertEqual(code, 0, err)
+            run = json.loads(out)[1]
+            counts = {"process": run["process"]["write_bytes"], "device": run["device_write_bytes"]}
+            lesser = min(counts, key=lambda name: (counts[name], name != "process"))
+            self.assertEqual(run["write_amplification_counts"], lesser)
+            self.assertAlmostEqual(
+                run["write_amplification"], counts[lesser] / run["user_bytes_written"]
+            )
+            # What was acknowledged has been written.
+            self.assertGreaterEqual(counts["device"], run["user_bytes_written"])
+        code, out, err = self.run_program(
+            "run", "lmdb", "-load", *SMALL, "--json", "-p", f"engine.path={self.shared / 'lmdb'}"
+        )
+        self.assertEqual(code, 0, err)
+        self.assertIsNone(json.loads(out)[1]["device_write_bytes"])
+        self.assertIsNone(json.loads(out)[1]["write_amplification_counts"])
 
     def test_times_that_no_clock_holds_are_refused(self) -> None:
         self.refuse("target", "run", "blackhole", *SMALL, "-target", "1e-12")

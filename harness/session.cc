@@ -179,9 +179,7 @@ Status Session::RunOne(Phase phase) {
   if (phase == Phase::kRun) phase_request.max_run_s = spec_.max_execution_time_s;
   if (request_.hooks) request_.hooks(phase, &phase_request);
   const bool on_device = report.medium == Medium::kPageCache || report.medium == Medium::kBlock;
-  if (on_device) {
-    report.counts_whole_folios = KernelCountsWholeFolios(request_.options.path.parent_path());
-  }
+  CHECK(phase_request.on_measuring == nullptr);  // no hook's
   phase_request.on_measuring = [&] {
     if (on_device) device_written_before_ = DeviceBytesWritten(request_.options.path);
     if (modelled_) modelled_->Measure();

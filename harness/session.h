@@ -59,7 +59,6 @@ struct PhaseReport {
   // Written to the device under the store, by everybody, from the start of the measured part to the
   // end of that Sync; none: there is no such device.
   std::optional<uint64_t> device_write_bytes;
-  bool counts_whole_folios = false;       // result.usage counts more than what was written
   double settle_s = 0;                    // background work that the phase left behind
   uint64_t debt_bytes = 0;                // that work, before settling
   std::optional<double> floor_ns_per_op;  // the same phase on blackhole

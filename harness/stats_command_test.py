@@ -407,6 +407,13 @@ exec {PROGRAM} "$@" """
         self.outputs("run", "lmdb", "--trace", str(trace), "--results", "t")
         (run,) = (self.folder / "t").iterdir()
         self.outputs("rerun", str(run), "--results", "again")
+        (again,) = (self.folder / "again").iterdir()
+        other = self.folder / "other"
+        other.write_text("put,b,100\n")
+        for folder in (run, again):
+            self.outputs(
+                "rerun", str(folder), "--results", "o", "-p", f"fencepost.trace_file={other}"
+            )
         trace.write_text("put,a,100\nget,b\n")
         for complaint in ("it is another file", "No such file"):
             code, _, err = self.run_program("rerun", str(run), "--results", "none")

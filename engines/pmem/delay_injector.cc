@@ -212,12 +212,14 @@ void DelayInjector::OnOperationEnd(OperationKind) {
   // Once an operation: an atomic change in each call would make the processor wait for all that
   // the operation has under way.
   const bool takes = thread.bandwidth_ns > 0;
-  const double charging_ns = thread.charging_ns + costs_.end_ns + (takes ? costs_.take_ns : 0);
+  const double end_ns = costs_.end_ns + (takes ? costs_.take_ns : 0);
   const uint64_t wait_until = takes ? Take(thread, begin) : 0;
   const double waiting_ns =
-      wait_until > begin ? charging_ns + static_cast<double>(wait_until - begin) / ticks_a_ns_ : 0;
+      wait_until > begin
+          ? thread.charging_ns + static_cast<double>(wait_until - begin) / ticks_a_ns_
+          : 0;
   const double asked_ns = std::max(thread.debt_ns, waiting_ns);
-  const double left_ns = std::max(0.0, asked_ns - charging_ns);
+  const double left_ns = std::max(0.0, asked_ns - thread.charging_ns);
   const uint64_t until = begin + static_cast<uint64_t>(left_ns * ticks_a_ns_);
   uint64_t end = begin;
   while (end < until) {
@@ -225,15 +227,16 @@ void DelayInjector::OnOperationEnd(OperationKind) {
     end = NowTicks();
   }
   ++report.operations;
-  const double spun_ns = static_cast<double>(end - begin) / ticks_a_ns_;
-  const double over_ns = spun_ns - left_ns;
+  // What this end takes is within that time, where there is something to wait for.
+  const double waited_ns = static_cast<double>(end - begin) / ticks_a_ns_;
+  const double over_ns = waited_ns - left_ns;
   if (over_ns > kInterruptionNs) {
     ++report.interrupted;
     report.interrupted_ns += over_ns;
   } else {
     report.asked_ns += asked_ns;
-    report.charging_ns += charging_ns;
-    report.spun_ns += spun_ns;
+    report.charging_ns += thread.charging_ns + end_ns;
+    report.spun_ns += std::max(0.0, waited_ns - end_ns);
   }
   thread.debt_ns = 0;
   thread.bandwidth_ns = 0;

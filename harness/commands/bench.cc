@@ -59,16 +59,22 @@ class BenchCommand {
   bool violated_ = false;
 };
 
-// What the report of a bench that was stopped has said of noise.
+// What the report of a bench that was stopped has said of noise; of one that had ended, what it has
+// said of parts before.
 std::vector<std::string> NoiseWarningsOfPart(const nlohmann::json& report) {
   constexpr std::string_view kBefore = "before it was stopped: ";
   std::vector<std::string> warnings;
+  const bool was_stopped = report.value("partial", false);
   const nlohmann::json::json_pointer place("/noise/warnings");
   if (!report.contains(place) || !report.at(place).is_array()) return warnings;
   for (const nlohmann::json& warning : report.at(place)) {
     if (!warning.is_string()) continue;
     const auto& text = warning.get_ref<const std::string&>();
-    warnings.push_back(text.starts_with(kBefore) ? text : std::string(kBefore) + text);
+    if (text.starts_with(kBefore)) {
+      warnings.push_back(text);
+    } else if (was_stopped) {
+      warnings.push_back(std::string(kBefore) + text);
+    }
   }
   return warnings;
 }

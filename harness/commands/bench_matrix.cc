@@ -254,8 +254,8 @@ std::string CostTable(const std::vector<Cell>& cells) {
   if (!any) return "";
   return table.Render() +
          (any_pool ? "a pool in persistent memory has its full size from the beginning\n" : "") +
-         (any_device ? "written: by the device, everybody's; the kernel here counts a process's in "
-                       "whole folios\n"
+         (any_device ? "written: at most; where the device's count (everybody's) is less than the "
+                       "process's (in whole folios), the device's\n"
                      : "");
 }
 

@@ -8,8 +8,8 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
+#include <utility>
 
 #include "harness/run_files.h"
 #include "harness/session.h"
@@ -33,23 +33,24 @@ WorkloadFlags FlagsOf(const BenchFlags& bench, const std::string& file, const st
   return flags;
 }
 
-// What no cell reads: a property of one engine is none of the others'.
+// What none of the cells that were given it reads: a property of one engine is none of the others'.
 class UnreadByAll {
  public:
   void Add(const Properties& properties) {
-    std::map<std::string, std::string> unread;  // where each was given
-    for (const auto& [name, entry] : properties.Unread()) {
-      if (!unread_ || unread_->contains(name)) unread[name] = entry.origin;
+    std::set<std::string> unread;
+    for (const auto& [name, entry] : properties.Unread()) unread.insert(name);
+    for (const auto& [name, entry] : properties.entries()) {
+      read_[{name, entry.origin}] |= !unread.contains(name);
     }
-    unread_ = std::move(unread);
   }
   void Warn() const {
-    if (!unread_) return;
-    for (const auto& [name, origin] : *unread_) WarnOfUnread(name, origin);
+    for (const auto& [given, read] : read_) {
+      if (!read) WarnOfUnread(given.first, given.second);
+    }
   }
 
  private:
-  std::optional<std::map<std::string, std::string>> unread_;
+  std::map<std::pair<std::string, std::string>, bool> read_;  // by name and place
 };
 
 // `engine` is a name, or "name:durability".

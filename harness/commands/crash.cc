@@ -175,30 +175,6 @@ ExitCode FlipReads(const CrashRequest& request, const Arguments& arguments) {
   return code;
 }
 
-// A flag that would be ignored is refused: the report would not be of what was asked for.
-Status CheckHeeded(const CLI::App& app, const CrashRequest& request) {
-  using Names = std::vector<const char*>;
-  const auto refuse = [&](const std::string& with, const Names& names) {
-    for (const char* name : names) {
-      if (app.count(name) == 0) continue;
-      return Status::InvalidArgument(fmt::format("{} goes without {}", with, name));
-    }
-    return Status::Ok();
-  };
-  if (!request.from.empty()) {
-    RETURN_IF_ERROR(
-        refuse("--from", {"-P", "-p", "--trace", "--creation", "--record-only", "--fault"}));
-  }
-  if (request.fault == "power-loss") return refuse("--fault=power-loss", {"--rounds"});
-  const std::string fault = "--fault=" + request.fault;
-  RETURN_IF_ERROR(refuse(fault, {"--record-only", "--creation", "--schedules"}));
-  if (request.fault != "kill" && request.fault != kReadFlip) return Status::Ok();
-  RETURN_IF_ERROR(refuse(fault, {"--strategy", "--fs", "--sector", "--tear", "--eadr", "--mutate",
-                                 "--depth", "--shard", "--max-states"}));
-  if (request.fault == kReadFlip) return refuse(fault, {"--after"});
-  return refuse(fault, {"--jobs", "--max-seconds", "--stop-after"});
-}
-
 ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
   if (request.engine.empty() == request.from.empty()) {
     return ReportError(Status::InvalidArgument(

@@ -69,6 +69,29 @@ void DeclareCrashRequest(CLI::App& app, CrashRequest* request) {
   app.add_flag("--record-only", request->record_only, "record, and print the folder");
 }
 
+Status CheckHeeded(const CLI::App& app, const CrashRequest& request) {
+  using Names = std::vector<const char*>;
+  const auto refuse = [&](const std::string& with, const Names& names) {
+    for (const char* name : names) {
+      if (app.count(name) == 0) continue;
+      return Status::InvalidArgument(fmt::format("{} goes without {}", with, name));
+    }
+    return Status::Ok();
+  };
+  if (!request.from.empty()) {
+    RETURN_IF_ERROR(
+        refuse("--from", {"-P", "-p", "--trace", "--creation", "--record-only", "--fault"}));
+  }
+  if (request.fault == "power-loss") return refuse("--fault=power-loss", {"--rounds"});
+  const std::string fault = "--fault=" + request.fault;
+  RETURN_IF_ERROR(refuse(fault, {"--record-only", "--creation", "--schedules"}));
+  if (request.fault != "kill" && request.fault != kReadFlip) return Status::Ok();
+  RETURN_IF_ERROR(refuse(fault, {"--strategy", "--fs", "--sector", "--tear", "--eadr", "--mutate",
+                                 "--depth", "--shard", "--max-states"}));
+  if (request.fault == kReadFlip) return refuse(fault, {"--after"});
+  return refuse(fault, {"--jobs", "--max-seconds", "--stop-after"});
+}
+
 Result<CrashRequest> ParseCrashRequest(const std::vector<std::string>& words) {
   CLI::App app;
   CrashRequest request;
@@ -79,6 +102,7 @@ Result<CrashRequest> ParseCrashRequest(const std::vector<std::string>& words) {
   } catch (const CLI::ParseError& error) {
     return Status::InvalidArgument(error.what());
   }
+  RETURN_IF_ERROR(CheckHeeded(app, request));
   return request;
 }
 

@@ -32,6 +32,9 @@ struct CrashRequest {
 // Everything but --resume and the subcommands.
 void DeclareCrashRequest(CLI::App& app, CrashRequest* request);
 
+// A flag that would be ignored is refused: the report would not be of what was asked for.
+Status CheckHeeded(const CLI::App& app, const CrashRequest& request);
+
 // The words behind `fencepost crash`. kInvalidArgument says what is wrong with them.
 Result<CrashRequest> ParseCrashRequest(const std::vector<std::string>& words);
 

@@ -124,7 +124,9 @@ Result<Rerun> PlanRun(const RerunFlags& flags, const fs::path& folder, const fs:
   const bool other_trace = std::any_of(
       flags.properties.begin(), flags.properties.end(),
       [](const std::string& property) { return property.starts_with("fencepost.trace_file="); });
-  if (const Json trace = manifest.value("trace_file", Json()); trace.is_object() && !other_trace) {
+  if (other_trace) {
+    properties.erase("fencepost.trace_xxh3");
+  } else if (const Json trace = manifest.value("trace_file", Json()); trace.is_object()) {
     properties["fencepost.trace_xxh3"] = trace.at("xxh3").get<std::string>();
   }
   for (const std::string& property : flags.properties) {

@@ -212,21 +212,20 @@ struct WrittenBytes {
   const char* counted_by = nullptr;  // nobody
 };
 
-// In persistent memory they are the lines flushed; on a block device the kernel counts the
-// process's, or where it counts whole folios, the device everybody's; for files on tmpfs nobody
-// does.
+// In persistent memory they are the lines flushed. On a block device the kernel counts the
+// process's, in whole folios, and the device everybody's: either is too much, so the lesser is
+// nearer. For files on tmpfs nobody counts.
 WrittenBytes BytesWritten(const RunContext& context, const PhaseReport& report) {
   constexpr uint64_t kLineBytes = 64;
   if (context.row->capabilities.persistent_memory) {
     return {report.stats.flushed_lines * kLineBytes, "flushed-lines"};
   }
   if (report.medium != Medium::kPageCache && report.medium != Medium::kBlock) return {};
-  if (report.counts_whole_folios) {
-    if (!report.device_write_bytes) return {};
-    return {*report.device_write_bytes, "device"};
-  }
-  if (!report.result.usage.io) return {};
-  return {report.result.usage.io->storage_write_bytes, "process"};
+  const auto& io = report.result.usage.io;
+  const std::optional<uint64_t>& device = report.device_write_bytes;
+  if (device && (!io || *device < io->storage_write_bytes)) return {*device, "device"};
+  if (!io) return {};
+  return {io->storage_write_bytes, "process"};
 }
 
 json PmemJson(const PhaseReport& report) {

@@ -177,9 +177,9 @@ void AddOfResults(const LoadedResults& results, const PageData& page,
                        "Neighbours are noise: read ratios within one bench, not times."});
   }
   if (counts_device) {
-    notices.push_back({false, "Bytes written to a disk are everybody's",
-                       "They are the device's, since the kernel there counts what a process writes "
-                       "in whole folios: 64 bytes can count as a megabyte."});
+    notices.push_back({false, "Bytes written to a disk are upper bounds",
+                       "Some are the device's count, everybody's, where it is less than the "
+                       "process's, which is in whole folios: 64 bytes can count as a megabyte."});
   }
   if (!warnings.empty()) {
     notices.push_back(
