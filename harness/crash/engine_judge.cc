@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <csignal>
 #include <cstring>
 #include <set>
 
@@ -108,6 +109,12 @@ void JudgeAudit(const AuditReport& audit, std::vector<Finding>* findings) {
            fmt::format("{} objects of {} bytes", audit.allocated_objects, audit.allocated_bytes)});
 }
 
+// Only a SIGKILL can come from elsewhere and not be told from the recovery's own doing.
+const char* WhoKills(int signal) {
+  return signal == SIGKILL ? ", which the kernel also sends where memory has run out: replay it"
+                           : "";
+}
+
 }  // namespace
 
 std::vector<Finding> JudgeEnd(const Outcome& outcome, double timeout_s) {
@@ -119,8 +126,8 @@ std::vector<Finding> JudgeEnd(const Outcome& outcome, double timeout_s) {
     case Outcome::End::kSignal:
       return {{.kind = "signal",
                .subject = {},
-               .message = fmt::format("the recovery was ended by signal {} ({}){}", outcome.code,
-                                      strsignal(outcome.code), tail),
+               .message = fmt::format("the recovery was ended by signal {} ({}){}{}", outcome.code,
+                                      strsignal(outcome.code), WhoKills(outcome.code), tail),
                .allowed = "an end of its own",
                .found = strsignal(outcome.code)}};
     case Outcome::End::kExited:

@@ -294,6 +294,10 @@ TEST_F(EngineJudgeTest, ARecoveryThatDidNotAnswerIsAFinding) {
       only({.end = End::kSignal, .code = SIGSEGV, .answer = {}, .complaint = {}});
   EXPECT_EQ(signal.kind, "signal");
   EXPECT_THAT(signal.message, HasSubstr("signal 11 (Segmentation fault)"));
+  EXPECT_THAT(signal.message, testing::Not(HasSubstr("memory")));
+  const Finding killed =
+      only({.end = End::kSignal, .code = SIGKILL, .answer = {}, .complaint = {}});
+  EXPECT_THAT(killed.message, HasSubstr("where memory has run out"));
   const Finding hang = only({.end = End::kTimedOut, .answer = {}, .complaint = {}});
   EXPECT_EQ(hang.kind, "hang");
   EXPECT_THAT(hang.message, HasSubstr("2.5 s"));
