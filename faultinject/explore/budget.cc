@@ -11,7 +11,7 @@ namespace fencepost {
 
 void ExploreBudget::Check(uint64_t groups) {
   if (limits_.max_seconds > 0 && Seconds() >= limits_.max_seconds) {
-    stopped_ = fmt::format("the budget of {} s was used up", limits_.max_seconds);
+    stopped_ = fmt::format("the budget of {:.6g} s was used up", limits_.max_seconds);
   } else if (limits_.stop_after > 0 && groups >= limits_.stop_after) {
     stopped_ = "enough violations were found";
   } else if (hooks_.interrupted && hooks_.interrupted()) {

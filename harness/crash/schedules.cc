@@ -52,7 +52,7 @@ class Budget {
       return fmt::format("the budget of {} recoveries was used up", whole_.max_states);
     }
     if (whole_.max_seconds > 0 && Seconds() >= whole_.max_seconds) {
-      return fmt::format("the budget of {} s was used up", whole_.max_seconds);
+      return fmt::format("the budget of {:.6g} s was used up", whole_.max_seconds);
     }
     if (whole_.stop_after > 0 && violations_ >= whole_.stop_after) {
       return "enough violations were found";
