@@ -238,9 +238,8 @@ Status Session::EndPhase(PhaseReport* report) {
   }
   if (report->relaxed_load && request_.loaded_before) {
     report->warnings.push_back(
-        "the relaxed load ended with a Sync: it may have left less to recover than one at the "
-        "run's "
-        "durability");
+        "the relaxed load ended with a Sync: it may have left less to recover than one at "
+        "the run's durability");
   }
   const PhaseResult& result = report->result;
   if (result.operations == 0) {

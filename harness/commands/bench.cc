@@ -305,12 +305,7 @@ Result<BenchFlags> ParseBenchFlags(const std::vector<std::string>& words) {
   CLI::App app;
   BenchFlags flags;
   DeclareBenchFlags(app, &flags);
-  std::vector<std::string> reversed(words.rbegin(), words.rend());
-  try {
-    app.parse(reversed);
-  } catch (const CLI::ParseError& error) {
-    return Status::InvalidArgument(error.what());
-  }
+  RETURN_IF_ERROR(ParseWords(app, words));
   return flags;
 }
 

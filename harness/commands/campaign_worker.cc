@@ -279,7 +279,9 @@ Result<ExitCode> Conclude(const WorkerFlags& flags) {
   CHECK(false);
 }
 
-ExitCode ExitOf(const Status& status) { return status.ok() ? ExitCode::kPass : Failed(status); }
+ExitCode ExitOf(const Status& status) {
+  return status.ok() ? ExitCode::kPass : ReportError(status);
+}
 
 }  // namespace
 
@@ -305,7 +307,7 @@ std::function<ExitCode()> DeclareCampaignWorker(CLI::App& app, const Arguments& 
   work->add_option("number", flags->number, "of this one, from 0")->required();
   declare("conclude", "report what the parts of a step have come to", [flags] {
     const Result<ExitCode> code = Conclude(*flags);
-    return code.ok() ? *code : Failed(code.status());
+    return code.ok() ? *code : ReportError(code.status());
   });
   return [chosen] { return (*chosen)(); };
 }

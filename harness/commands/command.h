@@ -32,9 +32,13 @@ struct Command {
 
 std::span<const Command> Commands();
 
-// Prints "fencepost: <message>" on standard error and gives the exit code for a status: kHarness
-// for an internal error, kUsage for everything else.
+// Prints "fencepost: <message>" on standard error and gives the exit code for a status:
+// kInterrupted after a Ctrl-C, kHarness for an internal error, kUsage for everything else.
 ExitCode ReportError(const Status& status);
+
+// The words behind a command, for the options that `app` declares. kInvalidArgument says what is
+// wrong with them.
+Status ParseWords(CLI::App& app, const std::vector<std::string>& words);
 
 // An option that may be given more than once, with exactly one value each time: `-p a=1 cmap` must
 // not swallow the engine.

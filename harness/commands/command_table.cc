@@ -48,6 +48,16 @@ ExitCode ReportError(const Status& status) {
   return status.code() == StatusCode::kInternal ? ExitCode::kHarness : ExitCode::kUsage;
 }
 
+Status ParseWords(CLI::App& app, const std::vector<std::string>& words) {
+  std::vector<std::string> reversed(words.rbegin(), words.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    return Status::InvalidArgument(error.what());
+  }
+  return Status::Ok();
+}
+
 CLI::Option* AddRepeatable(CLI::App& app, const std::string& names,
                            std::vector<std::string>* values, const std::string& help) {
   return app.add_option(names, *values, help)->expected(1)->take_all()->allow_extra_args(false);

@@ -116,7 +116,7 @@ ExitCode Kill(const CrashRequest& request, const Arguments& arguments) {
                                              .operations_after = request.crash.after,
                                              .quiet = request.crash.quiet},
                                             arguments);
-  if (!report.ok()) return Failed(report.status());
+  if (!report.ok()) return ReportError(report.status());
   const ExitCode code = PublishReport(*report, folder.path(), request.crash);
   folder.Keep();
   return code;
@@ -142,7 +142,7 @@ ExitCode FailDisk(const CrashRequest& request, const Arguments& arguments) {
   const Result<json> report =
       RunIoFaultRounds(*subject, *fault, request.rounds.value_or(kDefaultRounds), folder.path(),
                        *settings, arguments);
-  if (!report.ok()) return Failed(report.status());
+  if (!report.ok()) return ReportError(report.status());
   const ExitCode code = PublishReport(*report, folder.path(), request.crash);
   folder.Keep();
   return code;
@@ -169,7 +169,7 @@ ExitCode FlipReads(const CrashRequest& request, const Arguments& arguments) {
                                              .pool = settings->pool,
                                              .quiet = request.crash.quiet},
                                             arguments);
-  if (!report.ok()) return Failed(report.status());
+  if (!report.ok()) return ReportError(report.status());
   const ExitCode code = PublishReport(*report, folder.path(), request.crash);
   folder.Keep();
   return code;
@@ -206,20 +206,20 @@ ExitCode Crash(const CrashRequest& request, const Arguments& arguments) {
   Result<Schedules> schedules = RecordedSchedules(request.from);
   if (subject) {
     schedules = Record(request, *subject, folder.path());
-    if (!schedules.ok()) return Failed(schedules.status());
+    if (!schedules.ok()) return ReportError(schedules.status());
   }
   if (settings->mutate && schedules->asked > 1) {
     return ReportError(
         Status::InvalidArgument("--mutate takes one schedule of the threads (--schedules=1)"));
   }
   if (request.from.empty() && request.record_only) {
-    if (const Status status = RecordAll(*schedules); !status.ok()) return Failed(status);
+    if (const Status status = RecordAll(*schedules); !status.ok()) return ReportError(status);
     fmt::print("{}\n", folder.path().string());
     folder.Keep();
     return ExitCode::kPass;
   }
   const Result<json> report = ExploreSchedules(*schedules, folder.path(), *settings, arguments);
-  if (!report.ok()) return Failed(report.status());
+  if (!report.ok()) return ReportError(report.status());
   const ExitCode code = PublishReport(*report, folder.path(), request.crash);
   folder.Keep();
   return code;
@@ -267,7 +267,7 @@ ExitCode Resume(CrashRequest request, const Arguments& arguments) {
   const fs::path recording = (*before)["recording"]["path"].get<std::string>();
   const Result<json> after =
       RunCampaign(recording, folder, EngineParts(recording, *settings), *settings, arguments);
-  if (!after.ok()) return Failed(after.status());
+  if (!after.ok()) return ReportError(after.status());
   const Result<json> both = MergeReports({*before, *after}, folder);
   return both.ok() ? PublishReport(*both, folder, request.crash) : ReportError(both.status());
 }

@@ -69,11 +69,6 @@ Status SetFileOptions(const CrashFlags& flags, FileExploreOptions* options) {
 
 }  // namespace
 
-ExitCode Failed(const Status& status) {
-  const ExitCode code = ReportError(status);
-  return Interrupted() ? ExitCode::kInterrupted : code;
-}
-
 void DeclareCrashFlags(CLI::App& app, CrashFlags* flags) {
   app.add_option("--strategy", flags->strategy,
                  "which crash states are tried: reads (default: every one that recovery can tell "

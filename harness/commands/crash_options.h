@@ -37,9 +37,6 @@ class Provisional {
   std::filesystem::path path_;
 };
 
-// Reports it. What fails after Ctrl-C fails because of it.
-ExitCode Failed(const Status& status);
-
 // The flags, as the user gave them.
 struct CrashFlags {
   std::optional<std::string> strategy;  // none: reads, or prefix where recovery is not watched

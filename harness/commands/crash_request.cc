@@ -96,12 +96,7 @@ Result<CrashRequest> ParseCrashRequest(const std::vector<std::string>& words) {
   CLI::App app;
   CrashRequest request;
   DeclareCrashRequest(app, &request);
-  std::vector<std::string> reversed(words.rbegin(), words.rend());
-  try {
-    app.parse(reversed);
-  } catch (const CLI::ParseError& error) {
-    return Status::InvalidArgument(error.what());
-  }
+  RETURN_IF_ERROR(ParseWords(app, words));
   RETURN_IF_ERROR(CheckHeeded(app, request));
   return request;
 }

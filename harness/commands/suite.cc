@@ -60,7 +60,7 @@ std::string TextOf(const fs::path& path) {
 // Of a bench's report: why the first cell that failed did; empty: none did.
 std::string FailedCell(const nlohmann::json& report) {
   for (const nlohmann::json& cell : report.value("cells", nlohmann::json::array())) {
-    if (cell["failed"].is_string()) {
+    if (cell.value("failed", nlohmann::json()).is_string()) {
       return fmt::format("{} {}: {}", cell["engine"].get<std::string>(),
                          cell["workload"].get<std::string>(), cell["failed"].get<std::string>());
     }

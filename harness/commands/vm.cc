@@ -70,7 +70,7 @@ ExitCode RunCommandInGuest(const VmRequest& request, const std::vector<std::stri
   }
   const Result<ExitCode> code =
       RunInGuest(request.guest, words, request.run_timeout_s, request.quiet);
-  return code.ok() ? *code : Failed(code.status());
+  return code.ok() ? *code : ReportError(code.status());
 }
 
 // Runs a campaign into a folder of its own, which is kept if there is a report. `run`: what makes
@@ -82,7 +82,7 @@ ExitCode RunCampaign(const VmRequest& request, const char* kind, const Run& run)
   if (!made.ok()) return ReportError(made.status());
   Provisional folder(fs::absolute(made->path));
   const Result<nlohmann::json> report = run(folder.path());
-  if (!report.ok()) return Failed(report.status());
+  if (!report.ok()) return ReportError(report.status());
   const ExitCode code = PublishReport(*report, folder.path(), request.crash);
   folder.Keep();
   return code;
