@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <limits>
 #include <thread>
 
 namespace fencepost::pmem {
@@ -73,22 +75,29 @@ TEST(DelayInjector, ChargesAFenceOnlyIfSomethingWasFlushed) {
 TEST(DelayInjector, LetsNobodyWriteFasterThanTheMedium) {
   const media::MemoryModel& model = Model("optane");
   DelayInjector injector(model);
-  constexpr uint64_t kBlocks = 20'000;
+  // So many at a time that an operation by itself is much quicker than the medium.
+  constexpr uint64_t kBlocksAtOnce = 64, kOperations = 1'000, kBlocks = kBlocksAtOnce * kOperations;
   const auto write = [](uint64_t from) {
-    for (uint64_t i = 0; i < kBlocks; ++i) {
+    for (uint64_t i = 0; i < kOperations; ++i) {
       const ObservedOperation operation(OperationKind::kGet);
-      ToldFlush(Line((from + i) * 4), 256, true);
+      ToldFlush(Line((from + i * kBlocksAtOnce) * 4), kBlocksAtOnce * 256, true);
     }
   };
-  const auto begin = std::chrono::steady_clock::now();
-  std::thread other(write, kBlocks * 2);
-  write(0);
-  other.join();
-  const double ns =
-      std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count();
+  // The quickest of many: what else the machine does makes a try longer, never shorter.
+  constexpr int kTries = 20;
+  double ns = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < kTries; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    std::thread other(write, kBlocks * 2);
+    write(0);
+    other.join();
+    ns = std::min(
+        ns,
+        std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count());
+  }
   const double least_ns = 2 * kBlocks * model.write_block_ns / static_cast<double>(model.modules);
   EXPECT_GT(ns, least_ns * 0.98);
-  EXPECT_EQ(injector.Report().blocks_written, 2 * kBlocks);
+  EXPECT_EQ(injector.Report().blocks_written, kTries * 2 * kBlocks);
 }
 
 TEST(DelayInjector, ReportsTheThreadsOfOneInjectorOnly) {
